@@ -1,0 +1,34 @@
+package metric
+
+// The dimensions' names.
+const (
+	Workflow    = "workflow"
+	Version     = "version"
+	TriggerType = "trigger_type"
+	ErrorType   = "error_type"
+	User        = "user"
+	Step        = "step"
+	StepType    = "step_type"
+	ActionType  = "action_type"
+	Action      = "action"
+	Resource    = "resource"
+	EventSource = "source"
+	EventKind   = "event_kind"
+	RejectCode  = "reject_code"
+)
+
+var dimensions = []Dimension{
+	{Workflow, "Workflow", "The workflow's id (workflowId). A step sent without one takes its execution's."},
+	{Version, "Workflow version", "The workflow's version as decimal text; 0 is an event without one. A step sent without one takes its execution's."},
+	{TriggerType, "Trigger type", "What kind of trigger started the execution (triggerType): schedule, webhook, manual and the like."},
+	{ErrorType, "Error type", "The category of a failed execution's error (errorType); empty for the others and for failures without a category."},
+	{User, "User", "The id of the user on whose behalf it ran or who acted (userId); empty is nobody. A step sent without one takes its execution's."},
+	{Step, "Step", "The step's id within its workflow (stepId)."},
+	{StepType, "Step type", "What kind of step it is (stepType)."},
+	{ActionType, "Action type", "What the cost was charged for (actionType)."},
+	{Action, "Action", "What the user did (action): login, view, edit and the like."},
+	{Resource, "Resource", "The kind of thing on which the user acted (resource)."},
+	{EventSource, "Source", "Which system sent the events (source); empty is an unnamed one."},
+	{EventKind, "Event kind", "execution, step, cost or activity."},
+	{RejectCode, "Reject code", "Why events were refused, such as missing_field; empty for events that were stored."},
+}
