@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Names of the ClickHouse users that the engine defines.
+const (
+	WriterUser = "flowgauge"
+	ReaderUser = "flowgauge_reader"
+)
+
+// A credentials file keeps the passwords, so that a client configured once
+// still gets in after a restart.
+type credentials struct {
+	Writer string `json:"writer_password"`
+	Reader string `json:"reader_password"`
+}
+
+// loadCredentials reads the passwords, or makes them the first time.
+func loadCredentials(path string) (credentials, error) {
+	var c credentials
+	text, err := os.ReadFile(path) //nolint:gosec // The path is the engine's own.
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c = credentials{Writer: newPassword(), Reader: newPassword()}
+		text, err = json.Marshal(c)
+		if err != nil {
+			return c, fmt.Errorf("encode credentials: %w", err)
+		}
+		return c, writeFile(path, text)
+	case err != nil:
+		return c, fmt.Errorf("read credentials: %w", err)
+	}
+	if err := json.Unmarshal(text, &c); err != nil {
+		return c, fmt.Errorf("parse %s (delete it to get new passwords): %w", path, err)
+	}
+	if c.Writer == "" || c.Reader == "" {
+		return c, fmt.Errorf("parse %s: a password is missing; delete the file to get new ones", path)
+	}
+	return c, nil
+}
+
+// newPassword has 256 bits and needs no escaping in a URL.
+func newPassword() string {
+	var raw [32]byte
+	_, _ = rand.Read(raw[:]) // Never fails: crypto/rand ends the program instead.
+	return base64.RawURLEncoding.EncodeToString(raw[:])
+}
+
+// passwordHash is what users.xml holds. A plain SHA-256 will do for random
+// passwords of this length: there is nothing to guess.
+func passwordHash(password string) string {
+	sum := sha256.Sum256([]byte(password))
+	return hex.EncodeToString(sum[:])
+}
+
+// writeFile replaces a file whole: a crash leaves the old one or the new one.
+func writeFile(path string, content []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".new-*") // Mode 0600.
+	if err != nil {
+		return fmt.Errorf("create %s: %w", path, err)
+	}
+	defer os.Remove(file.Name()) //nolint:errcheck // Gone already, unless something below failed.
+	_, err = file.Write(content)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
