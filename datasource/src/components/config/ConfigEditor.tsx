@@ -1,0 +1,34 @@
+import { FieldSet } from '@grafana/ui';
+import React from 'react';
+
+import { ConfigProps, useSettings } from '../../hooks/useSettings';
+import { labels } from '../../labels';
+import { selectors } from '../../selectors';
+import { NumberField, SecretField, TextField } from './fields';
+import { TlsSection } from './TlsSection';
+
+const words = labels.config;
+const ids = selectors.config;
+
+export function ConfigEditor(props: ConfigProps) {
+  const settings = useSettings(props);
+  return (
+    <>
+      <FieldSet label={words.server}>
+        <TextField settings={settings} name="host" words={words.host} testId={ids.host} />
+        <NumberField settings={settings} name="port" words={words.port} testId={ids.port} />
+        <TextField settings={settings} name="database" words={words.database} testId={ids.database} />
+      </FieldSet>
+      <FieldSet label={words.credentials}>
+        <TextField settings={settings} name="username" words={words.username} testId={ids.username} />
+        <SecretField settings={settings} name="password" words={words.password} testId={ids.password} />
+      </FieldSet>
+      <TlsSection settings={settings} />
+      <FieldSet label={words.data}>
+        <TextField settings={settings} name="tenant" words={words.tenant} testId={ids.tenant} />
+        <NumberField settings={settings} name="timeout" words={words.timeout} testId={ids.timeout} />
+        <NumberField settings={settings} name="maxConns" words={words.maxConns} testId={ids.maxConns} />
+      </FieldSet>
+    </>
+  );
+}

@@ -1,0 +1,108 @@
+import {
+  CoreApp,
+  DataQueryRequest,
+  DataQueryResponse,
+  DataSourceInstanceSettings,
+  MetricFindValue,
+  ScopedVars,
+  TimeRange,
+} from '@grafana/data';
+import { DataSourceWithBackend, getTemplateSrv, TemplateSrv } from '@grafana/runtime';
+import { Observable, throwError } from 'rxjs';
+
+import { AdHocFilter, withAdHocFilters } from './query/adhoc';
+import { defaultMetricsQuery } from './query/defaults';
+import { interpolateQuery } from './query/interpolate';
+import { migrate } from './query/migrate';
+import { replacers } from './query/templating';
+import { resolveTimeZone } from './query/timeZone';
+import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, ValuesRequest } from './types';
+import { FlowgaugeVariableSupport } from './variables/FlowgaugeVariableSupport';
+import { toMetricFindValues, toVariableQuery } from './variables/query';
+
+interface FindOptions {
+  range?: TimeRange;
+  scopedVars?: ScopedVars;
+}
+
+/** Not in the published type, yet on the object in every version. */
+type WithAdHoc = TemplateSrv & { getAdhocFilters?: (datasource: string) => AdHocFilter[] };
+
+export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeOptions> {
+  /** An empty object is Grafana's standard support, with the query editor in it. */
+  annotations = {};
+
+  private catalogue?: Promise<Catalogue>;
+
+  constructor(
+    settings: DataSourceInstanceSettings<FlowgaugeOptions>,
+    private readonly templateSrv: TemplateSrv = getTemplateSrv()
+  ) {
+    super(settings);
+    this.variables = new FlowgaugeVariableSupport(this);
+  }
+
+  getDefaultQuery(app: CoreApp): Partial<FlowgaugeQuery> {
+    return defaultMetricsQuery(app);
+  }
+
+  filterQuery(query: FlowgaugeQuery): boolean {
+    const q = migrate(query);
+    return !q.hide && (q.queryType === 'errors' || q.metrics.length > 0);
+  }
+
+  query(request: DataQueryRequest<FlowgaugeQuery>): Observable<DataQueryResponse> {
+    const zone = resolveTimeZone(request.timezone);
+    const targets = request.targets.map(migrate).map((q) => (q.timeZone === '' ? { ...q, timeZone: zone } : q));
+    try {
+      return super.query({ ...request, targets });
+    } catch (err) {
+      return throwError(() => err);
+    }
+  }
+
+  applyTemplateVariables(query: FlowgaugeQuery, scopedVars: ScopedVars, filters?: AdHocFilter[]): FlowgaugeQuery {
+    const { text, value } = replacers(this.templateSrv, scopedVars);
+    const adHoc = filters ?? (this.templateSrv as WithAdHoc).getAdhocFilters?.(this.name) ?? [];
+    return withAdHocFilters(interpolateQuery(migrate(query), text, value), adHoc);
+  }
+
+  interpolateVariablesInQueries(queries: FlowgaugeQuery[], scopedVars: ScopedVars): FlowgaugeQuery[] {
+    return queries.map((q) => this.applyTemplateVariables(q, scopedVars));
+  }
+
+  async metricFindQuery(stored: unknown, options?: FindOptions): Promise<MetricFindValue[]> {
+    const q = toVariableQuery(stored);
+    const replace = (text: string) => this.templateSrv.replace(text, options?.scopedVars);
+    const dimension = replace(q.dimension);
+    if (dimension === '') {
+      return [];
+    }
+    const request = { dimension, search: q.search ? replace(q.search) : undefined, limit: q.limit };
+    return toMetricFindValues(await this.getValues(request, options?.range));
+  }
+
+  async getTagKeys(): Promise<MetricFindValue[]> {
+    const { dimensions } = await this.getCatalogue();
+    return dimensions.map((d) => ({ text: d.title, value: d.name }));
+  }
+
+  async getTagValues(options: { key: string; timeRange?: TimeRange }): Promise<MetricFindValue[]> {
+    return toMetricFindValues(await this.getValues({ dimension: options.key }, options.timeRange));
+  }
+
+  /** The metrics and dimensions there are; asked for once, again after a failure. */
+  getCatalogue(): Promise<Catalogue> {
+    this.catalogue ??= this.getResource('catalogue').catch((err: unknown) => {
+      this.catalogue = undefined;
+      throw err;
+    });
+    return this.catalogue;
+  }
+
+  async getValues(request: ValuesRequest, range?: TimeRange): Promise<string[]> {
+    const period = range ? { from: range.from.valueOf(), to: range.to.valueOf() } : {};
+    const answer: { values: string[] } = await this.getResource('values', { ...period, ...request });
+    return answer.values;
+  }
+}

@@ -1,0 +1,41 @@
+import { SelectableValue, TimeRange } from '@grafana/data';
+import { getTemplateSrv } from '@grafana/runtime';
+import { useEffect, useMemo, useRef } from 'react';
+
+import type { DataSource } from '../datasource';
+
+type Loader = (search: string) => Promise<Array<SelectableValue<string>>>;
+
+const pause = 250;
+
+/**
+ * Loads the values of a dimension that contain what was typed, after the
+ * dashboard's variables. A key pressed within the pause takes the place of the
+ * one before, so that typing a word asks once.
+ */
+export function useValueLoader(datasource: DataSource, dimension: string, range?: TimeRange): Loader {
+  const period = useRef(range);
+  useEffect(() => {
+    period.current = range;
+  }, [range]);
+
+  return useMemo(() => {
+    let latest = 0;
+    return async (search: string) => {
+      const mine = ++latest;
+      await new Promise((resolve) => setTimeout(resolve, search === '' ? 0 : pause));
+      if (mine !== latest || dimension === '') {
+        return [];
+      }
+      const values = await datasource.getValues({ dimension, search, limit: 100 }, period.current).catch(() => []);
+      return [...variables(search), ...values].map((value) => ({ label: value, value }));
+    };
+  }, [datasource, dimension]);
+}
+
+function variables(search: string): string[] {
+  const names = getTemplateSrv()
+    .getVariables()
+    .map((v) => `$${v.name}`);
+  return names.filter((n) => n.toLowerCase().includes(search.toLowerCase()));
+}

@@ -1,0 +1,48 @@
+import { SelectableValue } from '@grafana/data';
+
+import { labels } from '../labels';
+import { Catalogue, Metric } from '../types';
+import { dimensionTitle, metricsWithout, missingDimensions } from './compatible';
+
+type Option = SelectableValue<string>;
+
+/** The options of a closed list, from its words. */
+export function optionsOf<T extends string>(words: Record<T, string>): Array<SelectableValue<T>> {
+  return (Object.keys(words) as T[]).map((value) => ({ value, label: words[value] }));
+}
+
+/** Metrics by area. One that lacks a dimension in use is disabled and says which. */
+export function metricOptions(catalogue: Catalogue, dimensions: string[]): Option[] {
+  const areas = [...new Set(catalogue.metrics.map((m) => m.area))];
+  return areas.map((area) => ({
+    label: area,
+    options: catalogue.metrics.filter((m) => m.area === area).map((m) => metricOption(catalogue, m, dimensions)),
+  }));
+}
+
+function metricOption(catalogue: Catalogue, metric: Metric, dimensions: string[]): Option {
+  const missing = missingDimensions(metric, dimensions).map((d) => dimensionTitle(catalogue, d));
+  const description = missing.length > 0 ? labels.query.notWith(missing) : metric.description;
+  return {
+    value: metric.name,
+    label: metric.title,
+    description,
+    title: description,
+    isDisabled: missing.length > 0,
+  };
+}
+
+/** Dimensions; one that a chosen metric lacks is disabled and says for which. */
+export function dimensionOptions(catalogue: Catalogue, metrics: string[]): Option[] {
+  return catalogue.dimensions.map((d) => {
+    const without = metricsWithout(catalogue, metrics, d.name).map((m) => m.title);
+    const description = without.length > 0 ? labels.query.notFor(without) : d.description;
+    return { value: d.name, label: d.title, description, title: description, isDisabled: without.length > 0 };
+  });
+}
+
+/** The chosen values as options, with the catalogue's titles where it knows them. */
+export function chosen(values: string[], options: Option[]): Option[] {
+  const flat = options.flatMap((o) => (o.options as Option[] | undefined) ?? [o]);
+  return values.map((value) => ({ value, label: flat.find((o) => o.value === value)?.label ?? value }));
+}

@@ -1,0 +1,59 @@
+import { ScopedVars } from '@grafana/data';
+import { TemplateSrv } from '@grafana/runtime';
+
+import { Interpolated, ReplaceText, ReplaceValue } from './interpolate';
+
+const ALL = '$__all';
+const reference = /\$(\w+)|\$\{(\w+)(?:[.:][^}]*)?\}|\[\[(\w+)(?::\w+)?\]\]/g;
+
+/** The two replacements of a query, on Grafana's template service. */
+export function replacers(srv: TemplateSrv, scopedVars: ScopedVars): { text: ReplaceText; value: ReplaceValue } {
+  return {
+    text: (t) => srv.replace(t, scopedVars),
+    value: (t) => replaceValue(srv, scopedVars, t),
+  };
+}
+
+function replaceValue(srv: TemplateSrv, scopedVars: ScopedVars, text: string): Interpolated {
+  if (!text.includes('$') && !text.includes('[[')) {
+    return { kind: 'values', values: [text] };
+  }
+  if (namesIn(text).some((name) => scopedVars[name] === undefined && isAll(srv, name))) {
+    return { kind: 'all' };
+  }
+  return { kind: 'values', values: expand(srv, scopedVars, text) };
+}
+
+/**
+ * "a-$x" with x = [1, 2] becomes ["a-1", "a-2"]. Each variable leaves a mark
+ * where it stood; the marks are then replaced by every combination of values.
+ */
+function expand(srv: TemplateSrv, scopedVars: ScopedVars, text: string): string[] {
+  const lists: string[][] = [];
+  const marked = srv.replace(text, scopedVars, (value: unknown) => {
+    lists.push((Array.isArray(value) ? value : [value]).map(String));
+    return `\u0000${lists.length - 1}\u0000`;
+  });
+  return lists.reduce<string[]>(
+    (texts, values, i) => texts.flatMap((t) => values.map((v) => t.split(`\u0000${i}\u0000`).join(v))),
+    [marked]
+  );
+}
+
+function isAll(srv: TemplateSrv, name: string): boolean {
+  const variable = srv.getVariables().find((v) => v.name === name);
+  if (variable === undefined || !('current' in variable) || hasAllValue(variable)) {
+    return false;
+  }
+  const value: unknown = (variable.current as { value?: unknown }).value;
+  return value === ALL || (Array.isArray(value) && value.includes(ALL));
+}
+
+// A dashboard's author may have said what "All" stands for; then that counts.
+function hasAllValue(variable: object): boolean {
+  return 'allValue' in variable && typeof variable.allValue === 'string' && variable.allValue !== '';
+}
+
+function namesIn(text: string): string[] {
+  return [...text.matchAll(reference)].map((m) => m[1] ?? m[2] ?? m[3]);
+}

@@ -1,0 +1,35 @@
+import { MetricFindValue } from '@grafana/data';
+
+import { VariableQuery } from '../types';
+
+export const variableRefId = 'FlowgaugeVariable';
+
+/**
+ * A variable's query in any of its forms: an object, the name of a dimension
+ * alone, or that name as Grafana wraps it ({query: "workflow"}).
+ */
+export function toVariableQuery(stored: unknown): VariableQuery {
+  if (typeof stored === 'string') {
+    return { refId: variableRefId, dimension: stored.trim() };
+  }
+  if (typeof stored !== 'object' || stored === null) {
+    return { refId: variableRefId, dimension: '' };
+  }
+  const q = stored as { refId?: unknown; dimension?: unknown; query?: unknown; search?: unknown; limit?: unknown };
+  const dimension = typeof q.dimension === 'string' ? q.dimension : typeof q.query === 'string' ? q.query.trim() : '';
+  return {
+    refId: typeof q.refId === 'string' && q.refId !== '' ? q.refId : variableRefId,
+    dimension,
+    ...(typeof q.search === 'string' && q.search !== '' ? { search: q.search } : {}),
+    ...(typeof q.limit === 'number' && q.limit > 0 ? { limit: q.limit } : {}),
+  };
+}
+
+/** What the variable's row says in the dashboard's settings. */
+export function describeVariableQuery(q: VariableQuery): string {
+  return q.search ? `${q.dimension}: ${q.search}` : q.dimension;
+}
+
+export function toMetricFindValues(values: string[]): MetricFindValue[] {
+  return values.map((v) => ({ text: v, value: v }));
+}

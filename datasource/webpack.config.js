@@ -1,0 +1,69 @@
+const path = require('path');
+const CopyWebpackPlugin = require('copy-webpack-plugin');
+
+const { version } = require('./package.json');
+
+// Grafana brings these itself; a copy of React of our own would break its hooks.
+const shared = [
+  'react',
+  'react-dom',
+  'react-router',
+  'react-router-dom',
+  'rxjs',
+  'lodash',
+  'moment',
+  'd3',
+  'angular',
+  'redux',
+  '@emotion/css',
+  '@emotion/react',
+  '@grafana/data',
+  '@grafana/runtime',
+  '@grafana/ui',
+];
+
+function external({ request }, callback) {
+  const known = shared.includes(request) || request === 'rxjs/operators';
+  return known ? callback(null, request) : callback();
+}
+
+// The day of the source's last change when the build is told (reproducible builds), else of the build.
+function today() {
+  const epoch = process.env.SOURCE_DATE_EPOCH;
+  return (epoch ? new Date(Number(epoch) * 1000) : new Date()).toISOString().slice(0, 10);
+}
+
+function fill(content) {
+  return content.toString().replaceAll('%VERSION%', version).replaceAll('%TODAY%', today());
+}
+
+module.exports = (_env, { mode }) => ({
+  mode,
+  context: path.join(__dirname, 'src'),
+  entry: { module: './module.ts' },
+  devtool: mode === 'production' ? 'source-map' : 'eval-source-map',
+  target: ['web', 'es2021'],
+  externals: [external],
+  resolve: { extensions: ['.ts', '.tsx', '.js'] },
+  module: {
+    rules: [{ test: /\.tsx?$/, exclude: /node_modules/, use: 'swc-loader' }],
+  },
+  output: {
+    path: path.join(__dirname, 'dist'),
+    filename: '[name].js',
+    library: { type: 'amd' },
+    publicPath: 'public/plugins/flowgauge-analytics-datasource/',
+    uniqueName: 'flowgauge-analytics-datasource',
+    // The Go backend's binaries are built into the same folder.
+    clean: { keep: /^gpx_/ },
+  },
+  plugins: [
+    new CopyWebpackPlugin({
+      patterns: [
+        { from: 'plugin.json', transform: fill },
+        { from: 'img', to: 'img' },
+        { from: '../README.md' },
+      ],
+    }),
+  ],
+});
