@@ -1,0 +1,184 @@
+// Package clickhouse is the one way to the database: a pool of native
+// connections, bound parameters, columnar reads and inserts, and errors sorted
+// into what a caller can do about them.
+package clickhouse
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/chpool"
+	"github.com/ClickHouse/ch-go/proto"
+)
+
+// Config says which server to talk to, and as whom.
+type Config struct {
+	Addr     string // HOST:PORT of the native protocol
+	Database string
+	User     string
+	Password string
+	TLS      *tls.Config // nil is plain text
+	MaxConns int         // 0 is 8
+	Cluster  string      // name of the cluster for DDL; empty is a single node
+	Dialer   ch.Dialer   // nil is a plain net.Dialer; Grafana's plugin brings its own
+	Logger   *slog.Logger
+}
+
+// Validate reports what is missing.
+func (c Config) Validate() error {
+	switch {
+	case c.Addr == "":
+		return errors.New("clickhouse: no server address: set it to HOST:PORT of the native protocol (usually port 9000, or 9440 with TLS)")
+	case c.Database == "":
+		return errors.New("clickhouse: no database name")
+	case c.MaxConns < 0:
+		return fmt.Errorf("clickhouse: the number of connections is %d; it must be 0 (the default) or more", c.MaxConns)
+	}
+	return nil
+}
+
+// Client is safe for concurrent use. It connects when it is first used, so that
+// a server that is away does not keep anything from starting.
+type Client struct {
+	cfg Config
+
+	mu     sync.Mutex
+	pool   *chpool.Pool
+	closed bool
+}
+
+// New returns a client; it does not connect.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = 8
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Client{cfg: cfg}, nil
+}
+
+// Database returns the name of the database.
+func (c *Client) Database() string { return c.cfg.Database }
+
+// Cluster returns the name of the cluster, or "" for a single node.
+func (c *Client) Cluster() string { return c.cfg.Cluster }
+
+// Query is one statement with its bound values and where its rows go.
+type Query struct {
+	SQL string
+	// Params are bound on the server as {name:Type}. Values are strings,
+	// integers, booleans, []string, time.Time is not accepted: pass milliseconds.
+	Params map[string]any
+	// Settings apply to this statement alone.
+	Settings map[string]string
+	// Result receives blocks; OnResult is called after each of them.
+	Result   proto.Result
+	OnResult func(ctx context.Context, block proto.Block) error
+	// Input is what an INSERT … VALUES statement sends.
+	Input proto.Input
+	// OnInput refills Input until it returns io.EOF; nil sends Input once.
+	OnInput func(ctx context.Context) error
+	// OnProgress is called with the increments of rows and bytes read.
+	OnProgress func(ctx context.Context, p proto.Progress) error
+}
+
+// Do runs a statement. Its error is an *Error, or the context's error.
+func (c *Client) Do(ctx context.Context, q Query) error {
+	pool, err := c.connect(ctx)
+	if err != nil {
+		return classify(err)
+	}
+	params, err := parameters(q.Params)
+	if err != nil {
+		return err
+	}
+	cq := ch.Query{
+		Body:       q.SQL,
+		Parameters: params,
+		Input:      q.Input,
+		OnInput:    q.OnInput,
+		Result:     q.Result,
+		OnResult:   q.OnResult,
+		OnProgress: q.OnProgress,
+	}
+	for k, v := range q.Settings {
+		cq.Settings = append(cq.Settings, ch.Setting{Key: k, Value: v, Important: true})
+	}
+	if q.Result == nil && q.Input == nil {
+		cq.Result = (&proto.Results{}).Auto()
+		cq.OnResult = func(context.Context, proto.Block) error { return nil }
+	}
+	return classify(pool.Do(ctx, cq))
+}
+
+// Exec runs a statement that returns nothing of interest.
+func (c *Client) Exec(ctx context.Context, sql string, params map[string]any) error {
+	return c.Do(ctx, Query{SQL: sql, Params: params})
+}
+
+// Insert sends columns into a table in one statement.
+func (c *Client) Insert(ctx context.Context, table string, input proto.Input) error {
+	return c.Do(ctx, Query{
+		SQL:      input.Into(table),
+		Input:    input,
+		Settings: map[string]string{"async_insert": "0"},
+	})
+}
+
+// Ping reports whether the server answers.
+func (c *Client) Ping(ctx context.Context) error {
+	return c.Exec(ctx, "SELECT 1", nil)
+}
+
+// Close ends all connections. The client cannot be used afterwards.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.pool != nil {
+		c.pool.Close()
+		c.pool = nil
+	}
+}
+
+func (c *Client) connect(ctx context.Context) (*chpool.Pool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, errors.New("clickhouse: the client is closed")
+	}
+	if c.pool != nil {
+		return c.pool, nil
+	}
+	pool, err := chpool.New(ctx, chpool.Options{
+		ClientOptions: ch.Options{
+			Address:     c.cfg.Addr,
+			Database:    c.cfg.Database,
+			User:        c.cfg.User,
+			Password:    c.cfg.Password,
+			TLS:         c.cfg.TLS,
+			Dialer:      c.cfg.Dialer,
+			Compression: ch.CompressionLZ4,
+			ClientName:  "flowgauge",
+			DialTimeout: 5 * time.Second,
+		},
+		MaxConns:          int32(c.cfg.MaxConns), //nolint:gosec // a handful
+		MaxConnIdleTime:   time.Minute,
+		HealthCheckPeriod: 10 * time.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.pool = pool
+	return pool, nil
+}

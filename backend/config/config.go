@@ -1,0 +1,197 @@
+// Package config is Flowgauge's configuration: typed, with defaults that work,
+// read from a YAML file, then from the environment, then from flags. A later
+// one wins. Secrets are only taken from files and the environment.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/structs"
+	"github.com/knadh/koanf/v2"
+)
+
+// Config is everything that can be set. The key of a field in a file is the
+// path of its tags, e.g. clickhouse.addr; in the environment it is
+// FLOWGAUGE_CLICKHOUSE__ADDR (two underscores for each dot).
+type Config struct {
+	DataDir    string     `koanf:"data_dir"` // the log, the embedded engine's data, the administrator's key
+	HTTP       HTTP       `koanf:"http"`
+	ClickHouse ClickHouse `koanf:"clickhouse"`
+	Engine     Engine     `koanf:"engine"`
+	Log        Log        `koanf:"log"`
+	WAL        WAL        `koanf:"wal"`
+	Sink       Sink       `koanf:"sink"`
+	Rollup     Rollup     `koanf:"rollup"`
+	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
+}
+
+// HTTP is where requests are served.
+type HTTP struct {
+	Listen string `koanf:"listen"` // HOST:PORT
+}
+
+// ClickHouse is an external server; without an address the embedded one is used.
+type ClickHouse struct {
+	Addr         string `koanf:"addr"` // HOST:PORT of the native protocol
+	Database     string `koanf:"database"`
+	User         string `koanf:"user"`
+	Password     string `koanf:"password"`
+	PasswordFile string `koanf:"password_file"`
+	TLS          bool   `koanf:"tls"`
+	Cluster      string `koanf:"cluster"` // for Replicated and Distributed tables
+	MaxConns     int    `koanf:"max_conns"`
+}
+
+// Engine is the embedded ClickHouse.
+type Engine struct {
+	Library     string `koanf:"library"` // path of libchdb; fetched when empty
+	MemoryBytes uint64 `koanf:"memory_bytes"`
+}
+
+// Log is Flowgauge's own log.
+type Log struct {
+	Level  string `koanf:"level"`  // debug, info, warn, error
+	Format string `koanf:"format"` // text, json
+}
+
+// WAL is the write-ahead log of accepted events.
+type WAL struct {
+	MaxBytes int64 `koanf:"max_bytes"` // 503 beyond it
+}
+
+// Sink is the way from the log into ClickHouse.
+type Sink struct {
+	BatchSize int           `koanf:"batch_size"`
+	Linger    time.Duration `koanf:"linger"`
+}
+
+// Rollup is the recomputation of changed buckets. Exactly one process does it
+// for a database.
+type Rollup struct {
+	Enabled  bool          `koanf:"enabled"`
+	Interval time.Duration `koanf:"interval"`
+}
+
+// Default returns the configuration of a machine that has set nothing.
+func Default() Config {
+	return Config{
+		DataDir:    "flowgauge-data",
+		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
+		ClickHouse: ClickHouse{Database: "flowgauge", User: "default", MaxConns: 16},
+		Log:        Log{Level: "info", Format: "text"},
+		WAL:        WAL{MaxBytes: 16 << 30},
+		Sink:       Sink{BatchSize: 100_000, Linger: time.Second},
+		Rollup:     Rollup{Enabled: true, Interval: 2 * time.Second},
+		Tenant:     "default",
+	}
+}
+
+const envPrefix = "FLOWGAUGE_"
+
+// Load reads a file (when path is not empty), the environment and flags, which
+// are given as dotted keys.
+func Load(path string, flags map[string]any) (Config, error) {
+	k := koanf.New(".")
+	if err := k.Load(structs.Provider(Default(), "koanf"), nil); err != nil {
+		return Config{}, fmt.Errorf("load defaults: %w", err)
+	}
+	known := map[string]bool{}
+	for _, key := range k.Keys() {
+		known[key] = true
+	}
+	if path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return Config{}, fmt.Errorf("read configuration %s: %w", path, err)
+		}
+	}
+	err := k.Load(env.Provider(".", env.Opt{
+		Prefix: envPrefix,
+		TransformFunc: func(key, value string) (string, any) {
+			key = strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(key, envPrefix), "__", "."))
+			if !known[key] { // other programs of ours use the prefix too, e.g. tests
+				return "", nil
+			}
+			return key, value
+		},
+	}), nil)
+	if err != nil {
+		return Config{}, fmt.Errorf("read the environment: %w", err)
+	}
+	if err := k.Load(confmap.Provider(flags, "."), nil); err != nil {
+		return Config{}, fmt.Errorf("read flags: %w", err)
+	}
+	for _, key := range k.Keys() {
+		if !known[key] {
+			return Config{}, fmt.Errorf("configuration %s: unknown key %q; known are %s", path, key, strings.Join(sortedKeys(known), ", "))
+		}
+	}
+	var cfg Config
+	if err := k.Unmarshal("", &cfg); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return cfg, cfg.finish()
+}
+
+// finish reads secrets, makes paths absolute and checks values.
+func (c *Config) finish() error {
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return fmt.Errorf("data_dir %q: %w", c.DataDir, err)
+	}
+	c.DataDir = dir
+	if c.ClickHouse.PasswordFile != "" {
+		b, err := os.ReadFile(c.ClickHouse.PasswordFile)
+		if err != nil {
+			return fmt.Errorf("clickhouse.password_file: %w", err)
+		}
+		c.ClickHouse.Password = strings.TrimRight(string(b), "\r\n")
+	}
+	return c.Validate()
+}
+
+// Validate reports every value that cannot be used.
+func (c *Config) Validate() error {
+	var errs []error
+	if _, _, err := net.SplitHostPort(c.HTTP.Listen); err != nil {
+		errs = append(errs, fmt.Errorf("http.listen is %q: give HOST:PORT, e.g. 127.0.0.1:8080", c.HTTP.Listen))
+	}
+	if c.ClickHouse.Addr != "" {
+		if _, _, err := net.SplitHostPort(c.ClickHouse.Addr); err != nil {
+			errs = append(errs, fmt.Errorf("clickhouse.addr is %q: give HOST:PORT of the native protocol, e.g. db.internal:9000", c.ClickHouse.Addr))
+		}
+	}
+	if c.Tenant == "" {
+		errs = append(errs, errors.New("tenant is empty: give the name of your organisation"))
+	}
+	switch c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		errs = append(errs, fmt.Errorf("log.level is %q: it is debug, info, warn or error", c.Log.Level))
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		errs = append(errs, fmt.Errorf("log.format is %q: it is text or json", c.Log.Format))
+	}
+	if c.Sink.BatchSize < 1 || c.Sink.BatchSize > 1_000_000 {
+		errs = append(errs, fmt.Errorf("sink.batch_size is %d: it is between 1 and 1000000", c.Sink.BatchSize))
+	}
+	if c.WAL.MaxBytes < 64<<20 {
+		errs = append(errs, fmt.Errorf("wal.max_bytes is %d: it is at least 67108864 (64 MiB)", c.WAL.MaxBytes))
+	}
+	return errors.Join(errs...)
+}
+
+func sortedKeys(m map[string]bool) []string {
+	return slices.Sorted(maps.Keys(m))
+}
