@@ -1,0 +1,48 @@
+package event
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var sampleLetter = DeadLetter{
+	Tenant: "acme", Source: "engine", KeyID: "k1", ContentType: "application/json", Index: 7,
+	Code: CodeUnknownField, Field: "colour", Message: "no event has a field", Payload: []byte(`{"colour":1}`),
+}
+
+func TestDeadLetterIdentity(t *testing.T) {
+	for _, l := range []DeadLetter{{Payload: []byte{}}, {Index: -1, Truncated: true, Payload: []byte{0xff}}, sampleLetter} {
+		b := AppendDeadLetter(nil, &l)
+		require.Equal(t, RecordDeadLetter, RecordType(b))
+		var got DeadLetter
+		require.NoError(t, DecodeDeadLetter(b, &got))
+		require.Equal(t, l, got)
+		for cut := range b {
+			require.ErrorIs(t, DecodeDeadLetter(b[:cut:cut], &got), ErrCorrupt)
+		}
+		require.ErrorIs(t, DecodeBinary(b, new(Event)), ErrCorrupt)
+	}
+}
+
+func TestDeadLetterPayloadIsCut(t *testing.T) {
+	l := sampleLetter
+	l.Payload = bytes.Repeat([]byte("x"), MaxDeadLetterPayload+1)
+	var got DeadLetter
+	require.NoError(t, DecodeDeadLetter(AppendDeadLetter(nil, &l), &got))
+	require.True(t, got.Truncated)
+	require.Equal(t, l.Payload[:MaxDeadLetterPayload], got.Payload)
+}
+
+func FuzzDecodeDeadLetter(f *testing.F) {
+	f.Add(AppendDeadLetter(nil, &sampleLetter))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var l, again DeadLetter
+		if DecodeDeadLetter(b, &l) != nil {
+			return
+		}
+		require.NoError(t, DecodeDeadLetter(AppendDeadLetter(nil, &l), &again))
+		require.Equal(t, l, again)
+	})
+}
