@@ -19,7 +19,7 @@ const startAttempts = 3
 // goroutine.
 type Engine struct {
 	config  Config
-	library string
+	library string // its path
 	paths   paths
 	lock    *os.File
 	output  *cappedFile

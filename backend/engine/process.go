@@ -20,8 +20,7 @@ const (
 // A process is one run of the child.
 type process struct {
 	cmd    *exec.Cmd
-	stdin  io.Closer // closing it ends the last statement: orderly shutdown
-	watch  io.Closer // closing it makes the child exit at once
+	watch  *os.File // a byte asks for an orderly end, closing it for one at once
 	exited chan struct{}
 	err    error // why it exited; read after exited is closed
 }
@@ -51,14 +50,10 @@ func spawn(library string, p paths, lock *os.File, output io.Writer) (*process, 
 	// Do not wait for ever on a grandchild that holds the output.
 	cmd.WaitDelay = exitGrace
 
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make stdin pipe: %w", err), watchWrite.Close())
-	}
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start engine process: %w", err), watchWrite.Close())
 	}
-	run := &process{cmd: cmd, stdin: stdin, watch: watchWrite, exited: make(chan struct{})}
+	run := &process{cmd: cmd, watch: watchWrite, exited: make(chan struct{})}
 	go func() {
 		run.err = cmd.Wait()
 		_ = watchWrite.Close()
@@ -72,7 +67,7 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 // stop ends the child, the orderly way if there is time for it. When cancel
 // is closed it turns to force. The child has exited when stop returns.
 func (p *process) stop(cancel <-chan struct{}) {
-	_ = p.stdin.Close()
+	_, _ = p.watch.Write([]byte{1}) // Fails if it is gone, which is as well.
 	if p.wait(orderlyGrace, cancel) {
 		return
 	}
