@@ -125,7 +125,10 @@ var kinds = []kind{
 //	version           this recomputation's version, its slot bit 0
 //	odd_minutes, odd_quarters, odd_days
 //	                  the buckets whose new version has slot bit 1
-const inDay = "tenant = {tenant:String} AND time >= fromUnixTimestamp({from:Int64}, 'UTC') AND time < fromUnixTimestamp({to:Int64}, 'UTC')"
+//
+// time is compared with milliseconds: compared with a DateTime, the last second
+// of a day is lost, because the fraction is rounded up.
+const inDay = "tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({from:Int64} * 1000, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64} * 1000, 'UTC')"
 
 func (k kind) columns() string {
 	names := append([]string{"tenant", "level", "bucket"}, k.dims...)
@@ -163,7 +166,7 @@ func (k kind) fromLevel(level, bucket, odd, finer, where, user string) string {
 	for _, m := range k.measures {
 		fmt.Fprintf(&b, ",\n    %s AS agg_%s", m.merge, m.name)
 	}
-	fmt.Fprintf(&b, ",\n    %s AS version\nFROM (\n    SELECT * EXCEPT (tenant, level, bucket, version, user_id), bucket AS finer, user_id AS finer_user\n    FROM %s\n    WHERE tenant = {tenant:String} AND level = '%s' AND bucket >= fromUnixTimestamp({from:Int64}, 'UTC') AND bucket < fromUnixTimestamp({to:Int64}, 'UTC') AND %s\n) AS r\nGROUP BY bucket, %s, user_id",
+	fmt.Fprintf(&b, ",\n    %s AS version\nFROM (\n    SELECT * EXCEPT (tenant, level, bucket, version, user_id), bucket AS finer, user_id AS finer_user\n    FROM %s\n    WHERE tenant = {tenant:String} AND level = '%s' AND bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC') AND %s\n) AS r\nGROUP BY bucket, %s, user_id",
 		slotted(odd), k.rollup, finer, where, strings.Join(k.dims, ", "))
 	return b.String()
 }
@@ -177,7 +180,7 @@ func (k kind) current(level string) string {
 	changed := "has({quarters:Array(Int64)}, toInt64(toUnixTimestamp(bucket)))"
 	return fmt.Sprintf(`if(%s, %s, (bucket, version) IN (
         SELECT bucket, max(version) FROM bucket_versions
-        WHERE tenant = {tenant:String} AND kind = '%s' AND level = '%s' AND bucket >= fromUnixTimestamp({from:Int64}, 'UTC') AND bucket < fromUnixTimestamp({to:Int64}, 'UTC')
+        WHERE tenant = {tenant:String} AND kind = '%s' AND level = '%s' AND bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC')
         GROUP BY bucket
     ))`, changed, rewritten, k.name, level)
 }

@@ -73,7 +73,7 @@ type published struct {
 // whose answer was lost may have been carried out.
 func (r *Roller) rewrite(ctx context.Context, k kind, d day, minutes []int64) (published, error) {
 	quarters := quartersOf(minutes)
-	now, err := r.serverTime(ctx)
+	now, current, err := r.versions(ctx, k, d)
 	if err != nil {
 		return published{}, err
 	}
@@ -89,13 +89,9 @@ func (r *Roller) rewrite(ctx context.Context, k kind, d day, minutes []int64) (p
 		{"quarter", quarters, &p.quarters},
 		{"day", []int64{d.start}, &p.days},
 	} {
-		current, err := r.versions(ctx, k, d, level.name)
-		if err != nil {
-			return published{}, err
-		}
 		*level.out = make(map[int64]uint64, len(level.buckets))
 		for _, b := range level.buckets {
-			slot := 1 - current[b]&1
+			slot := 1 - current[bucket{level.name, b}]&1
 			(*level.out)[b] = now | slot
 			if slot == 1 {
 				odd[i] = append(odd[i], b)
@@ -121,29 +117,44 @@ func (r *Roller) rewrite(ctx context.Context, k kind, d day, minutes []int64) (p
 	return p, nil
 }
 
-// versions returns the current versions of a day's buckets.
-func (r *Roller) versions(ctx context.Context, k kind, d day, level string) (map[int64]uint64, error) {
-	var bucket proto.ColInt64
+// bucket is a bucket of a day at one of the levels without users, whose
+// versions the levels with users share.
+type bucket struct {
+	level string
+	start int64
+}
+
+// versions returns the server's time in microseconds and the current versions
+// of a day's buckets.
+func (r *Roller) versions(ctx context.Context, k kind, d day) (now uint64, current map[bucket]uint64, err error) {
+	var level proto.ColStr
+	var start proto.ColInt64
 	var version proto.ColUInt64
-	out := map[int64]uint64{}
-	err := r.client.Do(ctx, clickhouse.Query{
-		SQL: `SELECT toInt64(toUnixTimestamp(bucket)) AS b, max(version) AS v FROM bucket_versions
-WHERE tenant = {tenant:String} AND kind = {kind:String} AND level = {level:String}
-  AND bucket >= fromUnixTimestamp({from:Int64}, 'UTC') AND bucket < fromUnixTimestamp({to:Int64}, 'UTC')
-GROUP BY bucket`,
-		Params: map[string]any{"tenant": d.tenant, "kind": k.name, "level": level, "from": d.start, "to": d.start + daySeconds},
-		Result: proto.Results{{Name: "b", Data: &bucket}, {Name: "v", Data: &version}},
+	current = map[bucket]uint64{}
+	err = r.client.Do(ctx, clickhouse.Query{
+		SQL: `SELECT toString(level) AS l, toInt64(toUnixTimestamp(bucket)) AS b, max(version) AS v FROM bucket_versions
+WHERE tenant = {tenant:String} AND kind = {kind:String} AND level IN ('minute', 'quarter', 'day')
+  AND bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC')
+GROUP BY level, bucket
+UNION ALL
+SELECT 'now', 0, toUInt64(toUnixTimestamp64Micro(now64(6)))`,
+		Params: map[string]any{"tenant": d.tenant, "kind": k.name, "from": d.start, "to": d.start + daySeconds},
+		Result: proto.Results{{Name: "l", Data: &level}, {Name: "b", Data: &start}, {Name: "v", Data: &version}},
 		OnResult: func(context.Context, proto.Block) error {
-			for i := range bucket.Rows() {
-				out[bucket.Row(i)] = version.Row(i)
+			for i := range version.Rows() {
+				if level.Row(i) == "now" {
+					now = version.Row(i)
+					continue
+				}
+				current[bucket{level.Row(i), start.Row(i)}] = version.Row(i)
 			}
 			return nil
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read versions: %w", err)
+		return 0, nil, fmt.Errorf("read versions: %w", err)
 	}
-	return out, nil
+	return now, current, nil
 }
 
 // publish makes rewritten buckets current: one insert for all levels, so that
@@ -153,7 +164,7 @@ func (r *Roller) publish(ctx context.Context, k kind, written []published) error
 		tenant  proto.ColStr
 		kindCol = new(proto.ColEnum)
 		level   = new(proto.ColEnum)
-		bucket  proto.ColDateTime
+		start   proto.ColDateTime
 		version proto.ColUInt64
 	)
 	for _, p := range written {
@@ -171,7 +182,7 @@ func (r *Roller) publish(ctx context.Context, k kind, written []published) error
 				tenant.Append(p.day.tenant)
 				kindCol.Append(k.name)
 				level.Append(l.name)
-				bucket.Append(time.Unix(b, 0))
+				start.Append(time.Unix(b, 0))
 				version.Append(v)
 			}
 		}
@@ -180,7 +191,7 @@ func (r *Roller) publish(ctx context.Context, k kind, written []published) error
 		{Name: "tenant", Data: tenant},
 		{Name: "kind", Data: kindCol},
 		{Name: "level", Data: level},
-		{Name: "bucket", Data: bucket},
+		{Name: "bucket", Data: start},
 		{Name: "version", Data: version},
 	})
 	if err != nil {

@@ -1,0 +1,256 @@
+package rollup
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/clickhouse/schema/schematest"
+	"github.com/flowgauge/flowgauge/backend/engine/enginetest"
+)
+
+func TestMain(m *testing.M) { enginetest.Main(m) }
+
+func newRoller(t *testing.T) (*Roller, *clickhouse.Client) {
+	t.Helper()
+	client := schematest.Client(t)
+	r, err := New(Config{Client: client})
+	require.NoError(t, err)
+	return r, client
+}
+
+func run(t *testing.T, client *clickhouse.Client, sql string) {
+	t.Helper()
+	require.NoError(t, client.Exec(t.Context(), sql, nil))
+}
+
+// lines returns a query's only column.
+func lines(t *testing.T, client *clickhouse.Client, sql string) []string {
+	t.Helper()
+	var col proto.ColStr
+	var out []string
+	require.NoError(t, client.Do(t.Context(), clickhouse.Query{
+		SQL:    sql,
+		Result: proto.Results{{Name: "line", Data: &col}},
+		OnResult: func(context.Context, proto.Block) error {
+			for i := range col.Rows() {
+				out = append(out, col.Row(i))
+			}
+			return nil
+		},
+	}))
+	return out
+}
+
+// current is what queries see of a rollup table.
+func current(k kind) string {
+	return fmt.Sprintf(`SELECT * FROM %s WHERE (tenant, level, bucket, version) IN (
+    SELECT tenant, level, bucket, max(version) FROM bucket_versions WHERE kind = '%s' GROUP BY tenant, level, bucket)`, k.rollup, k.name)
+}
+
+// recount computes a level from raw rows in another way than the roller does:
+// in one statement over everything, without buckets, versions or finer levels.
+func recount(k kind, bucket, user, raw string) string {
+	sql := "SELECT toString(tuple(tenant, " + bucket + " AS b"
+	for _, d := range k.dims {
+		sql += ", " + d
+	}
+	sql += ", " + user + " AS u"
+	for _, m := range k.measures {
+		sql += ", " + m.raw
+	}
+	sql += ")) AS line FROM (" + raw + ") AS r GROUP BY tenant, b, u"
+	for _, d := range k.dims {
+		sql += ", " + d
+	}
+	return sql + " ORDER BY line"
+}
+
+func requireRollupsEqualRecount(t *testing.T, client *clickhouse.Client) {
+	t.Helper()
+	for _, k := range kinds {
+		raw := "SELECT * FROM " + k.raw + " FINAL"
+		if k.name == "step" {
+			raw = `SELECT s.* EXCEPT (workflow_id, workflow_version, user_id),
+    if(s.workflow_id != '', s.workflow_id, e.workflow_id) AS workflow_id,
+    if(s.workflow_version != 0, s.workflow_version, e.workflow_version) AS workflow_version,
+    if(s.user_id != '', s.user_id, e.user_id) AS user_id
+FROM (SELECT * FROM steps FINAL) AS s LEFT ANY JOIN (
+    SELECT tenant, id, argMax(workflow_id, version) AS workflow_id, argMaxIf(workflow_version, version, workflow_version > 0) AS workflow_version, argMaxIf(user_id, version, user_id != '') AS user_id
+    FROM executions FINAL GROUP BY tenant, id
+) AS e ON s.tenant = e.tenant AND s.execution_id = e.id`
+		}
+		for _, level := range []struct{ name, bucket, user string }{
+			{"minute", "toStartOfMinute(time)", "''"},
+			{"quarter", "toStartOfFifteenMinutes(time)", "''"},
+			{"quarter_user", "toStartOfFifteenMinutes(time)", "r.user_id"},
+			{"day", "toDateTime(toStartOfDay(time, 'UTC'), 'UTC')", "''"},
+			{"day_user", "toDateTime(toStartOfDay(time, 'UTC'), 'UTC')", "r.user_id"},
+		} {
+			got := "SELECT toString(tuple(tenant, bucket"
+			for _, d := range k.dims {
+				got += ", " + d
+			}
+			got += ", user_id"
+			for _, m := range k.measures {
+				got += ", " + m.name
+			}
+			got += ")) AS line FROM (" + current(k) + ") WHERE level = '" + level.name + "' ORDER BY line"
+			want := lines(t, client, recount(k, level.bucket, level.user, raw))
+			require.Equal(t, want, lines(t, client, got), "%s of %s", level.name, k.name)
+		}
+	}
+}
+
+const insertExecution = `INSERT INTO executions (tenant, time, id, phase, workflow_id, workflow_version, user_id, trigger_type, status, duration_ms, duration_bucket, error_type, version, deleted) VALUES `
+
+func TestAGroupThatVanishesFromItsBucketVanishesFromTheFigures(t *testing.T) {
+	r, client := newRoller(t)
+	ctx := t.Context()
+	row := func(workflow string, version int) {
+		run(t, client, insertExecution+fmt.Sprintf("('t', '2024-02-29 23:59:59.999', 'e1', 'terminal', '%s', 1, 'u', 'api', 'completed', 5, 3, '', %d, 0)", workflow, version))
+		run(t, client, "INSERT INTO bucket_marks (tenant, kind, minute) VALUES ('t', 'execution', '2024-02-29 23:59:00')")
+	}
+	row("wrong", 1)
+	n, err := r.Settle(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	row("right", 2)
+	_, err = r.Settle(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"right"}, lines(t, client, "SELECT DISTINCT workflow_id AS line FROM ("+current(kinds[0])+")"))
+	n, err = r.Settle(ctx)
+	require.NoError(t, err)
+	require.Zero(t, n, "everything is settled")
+
+	run(t, client, "OPTIMIZE TABLE rollup_executions FINAL")
+	requireRollupsEqualRecount(t, client)
+}
+
+func TestAnExecutionThatComesLaterReachesItsSteps(t *testing.T) {
+	r, client := newRoller(t)
+	ctx := t.Context()
+	run(t, client, `INSERT INTO steps (tenant, time, id, execution_id, step_id, step_type, status, duration_ms, duration_bucket, credits, version, deleted)
+VALUES ('t', '2024-01-01 10:00:00', 's1', 'e1', 'fetch', 'http', 'completed', 10, 1, 0.5, 1, 0)`)
+	run(t, client, "INSERT INTO bucket_marks (tenant, kind, minute) VALUES ('t', 'step', '2024-01-01 10:00:00')")
+	_, err := r.Settle(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"/0/"}, lines(t, client, "SELECT DISTINCT concat(workflow_id, '/', toString(workflow_version), '/', user_id) AS line FROM ("+current(kinds[1])+") WHERE level = 'day_user'"))
+
+	// A year later.
+	run(t, client, insertExecution+"('t', '2025-01-01 12:00:00', 'e1', 'terminal', 'w', 7, 'u', 'api', 'completed', 5, 3, '', 2, 0)")
+	run(t, client, "INSERT INTO bucket_marks (tenant, kind, minute) VALUES ('t', 'execution', '2025-01-01 12:00:00')")
+	_, err = r.Settle(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"w/7/u"}, lines(t, client, "SELECT DISTINCT concat(workflow_id, '/', toString(workflow_version), '/', user_id) AS line FROM ("+current(kinds[1])+") WHERE level = 'day_user'"))
+	requireRollupsEqualRecount(t, client)
+}
+
+func TestSpans(t *testing.T) {
+	r, client := newRoller(t)
+	run(t, client, insertExecution+`
+('t', '2024-01-01 10:00:00', 'open', 'started', 'w', 1, 'u', 'api', 'started', 0, 0, '', 1, 0),
+('t', '2024-01-01 10:01:00', 'over', 'started', 'w', 1, 'u', 'api', 'started', 0, 0, '', 2, 0),
+('t', '2024-01-03 10:00:00', 'over', 'terminal', 'w', 1, 'u', 'api', 'failed', 9, 3, 'x', 3, 0),
+('t', '2024-01-01 10:02:00', 'unstarted', 'terminal', 'w', 1, 'u', 'api', 'failed', 9, 3, 'x', 4, 0),
+('t', '2024-01-01 10:03:00', 'twice', 'started', 'w', 1, 'u', 'api', 'started', 0, 0, '', 5, 0),
+('t', '2024-01-01 10:04:00', 'twice', 'started', 'w', 1, 'u', 'api', 'started', 0, 0, '', 6, 0),
+('t', '2024-01-01 10:05:00', 'withdrawn', 'started', 'w', 1, 'u', 'api', 'started', 0, 0, '', 7, 0)`)
+	mark := "INSERT INTO bucket_marks (tenant, kind, minute) SELECT DISTINCT tenant, 'execution', toStartOfMinute(time) FROM executions"
+	run(t, client, mark)
+	_, err := r.Settle(t.Context())
+	require.NoError(t, err)
+	running := func(at string) []string {
+		return lines(t, client, "SELECT id AS line FROM execution_spans FINAL WHERE started_at <= '"+at+"' AND ended_at > '"+at+"' ORDER BY id")
+	}
+	assert.Equal(t, []string{"open", "over", "twice", "withdrawn"}, running("2024-01-02 00:00:00"))
+	assert.Equal(t, []string{"open", "twice", "withdrawn"}, running("2024-01-03 10:00:00"))
+	assert.Equal(t, []string{"open", "over"}, running("2024-01-01 10:01:00"))
+
+	run(t, client, insertExecution+"('t', '2024-01-01 10:05:00', 'withdrawn', 'started', 'w', 1, 'u', 'api', 'started', 0, 0, '', 8, 1)")
+	run(t, client, mark)
+	_, err = r.Settle(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"open", "over", "twice"}, running("2024-01-02 00:00:00"))
+}
+
+// Random events of all kinds, delivered in any order, twice, corrected and
+// deleted, rolled up at random moments: the rollups equal a recount.
+func TestRollupsEqualRecount(t *testing.T) {
+	r, client := newRoller(t)
+	rng := rand.New(rand.NewPCG(1, 2))
+	base := time.Date(2023, 12, 31, 22, 0, 0, 0, time.UTC)
+	version := 0
+	for range 6 {
+		for _, k := range []string{"executions", "steps", "costs", "activity"} {
+			values := ""
+			for range 150 {
+				version++
+				id, at := rng.IntN(120), base.Add(time.Duration(rng.IntN(40))*317*time.Second)
+				if rng.IntN(40) == 0 {
+					at = time.Date(2022, 2, 28, 23, 59, 59, 999e6, time.UTC)
+				}
+				tenant, own := rng.IntN(2), at.Format("2006-01-02 15:04:05.000")
+				deleted := 0
+				if rng.IntN(10) == 0 {
+					deleted = 1
+				}
+				duration := rng.Int64N(1 << 40)
+				switch k {
+				case "executions":
+					status, phase := "started", "started"
+					if s := rng.IntN(3); s > 0 {
+						status, phase = []string{"", "completed", "failed"}[s], "terminal"
+					}
+					values += fmt.Sprintf("('t%d','%s','e%d','%s','w%d',%d,'u%d','api','%s',%d,%d,'',%d,%d)", tenant, own, id%30, phase, rng.IntN(3), rng.IntN(2), rng.IntN(3), status, duration, rng.IntN(9), version, deleted)
+				case "steps":
+					values += fmt.Sprintf("('t%d','%s','s%d','e%d','st%d','http','%s',%d,%d,%d,%d,%d.5,'%s',%d,'%s',%d,%d)", tenant, own, id, rng.IntN(40), rng.IntN(4), []string{"completed", "failed", "skipped"}[rng.IntN(3)], duration, rng.IntN(9), rng.Int64N(1<<40), rng.Int64N(99), rng.IntN(7), []string{"", "w1"}[rng.IntN(2)], rng.IntN(2), []string{"", "u1"}[rng.IntN(2)], version, deleted)
+				case "costs":
+					values += fmt.Sprintf("('t%d','%s','c%d','w%d','u%d','a%d',%d.000000000000001,-%d.1,%d,%d)", tenant, own, id, rng.IntN(3), rng.IntN(3), rng.IntN(3), rng.IntN(99)-50, rng.IntN(9), version, deleted)
+				case "activity":
+					values += fmt.Sprintf("('t%d','%s','a%d','u%d','act%d','r%d',%d,%d,%d)", tenant, own, id, rng.IntN(4), rng.IntN(3), rng.IntN(2), duration, version, deleted)
+				}
+			}
+			columns := map[string]string{
+				"executions": "tenant, time, id, phase, workflow_id, workflow_version, user_id, trigger_type, status, duration_ms, duration_bucket, error_type, version, deleted",
+				"steps":      "tenant, time, id, execution_id, step_id, step_type, status, duration_ms, duration_bucket, input_bytes, output_bytes, credits, workflow_id, workflow_version, user_id, version, deleted",
+				"costs":      "tenant, time, id, workflow_id, user_id, action_type, credits, dollars, version, deleted",
+				"activity":   "tenant, time, id, user_id, action, resource, duration_ms, version, deleted",
+			}[k]
+			kindName := map[string]string{"executions": "execution", "steps": "step", "costs": "cost", "activity": "activity"}[k]
+			before := version - 150
+			run(t, client, "INSERT INTO "+k+" ("+columns+") VALUES "+values)
+			run(t, client, fmt.Sprintf("INSERT INTO bucket_marks (tenant, kind, minute) SELECT DISTINCT tenant, '%s', toStartOfMinute(time) FROM %s WHERE version > %d", kindName, k, before))
+			if rng.IntN(3) == 0 {
+				_, err := r.Settle(t.Context())
+				require.NoError(t, err)
+			}
+		}
+	}
+	for range 3 { // what executions mark is settled in the same round or the next
+		_, err := r.Settle(t.Context())
+		require.NoError(t, err)
+	}
+	requireRollupsEqualRecount(t, client)
+	pending, err := Pending(t.Context(), client)
+	require.NoError(t, err)
+	require.Zero(t, pending)
+
+	// By hand, over everything: nothing changes, and merges take nothing away.
+	require.NoError(t, Mark(t.Context(), client, "", base.AddDate(-3, 0, 0), base.AddDate(1, 0, 0)))
+	n, err := r.Settle(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, n)
+	for _, k := range kinds {
+		run(t, client, "OPTIMIZE TABLE "+k.rollup+" FINAL")
+		run(t, client, "OPTIMIZE TABLE "+k.raw+" FINAL")
+	}
+	requireRollupsEqualRecount(t, client)
+}
