@@ -1,0 +1,98 @@
+package plugin
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+)
+
+// connectionProblem recognises what goes wrong on the way to the server.
+func connectionProblem(err error, s Settings) (problem, bool) {
+	title, hint := connectionWords(err, s)
+	return problem{Title: title, Hint: hint, Status: backend.StatusBadGateway, Source: backend.ErrorSourceDownstream}, title != ""
+}
+
+func connectionWords(err error, s Settings) (title, hint string) {
+	if title, hint = tlsWords(err, s); title != "" {
+		return title, hint
+	}
+	var (
+		dns   *net.DNSError
+		netOp *net.OpError
+		netE  net.Error
+	)
+	switch {
+	case errors.As(err, &dns):
+		return fmt.Sprintf("The host %q is not known.", s.Host),
+			"Check the host's spelling, and that Grafana's machine can resolve it."
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Sprintf("Nothing listens at %s.", s.addr()),
+			"Check that ClickHouse runs there and that the port is the native protocol's, usually 9000, or 9440 with TLS."
+	case wrongProtocol(err):
+		return fmt.Sprintf("%s does not speak ClickHouse's native protocol.", s.addr()),
+			"It may be the HTTP port: use the native one, usually 9000 instead of 8123, or 9440 instead of 8443. Where the port expects TLS, switch it on."
+	case errors.As(err, &netE) && netE.Timeout():
+		return s.addr() + " did not answer in time.",
+			"Check that no firewall is in between and that the address is right."
+	case errors.As(err, &netOp):
+		return fmt.Sprintf("The connection to %s failed: %v.", s.addr(), netOp.Err),
+			"Check that the server runs and can be reached from Grafana's machine."
+	}
+	return "", ""
+}
+
+func tlsWords(err error, s Settings) (title, hint string) {
+	var (
+		notTLS    tls.RecordHeaderError
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		alert     tls.AlertError
+	)
+	switch {
+	case errors.As(err, &notTLS):
+		return s.addr() + " does not speak TLS.",
+			"Use the port that does, usually 9440, or switch TLS off."
+	case errors.As(err, &authority):
+		return "The server's certificate is signed by an authority that is not known here.",
+			"Switch “Own CA” on and paste that authority's certificate."
+	case errors.As(err, &name):
+		return fmt.Sprintf("The server's certificate is not for %q.", orDefault(s.ServerName, s.Host)),
+			"Enter a name that the certificate has as the server name."
+	case errors.As(err, &invalid):
+		return fmt.Sprintf("The server's certificate is not valid: %v.", invalid),
+			"Have the server's certificate renewed."
+	case errors.As(err, &alert), strings.Contains(err.Error(), "remote error: tls:"):
+		return fmt.Sprintf("The server ended the TLS handshake: %s.", lastPart(err)),
+			"If it asks for a client certificate, switch “Client certificate” on and paste one that it accepts."
+	}
+	return "", ""
+}
+
+// wrongProtocol recognises an answer that is not ClickHouse's: "H" (72) begins
+// an HTTP response and 21 a TLS alert. Some servers just hang up on a greeting
+// that they do not understand.
+func wrongProtocol(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "handshake") &&
+		(strings.Contains(text, "unexpected packet") || strings.Contains(text, "bad packet") ||
+			strings.Contains(text, "EOF") || strings.Contains(text, "connection reset"))
+}
+
+// lastPart is the innermost reason of a chain of errors.
+func lastPart(err error) string {
+	text := err.Error()
+	if i := strings.LastIndex(text, "tls: "); i >= 0 {
+		text = text[i+len("tls: "):]
+	}
+	if i := strings.Index(text, " ("); i >= 0 {
+		text = text[:i]
+	}
+	return text
+}

@@ -1,0 +1,102 @@
+// Package plugin is the backend of Flowgauge's Grafana datasource: it turns
+// Grafana's calls into query.Requests and query.Results into frames.
+//
+//	QueryData     model.go -> granularity.go -> backend/query -> frames.go
+//	CheckHealth   health.go
+//	CallResource  resources.go
+//
+// One Datasource serves one configured datasource. Grafana makes a new one when
+// the settings change and disposes of the old one once its calls have ended.
+// Whatever goes wrong becomes a problem (problem.go), which says what happened,
+// what to do and whose fault it is, the same on all three ways.
+//
+// Nothing here reads files or the environment: everything comes with the
+// settings, as Grafana asks of plugins.
+package plugin
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/instancemgmt"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/resource/httpadapter"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+// ID is the plugin's id, as plugin.json has it.
+const ID = "flowgauge-analytics-datasource"
+
+// analytics is what the datasource needs of query.Engine.
+type analytics interface {
+	Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
+	Values(ctx context.Context, p access.Principal, r query.ValuesRequest) ([]string, error)
+	ErrorGroups(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
+}
+
+// Datasource serves one configured datasource. It is safe for concurrent use.
+type Datasource struct {
+	backend.CallResourceHandler
+
+	settings Settings
+	client   *clickhouse.Client
+	engine   analytics
+	slots    chan struct{} // one for each query that may run at once
+	broken   error         // why the settings cannot be used, or nil
+}
+
+var (
+	_ backend.QueryDataHandler      = (*Datasource)(nil)
+	_ backend.CheckHealthHandler    = (*Datasource)(nil)
+	_ instancemgmt.InstanceDisposer = (*Datasource)(nil)
+)
+
+// New makes a datasource of its settings; it does not connect. Settings that
+// cannot be used do not fail here, where Grafana would hide the reason: the
+// datasource is made and answers every call with it.
+func New(_ context.Context, s backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
+	ds := &Datasource{}
+	ds.CallResourceHandler = httpadapter.New(ds.routes())
+	ds.broken = ds.open(s)
+	return ds, nil
+}
+
+func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
+	settings, err := ParseSettings(s)
+	if err != nil {
+		return err
+	}
+	tlsConfig, err := settings.tlsConfig()
+	if err != nil {
+		return err
+	}
+	client, err := clickhouse.New(clickhouse.Config{
+		Addr:     settings.addr(),
+		Database: settings.Database,
+		User:     settings.Username,
+		Password: settings.password,
+		TLS:      tlsConfig,
+		MaxConns: settings.MaxConns,
+	})
+	if err != nil {
+		return err
+	}
+	engine, err := query.New(query.Config{Client: client, Limits: query.Limits{Timeout: settings.timeout()}})
+	if err != nil {
+		client.Close()
+		return fmt.Errorf("open query engine: %w", err)
+	}
+	d.settings, d.client, d.engine = settings, client, engine
+	d.slots = make(chan struct{}, settings.MaxConns)
+	return nil
+}
+
+// Dispose closes the connections.
+func (d *Datasource) Dispose() {
+	if d.client != nil {
+		d.client.Close()
+	}
+}

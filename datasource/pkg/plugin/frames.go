@@ -1,0 +1,112 @@
+package plugin
+
+import (
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+var contract = data.FrameTypeVersion{0, 1}
+
+// metricFrames shapes a result as the model wants it. A request without a
+// granularity has no time series, whatever the format says: it is a table.
+func metricFrames(result *query.Result, r query.Request, m model) data.Frames {
+	var frames data.Frames
+	if m.Format == formatTimeSeries && r.Granularity != query.Whole {
+		frames = seriesFrames(result, r, m.Alias)
+	} else {
+		frames = data.Frames{tableFrame(result, r)}
+	}
+	describe(frames, result.Meta, r)
+	return frames
+}
+
+func seriesFrames(result *query.Result, r query.Request, alias string) data.Frames {
+	frames := query.TimeSeries(result)
+	n := namer{alias: alias, groupBy: r.GroupBy, metrics: len(r.Metrics), compare: r.Compare}
+	for _, f := range frames {
+		for _, field := range f.Fields {
+			if !field.Type().Time() {
+				config(field).Unit = unitOf(field.Name)
+				config(field).DisplayNameFromDS = n.series(field.Name, field.Labels)
+			}
+		}
+	}
+	if len(frames) == 0 {
+		// The contract's way to say "no data"; it also carries what was executed.
+		frames = data.Frames{data.NewFrame("")}
+	}
+	for _, f := range frames {
+		shape(f, data.FrameTypeTimeSeriesMulti, data.VisTypeGraph)
+	}
+	return frames
+}
+
+func tableFrame(result *query.Result, r query.Request) *data.Frame {
+	f := result.Frame
+	for _, field := range f.Fields {
+		config(field).DisplayNameFromDS = columnTitle(field.Name, r.Compare)
+		if field.Type().Numeric() {
+			config(field).Unit = unitOf(field.Name)
+		}
+	}
+	kind := data.FrameTypeNumericLong
+	if r.Granularity != query.Whole {
+		kind = data.FrameTypeTimeSeriesLong
+	}
+	shape(f, kind, data.VisTypeTable)
+	return f
+}
+
+// errorColumns has the titles and units of the columns of query.ErrorGroups.
+var errorColumns = map[string]struct{ title, unit string }{
+	"error_type":  {"Error type", ""},
+	"message":     {"Message", ""},
+	"sample":      {"Sample", ""},
+	"fingerprint": {"Fingerprint", ""},
+	"count":       {"Failures", "short"},
+	"share":       {"Share", "percentunit"},
+	"first_seen":  {"First seen", ""},
+	"last_seen":   {"Last seen", ""},
+	"workflows":   {"Workflows", "short"},
+	"users":       {"Users", "short"},
+}
+
+func errorFrames(result *query.Result, r query.Request) data.Frames {
+	f := result.Frame
+	for _, field := range f.Fields {
+		if c, ok := errorColumns[field.Name]; ok {
+			config(field).DisplayNameFromDS = c.title
+			config(field).Unit = c.unit
+		}
+	}
+	shape(f, data.FrameTypeTable, data.VisTypeTable)
+	frames := data.Frames{f}
+	describe(frames, result.Meta, r)
+	return frames
+}
+
+func config(field *data.Field) *data.FieldConfig {
+	if field.Config == nil {
+		field.Config = &data.FieldConfig{}
+	}
+	return field.Config
+}
+
+func unitOf(field string) string {
+	name, _ := splitPrevious(field)
+	if m, ok := metric.Lookup(name); ok {
+		return m.Unit
+	}
+	return ""
+}
+
+func shape(f *data.Frame, kind data.FrameType, vis data.VisType) {
+	if f.Meta == nil {
+		f.Meta = &data.FrameMeta{}
+	}
+	f.Meta.Type = kind
+	f.Meta.TypeVersion = contract
+	f.Meta.PreferredVisualization = vis
+}

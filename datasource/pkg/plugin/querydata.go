@@ -1,0 +1,84 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+)
+
+// QueryData answers the queries of a panel at the same time, as many as there
+// are connections. A query that fails does so in its own answer only.
+func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
+	answers := make([]backend.DataResponse, len(req.Queries))
+	var wg sync.WaitGroup
+	for i, q := range req.Queries {
+		wg.Go(func() { answers[i] = d.answer(ctx, req.PluginContext, q) })
+	}
+	wg.Wait()
+
+	out := backend.NewQueryDataResponse()
+	for i, q := range req.Queries {
+		for _, f := range answers[i].Frames {
+			f.RefID = q.RefID
+		}
+		out.Responses[q.RefID] = answers[i]
+	}
+	return out, nil
+}
+
+func (d *Datasource) answer(ctx context.Context, pc backend.PluginContext, q backend.DataQuery) (out backend.DataResponse) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			log.DefaultLogger.FromContext(ctx).Error("Query panicked", "ref_id", q.RefID, "reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
+			out = internalProblem().response()
+		}
+	}()
+	frames, err := d.run(ctx, pc, q)
+	if err != nil {
+		p := d.problemOf(err)
+		p.log(ctx, "Query failed", "ref_id", q.RefID)
+		return p.response()
+	}
+	return backend.DataResponse{Frames: frames, Status: backend.StatusOK}
+}
+
+func (d *Datasource) run(ctx context.Context, pc backend.PluginContext, q backend.DataQuery) (data.Frames, error) {
+	if d.broken != nil {
+		return nil, d.broken
+	}
+	m, err := parseModel(q.JSON)
+	if err != nil {
+		return nil, err
+	}
+	r, err := m.request(q)
+	if err != nil {
+		return nil, err
+	}
+	// Waiting counts too: a panel that gets its turn after the timeout is of no use.
+	ctx, cancel := context.WithTimeout(ctx, d.settings.timeout())
+	defer cancel()
+	select {
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	who := principal(d.settings, pc)
+	if m.QueryType == kindErrors {
+		result, err := d.engine.ErrorGroups(ctx, who, r)
+		if err != nil {
+			return nil, err
+		}
+		return errorFrames(result, r), nil
+	}
+	result, err := d.engine.Do(ctx, who, r)
+	if err != nil {
+		return nil, err
+	}
+	return metricFrames(result, r, m), nil
+}

@@ -1,0 +1,120 @@
+package plugin
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+
+	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+// routes is what the editors ask, below /api/datasources/uid/UID/resources.
+func (d *Datasource) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /catalogue", d.getCatalogue)
+	mux.HandleFunc("GET /granularities", d.getGranularities)
+	mux.HandleFunc("GET /values", d.getValues)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		d.fail(w, r, &query.RequestError{Param: "path", Value: r.Method + " " + r.URL.Path, Message: "there is no such resource", Allowed: []string{"GET /catalogue", "GET /granularities", "GET /values"}})
+	})
+	return mux
+}
+
+// getCatalogue works without a server: one can build queries while it is away.
+func (d *Datasource) getCatalogue(w http.ResponseWriter, _ *http.Request) {
+	send(w, http.StatusOK, "application/json", metric.All())
+}
+
+func (d *Datasource) getGranularities(w http.ResponseWriter, _ *http.Request) {
+	send(w, http.StatusOK, "application/json", map[string]any{"granularities": granularities})
+}
+
+func (d *Datasource) getValues(w http.ResponseWriter, r *http.Request) {
+	if d.broken != nil {
+		d.fail(w, r, d.broken)
+		return
+	}
+	ask, err := valuesRequest(r, time.Now().UTC())
+	if err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	who := principal(d.settings, backend.PluginConfigFromContext(r.Context()))
+	values, err := d.engine.Values(r.Context(), who, ask)
+	if err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	if values == nil {
+		values = []string{} // a list for whoever reads the JSON, not null
+	}
+	send(w, http.StatusOK, "application/json", map[string]any{"values": values})
+}
+
+// valuesPeriod is where values are looked for when no period is given.
+const valuesPeriod = 30 * 24 * time.Hour
+
+func valuesRequest(r *http.Request, now time.Time) (query.ValuesRequest, error) {
+	in := r.URL.Query()
+	out := query.ValuesRequest{Dimension: in.Get("dimension"), Search: in.Get("search")}
+	if out.Dimension == "" {
+		return out, &query.RequestError{Param: "dimension", Message: "it is missing", Example: metric.Workflow}
+	}
+	var err error
+	if out.To, err = timeParam("to", in.Get("to"), now); err != nil {
+		return out, err
+	}
+	if out.From, err = timeParam("from", in.Get("from"), out.To.Add(-valuesPeriod)); err != nil {
+		return out, err
+	}
+	if text := in.Get("limit"); text != "" {
+		if out.Limit, err = strconv.Atoi(text); err != nil || out.Limit < 0 {
+			return out, &query.RequestError{Param: "limit", Value: text, Message: "it is not a whole number from 0 up", Example: "100"}
+		}
+	}
+	return out, nil
+}
+
+// timeParam reads milliseconds since 1970 or RFC 3339.
+func timeParam(name, text string, absent time.Time) (time.Time, error) {
+	if text == "" {
+		return absent, nil
+	}
+	if ms, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.UnixMilli(ms).UTC(), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, &query.RequestError{Param: name, Value: text, Message: "it is neither milliseconds since 1970 nor a time of RFC 3339", Example: "2026-01-31T00:00:00Z"}
+	}
+	return t.UTC(), nil
+}
+
+// fail answers with a problem document of RFC 9457.
+func (d *Datasource) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := d.problemOf(err)
+	p.log(r.Context(), "Resource call failed", "path", r.URL.Path)
+	send(w, int(p.Status), "application/problem+json", map[string]any{
+		"type":   "about:blank",
+		"title":  p.Title,
+		"status": int(p.Status),
+		"detail": p.message(),
+		"hint":   p.Hint,
+	})
+}
+
+func send(w http.ResponseWriter, status int, contentType string, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the caller is gone; there is nobody to tell
+}

@@ -1,0 +1,131 @@
+package plugin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+)
+
+// Settings is what the configuration page and provisioning write (jsonData).
+// Secrets come apart, decrypted by Grafana, and are never marshalled.
+type Settings struct {
+	Host              string `json:"host"`
+	Port              int    `json:"port"`
+	Secure            bool   `json:"secure"`
+	TLSSkipVerify     bool   `json:"tlsSkipVerify"`
+	TLSAuthWithCACert bool   `json:"tlsAuthWithCACert"`
+	TLSAuth           bool   `json:"tlsAuth"`
+	ServerName        string `json:"serverName"`
+	Database          string `json:"database"`
+	Username          string `json:"username"`
+	Tenant            string `json:"tenant"`
+	Timeout           int    `json:"timeout"`  // seconds
+	MaxConns          int    `json:"maxConns"` // also how many queries run at once
+
+	password      string
+	tlsCACert     string
+	tlsClientCert string
+	tlsClientKey  string
+}
+
+// The defaults are what the configuration page shows in an empty field.
+const (
+	defaultPort       = 9000
+	defaultSecurePort = 9440
+	defaultDatabase   = "flowgauge"
+	defaultUsername   = "default"
+	defaultTenant     = "default"
+	defaultTimeout    = 30
+	defaultMaxConns   = 8
+	mostTimeout       = 3600
+	mostMaxConns      = 1000
+)
+
+// SettingsError says which setting is wrong and what to do.
+type SettingsError struct {
+	Setting string
+	Message string
+	Hint    string
+}
+
+func (e *SettingsError) Error() string { return fmt.Sprintf("%s: %s", e.Setting, e.Message) }
+
+// ParseSettings reads and validates a datasource's settings. Its error is a
+// *SettingsError.
+func ParseSettings(in backend.DataSourceInstanceSettings) (Settings, error) {
+	var s Settings
+	if len(in.JSONData) > 0 {
+		if err := json.Unmarshal(in.JSONData, &s); err != nil {
+			return s, settingsTypeError(err)
+		}
+	}
+	s.password = in.DecryptedSecureJSONData["password"]
+	s.tlsCACert = in.DecryptedSecureJSONData["tlsCACert"]
+	s.tlsClientCert = in.DecryptedSecureJSONData["tlsClientCert"]
+	s.tlsClientKey = in.DecryptedSecureJSONData["tlsClientKey"]
+	s.fillDefaults()
+	return s, s.Validate()
+}
+
+func (s *Settings) fillDefaults() {
+	s.Host = strings.TrimSpace(s.Host)
+	if s.Port == 0 && s.Secure {
+		s.Port = defaultSecurePort
+	}
+	s.Port = orDefault(s.Port, defaultPort)
+	s.Database = orDefault(strings.TrimSpace(s.Database), defaultDatabase)
+	s.Username = orDefault(strings.TrimSpace(s.Username), defaultUsername)
+	s.Tenant = orDefault(strings.TrimSpace(s.Tenant), defaultTenant)
+	s.Timeout = orDefault(s.Timeout, defaultTimeout)
+	s.MaxConns = orDefault(s.MaxConns, defaultMaxConns)
+}
+
+func orDefault[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}
+
+// Validate reports the first setting that cannot be used.
+func (s *Settings) Validate() error {
+	switch {
+	case s.Host == "":
+		return &SettingsError{"host", "No server is configured.", "Enter the name or address of the ClickHouse server."}
+	case strings.Contains(s.Host, "/"):
+		return &SettingsError{"host", fmt.Sprintf("%q is not a host name.", s.Host), "Enter the name alone, without a scheme or a path."}
+	case strings.Contains(s.Host, ":") && net.ParseIP(strings.Trim(s.Host, "[]")) == nil:
+		return &SettingsError{"host", fmt.Sprintf("%q is not a host name.", s.Host), "Enter the name alone and the port in its own field."}
+	case s.Port < 1 || s.Port > 65535:
+		return &SettingsError{"port", fmt.Sprintf("%d is not a port.", s.Port), "Enter the port of the native protocol, usually 9000, or 9440 with TLS."}
+	case s.Timeout < 1 || s.Timeout > mostTimeout:
+		return &SettingsError{"timeout", fmt.Sprintf("%d seconds is out of range.", s.Timeout), fmt.Sprintf("Enter 1 to %d seconds.", mostTimeout)}
+	case s.MaxConns < 1 || s.MaxConns > mostMaxConns:
+		return &SettingsError{"maxConns", fmt.Sprintf("%d connections is out of range.", s.MaxConns), fmt.Sprintf("Enter 1 to %d.", mostMaxConns)}
+	}
+	return nil
+}
+
+func (s *Settings) addr() string {
+	return net.JoinHostPort(strings.Trim(s.Host, "[]"), strconv.Itoa(s.Port))
+}
+
+func (s *Settings) timeout() time.Duration { return time.Duration(s.Timeout) * time.Second }
+
+func settingsTypeError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return &SettingsError{
+			wrong.Field, fmt.Sprintf("It is a %s.", wrong.Value),
+			fmt.Sprintf("In provisioning it must be a %s, without quotes where it is a number or true or false.", wrong.Type),
+		}
+	}
+	return &SettingsError{"jsonData", "It is not valid JSON.", "Save the datasource's settings again."}
+}
