@@ -89,7 +89,7 @@ func Find(explicit, cacheDir string) (string, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%w: no file %s: fetch it first (flowgauge doctor --fix) or configure its path", ErrNoLibrary, path)
+		return "", fmt.Errorf("%w: no file %s: fetch it first (\"flowgauge up\" does) or configure its path", ErrNoLibrary, path)
 	}
 	return path, nil
 }

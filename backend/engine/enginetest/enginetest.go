@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +28,9 @@ const (
 	// Generous: the first test on a machine downloads the library.
 	startTimeout = 15 * time.Minute
 	stopTimeout  = 30 * time.Second
+
+	tempPattern = "flowgauge-engine-*"
+	leftoverAge = 24 * time.Hour
 
 	// Several test processes run at once; each gets a small share.
 	memoryLimit = 3 << 30
@@ -101,7 +105,8 @@ func start() error {
 	if err != nil {
 		return err
 	}
-	shared.dir, err = os.MkdirTemp("", "flowgauge-engine-*")
+	removeLeftovers()
+	shared.dir, err = os.MkdirTemp("", tempPattern)
 	if err != nil {
 		return fmt.Errorf("create directory: %w", err)
 	}
@@ -121,6 +126,17 @@ func start() error {
 	}
 	shared.endpoint = e.Endpoint()
 	return nil
+}
+
+// removeLeftovers deletes what test processes left behind that were killed or
+// ran into their timeout, long enough ago that none of them can be alive.
+func removeLeftovers() {
+	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), tempPattern))
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > leftoverAge {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 func stop() error {
