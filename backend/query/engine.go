@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/grafana/grafana-plugin-sdk-go/data"
-
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/metric"
@@ -69,13 +67,14 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{
-		client:  cfg.Client,
-		now:     cfg.Now,
-		limits:  cfg.Limits.withDefaults(),
-		log:     cfg.Logger,
-		pending: newPendingReader(cfg.Client, cfg.PendingTTL),
-	}, nil
+	e := &Engine{
+		client: cfg.Client,
+		now:    cfg.Now,
+		limits: cfg.Limits.withDefaults(),
+		log:    cfg.Logger,
+	}
+	e.pending = newPendingReader(cfg.Client, cfg.PendingTTL, e.settings)
+	return e, nil
 }
 
 func (l Limits) withDefaults() Limits {
@@ -103,37 +102,46 @@ func (e *Engine) Catalogue() metric.Catalogue { return metric.All() }
 // Do answers a request within what the principal may see. Errors are
 // *RequestError, *AccessError, *clickhouse.Error or the context's.
 func (e *Engine) Do(ctx context.Context, p access.Principal, r Request) (*Result, error) {
-	return nil, errors.ErrUnsupported
+	began := time.Now()
+	q, err := e.check(p, r)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.limits.Timeout)
+	defer cancel()
+	w, err := e.begin(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	now, truncated, err := w.answer(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	order := now.ranked()
+	var previous *answer
+	if r.Compare != NoCompare {
+		before := q.shifted(r.Compare)
+		if len(q.dims) > 0 && (q.limit > 0 || truncated) {
+			before.groups = now.groups(order)
+		}
+		if previous, err = w.before(ctx, before); err != nil {
+			return nil, err
+		}
+	}
+	res := q.result(now, order, previous)
+	res.Meta = w.meta(q, truncated)
+	res.Meta.Elapsed = time.Since(began)
+	e.log.Debug("answered", "metrics", r.Metrics, "rows", res.Frame.Rows(), "rows_read", res.Meta.RowsRead, "elapsed", res.Meta.Elapsed)
+	return res, nil
 }
 
-// ValuesRequest asks for the values that a dimension has.
-type ValuesRequest struct {
-	Dimension string    `json:"dimension"`
-	Search    string    `json:"search,omitempty"` // part of the value, in any case
-	From      time.Time `json:"from"`
-	To        time.Time `json:"to"`
-	Filters   []Filter  `json:"filters,omitempty"` // by other dimensions: the steps of one workflow
-	Limit     int       `json:"limit,omitempty"`   // 0 is 1,000, also the most
+// begin reads what waits for its rollup, since the plans depend on it.
+func (e *Engine) begin(ctx context.Context, q *question) (*run, error) {
+	w := &run{e: e, levels: map[string]bool{}}
+	pending, err := e.pending.read(ctx, q.scope.tenant)
+	if err != nil {
+		return nil, err
+	}
+	w.pending = pending
+	return w, nil
 }
-
-// Values returns the distinct values of a dimension in a period, in order, for
-// variables and editors. The period is widened to whole UTC days.
-func (e *Engine) Values(ctx context.Context, p access.Principal, r ValuesRequest) ([]string, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// ErrorGroups lists what executions failed of, most frequent first. Of the
-// request it uses From, To, TimeZone, Filters by the dimensions of executions,
-// and Limit (100 by default). The frame has one row for each error type and
-// message fingerprint, with the fields error_type, message (the message with
-// what varies replaced), sample (one message as it was sent), fingerprint,
-// count, share, first_seen, last_seen, workflows and users.
-func (e *Engine) ErrorGroups(ctx context.Context, p access.Principal, r Request) (*Result, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// TimeSeries turns a Result with a granularity into one frame for each series
-// (metric and combination of dimensions), as Grafana's dataplane contract wants
-// time series of type multi: a time field and a value field whose labels are the
-// dimensions. A Result without granularity has no series: the answer is nil.
-func TimeSeries(r *Result) data.Frames { return nil }

@@ -1,0 +1,235 @@
+package query
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/flowgauge/flowgauge/backend/metric"
+)
+
+// statement is SQL with its bound values and what its columns are: the bucket's
+// label (with a granularity), the dimensions, the aggregates.
+type statement struct {
+	source     metric.Source
+	sql        string
+	params     map[string]any
+	bucketed   bool
+	dims       []string
+	aggregates []string
+	levels     []string
+}
+
+// binder collects the values of a statement.
+type binder struct{ params map[string]any }
+
+func newBinder(s scope) *binder {
+	return &binder{params: map[string]any{"tenant": s.tenant}}
+}
+
+// bind returns a value's placeholder. What callers sent reaches a statement in
+// this way only.
+func (b *binder) bind(value any, kind string) string {
+	name := "p" + strconv.Itoa(len(b.params)-1)
+	b.params[name] = value
+	return "{" + name + ":" + kind + "}"
+}
+
+func (b *binder) seconds(ms int64) string {
+	return "toDateTime(" + b.bind(ms/1000, "Int64") + ", 'UTC')"
+}
+
+func (b *binder) millis(ms int64) string {
+	return "fromUnixTimestamp64Milli(" + b.bind(ms, "Int64") + ", 'UTC')"
+}
+
+// within restricts a time column to spans.
+func within(column string, spans []span, instant func(int64) string) string {
+	parts := make([]string, len(spans))
+	for i, s := range spans {
+		parts[i] = fmt.Sprintf("%s >= %s AND %s < %s", column, instant(s.from), column, instant(s.to))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return "(" + strings.Join(parts, " OR ") + ")"
+}
+
+// conditions renders scope, filters and the groups that the answer is
+// restricted to, each as a clause that begins with AND.
+func (q *question) conditions(b *binder, columns map[string]string) string {
+	var out strings.Builder
+	if !q.scope.all {
+		out.WriteString(" AND user_id IN " + b.bind(q.scope.users, "Array(String)"))
+	}
+	for _, f := range q.filters {
+		operator := " IN "
+		if f.not {
+			operator = " NOT IN "
+		}
+		out.WriteString(" AND " + columns[f.dimension] + operator)
+		if f.numbers != nil {
+			out.WriteString(b.bind(f.numbers, "Array(Int64)"))
+		} else {
+			out.WriteString(b.bind(f.values, "Array(String)"))
+		}
+	}
+	if g := q.groups; g != nil {
+		left, right := make([]string, len(g.dims)), make([]string, len(g.dims))
+		for i, dim := range g.dims {
+			left[i] = text(columns[dim])
+			right[i] = b.bind(g.values[i], "Array(String)")
+		}
+		if len(left) == 1 {
+			out.WriteString(" AND " + left[0] + " IN " + right[0])
+		} else {
+			fmt.Fprintf(&out, " AND (%s) IN (SELECT arrayJoin(arrayZip(%s)))", strings.Join(left, ", "), strings.Join(right, ", "))
+		}
+	}
+	return out.String()
+}
+
+// text renders a dimension's column as a string.
+func text(column string) string {
+	if column == versionColumn {
+		return "toString(" + column + ")"
+	}
+	return column
+}
+
+// rollups renders the statement of a source that has rollups.
+func (q *question) rollups(s metric.Source, segments []segment, cal *calendar, o ordering) statement {
+	src := rollupSources[s]
+	names := q.aggregates(s)
+	var measures []string // columns of the branches that are no dimension
+	for _, n := range names {
+		for _, m := range src.aggregates[n].measures {
+			if !slices.Contains(measures, m) {
+				measures = append(measures, m)
+			}
+		}
+	}
+	b := newBinder(q.scope)
+	branches, levels := make([]string, len(segments)), make([]string, len(segments))
+	for i, seg := range segments {
+		levels[i] = string(seg.level)
+		if seg.level == levelRaw {
+			branches[i] = q.rawBranch(b, src, seg, measures)
+		} else {
+			branches[i] = q.rollupBranch(b, src, seg, measures)
+		}
+	}
+	from := "(\n" + strings.Join(branches, "\n    UNION ALL\n") + "\n)"
+	return q.grouped(b, s, names, levels, from, cal, o)
+}
+
+func (q *question) rollupBranch(b *binder, src rollupSource, seg segment, measures []string) string {
+	return q.current(b, src, seg, q.branchColumns("toInt64(toUnixTimestamp(bucket))", src.dimensions, measures, nil))
+}
+
+// current renders the rows of a rollup that count: those of the version that
+// their bucket has now.
+func (q *question) current(b *binder, src rollupSource, seg segment, columns string) string {
+	return fmt.Sprintf(`    SELECT %s
+    FROM %s
+    WHERE tenant = {tenant:String} AND level = '%s' AND %s%s
+      AND (bucket, version) IN (
+        SELECT bucket, max(version) FROM bucket_versions
+        WHERE tenant = {tenant:String} AND kind = '%s' AND level = '%s' AND %s
+        GROUP BY bucket
+      )`,
+		columns, src.rollup, seg.level, within("bucket", seg.spans, b.seconds), q.conditions(b, src.dimensions),
+		src.kind, seg.level, within("bucket", seg.spans, b.seconds))
+}
+
+func (q *question) rawBranch(b *binder, src rollupSource, seg segment, measures []string) string {
+	where := "tenant = {tenant:String} AND " + within("time", seg.spans, b.millis)
+	return fmt.Sprintf(`    SELECT %s
+    FROM %s AS r
+    WHERE 1%s`,
+		q.branchColumns("intDiv(toUnixTimestamp64Milli(time), 1000)", src.dimensions, measures, src.measures),
+		src.raw(where), q.conditions(b, src.dimensions))
+}
+
+// branchColumns lists what a branch yields. Every name has a prefix, d_ for a
+// dimension and m_ for a measure: an alias that equals a column would hide it
+// from the other expressions.
+func (q *question) branchColumns(ts string, dimensions map[string]string, measures []string, expressions map[string]string) string {
+	columns := make([]string, 0, 1+len(q.dims)+len(measures))
+	if q.granularity != Whole {
+		columns = append(columns, ts+" AS ts")
+	}
+	for _, d := range q.dims {
+		columns = append(columns, text(dimensions[d])+" AS "+dimensionAlias(d))
+	}
+	for _, m := range measures {
+		e, ok := expressions[m]
+		if !ok {
+			e = m
+		}
+		columns = append(columns, e+" AS m_"+m)
+	}
+	if len(columns) == 0 {
+		return "1"
+	}
+	return strings.Join(columns, ", ")
+}
+
+func dimensionAlias(name string) string { return "d_" + name }
+
+// ordering says how a statement's rows are ordered and cut.
+type ordering struct {
+	by         string // SQL over the aggregates, or "": by bucket and dimensions
+	descending bool
+	limit      int
+}
+
+// grouped renders the outer part that all sources share. from yields ts, the
+// dimensions and the measures of the aggregates.
+func (q *question) grouped(b *binder, s metric.Source, names, levels []string, from string, cal *calendar, o ordering) statement {
+	st := statement{source: s, params: b.params, bucketed: q.granularity != Whole, dims: q.dims, aggregates: names, levels: levels}
+	var columns, keys []string
+	if st.bucketed {
+		columns = append(columns, cal.sql("ts")+" AS t")
+		keys = append(keys, "t")
+	}
+	for _, d := range q.dims {
+		columns = append(columns, dimensionAlias(d))
+		keys = append(keys, dimensionAlias(d))
+	}
+	aggregates := aggregatesOf(s)
+	for _, n := range names {
+		columns = append(columns, aggregates[n].rendered()+" AS "+column(n))
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "SELECT %s\nFROM %s", strings.Join(columns, ", "), from)
+	if len(keys) > 0 {
+		fmt.Fprintf(&out, "\nGROUP BY %s\nORDER BY %s\nLIMIT %d", strings.Join(keys, ", "), o.render(keys), o.limit)
+	}
+	if slices.Contains(levels, string(levelRaw)) || slices.Contains(levels, "spans") {
+		// The key decides the partition, so a row's versions are in one.
+		out.WriteString("\nSETTINGS do_not_merge_across_partitions_select_final = 1")
+	}
+	st.sql = out.String()
+	return st
+}
+
+// rendered gives all counts one type.
+func (a aggregate) rendered() string {
+	if a.kind == integers {
+		return "toInt64(" + a.sql + ")"
+	}
+	return a.sql
+}
+
+func (o ordering) render(keys []string) string {
+	if o.by == "" {
+		return strings.Join(keys, ", ")
+	}
+	direction := "ASC"
+	if o.descending {
+		direction = "DESC"
+	}
+	return o.by + " " + direction + " NULLS LAST, " + strings.Join(keys, ", ")
+}

@@ -1,0 +1,295 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flowgauge/flowgauge/backend/metric"
+)
+
+// run is the work on one request: what its statements share and gather.
+type run struct {
+	e       *Engine
+	pending pendingMinutes
+
+	mu       sync.Mutex
+	sql      []string
+	rowsRead uint64
+	levels   map[string]bool
+	stale    uint64 // pending minutes that were not read from raw rows
+}
+
+func tooManyRows(most int) error {
+	return requestError("groupBy", "", "the answer has more than "+strconv.Itoa(most)+" rows: set a limit, take a coarser granularity, a shorter period or fewer dimensions", "")
+}
+
+// answer answers a question. truncated says that more groups exist.
+func (r *run) answer(ctx context.Context, q *question) (a *answer, truncated bool, err error) {
+	switch {
+	case q.groups != nil || len(q.dims) == 0:
+		a, err = r.all(ctx, q, q.sources)
+		if err == nil && a.rows > r.e.limits.Rows {
+			err = tooManyRows(r.e.limits.Rows)
+		}
+		return a, false, err
+	case q.granularity == Whole:
+		return r.whole(ctx, q)
+	}
+	if q.limit > 0 {
+		return r.series(ctx, q, q.limit)
+	}
+	a, err = r.all(ctx, q, q.sources)
+	if err != nil || a.rows <= r.e.limits.Rows {
+		return a, false, err
+	}
+	// Too many series: the largest of them, all of their points.
+	fit := max(1, r.e.limits.Rows/int(q.calendar().points()))
+	a, _, err = r.series(ctx, q, fit)
+	return a, true, err
+}
+
+// series finds the top groups over the whole period, then their buckets.
+func (r *run) series(ctx context.Context, q *question, limit int) (*answer, bool, error) {
+	top := *q
+	top.granularity, top.limit = Whole, limit
+	if top.order < 0 {
+		top.order, top.descending = 0, true
+	}
+	top.metrics, top.formulas = q.metrics[top.order:top.order+1], q.formulas[top.order:top.order+1]
+	top.sources, top.order = top.metrics[0].Sources, 0
+	first, truncated, err := r.whole(ctx, &top)
+	if err != nil {
+		return nil, false, err
+	}
+	restricted := *q
+	restricted.groups = first.groups(sequence(first.rows))
+	a, err := r.all(ctx, &restricted, q.sources)
+	if err == nil && a.rows > r.e.limits.Rows {
+		err = tooManyRows(r.e.limits.Rows)
+	}
+	return a, truncated, err
+}
+
+func sequence(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// whole answers a question without granularity: groups, ranked and cut.
+func (r *run) whole(ctx context.Context, q *question) (*answer, bool, error) {
+	limit := q.limit
+	if limit == 0 {
+		limit = r.e.limits.Rows
+	}
+	if len(q.sources) == 1 || (q.limit > 0 && q.formulas[q.order].order != "") {
+		return r.ranked(ctx, q, limit)
+	}
+	a, err := r.all(ctx, q, q.sources)
+	if err != nil {
+		return nil, false, err
+	}
+	if slices.ContainsFunc(q.sources, func(s metric.Source) bool { return a.tables[s].rows > r.e.limits.Rows }) {
+		return nil, false, tooManyRows(r.e.limits.Rows)
+	}
+	return a.top(limit), a.rows > limit, nil
+}
+
+// ranked lets the database sort and cut the groups of the source that the order
+// goes by, and reads the same groups of the others.
+func (r *run) ranked(ctx context.Context, q *question, limit int) (*answer, bool, error) {
+	leader, o := q.sources[0], ordering{limit: limit + 1}
+	if q.order >= 0 {
+		leader = q.formulas[q.order].needs[0].source
+		o.by, o.descending = q.formulas[q.order].order, q.descending
+	}
+	t, err := r.source(ctx, q, leader, o)
+	if err != nil {
+		return nil, false, err
+	}
+	tables := []*table{t}
+	truncated := t.rows > limit
+	others := slices.DeleteFunc(slices.Clone(q.sources), func(s metric.Source) bool { return s == leader })
+	if len(others) > 0 {
+		rest := *q
+		if truncated {
+			// Else a group that the leader does not have may still be in the answer.
+			rest.groups = q.join(tables).groups(sequence(limit))
+		}
+		more, err := r.tables(ctx, &rest, others)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, t := range more {
+			if t.rows > r.e.limits.Rows {
+				return nil, false, tooManyRows(r.e.limits.Rows)
+			}
+		}
+		tables = append(tables, more...)
+	}
+	a := q.join(tables)
+	return a.top(limit), truncated || a.rows > limit, nil
+}
+
+// top keeps the first rows in the question's order.
+func (a *answer) top(limit int) *answer {
+	order := a.ranked()
+	order = order[:min(limit, len(order))]
+	out := &answer{q: a.q, rows: len(order), tables: a.tables, at: map[metric.Source][]int32{}}
+	out.labels = permute(a.labels, order)
+	for _, d := range a.dims {
+		out.dims = append(out.dims, permute(d, order))
+	}
+	for s := range a.tables {
+		at := make([]int32, len(order))
+		for i, row := range order {
+			at[i] = int32(a.row(s, row)) //nolint:gosec // bounded by the limit of rows
+		}
+		out.at[s] = at
+	}
+	return out
+}
+
+// all reads sources and joins them.
+func (r *run) all(ctx context.Context, q *question, sources []metric.Source) (*answer, error) {
+	tables, err := r.tables(ctx, q, sources)
+	if err != nil {
+		return nil, err
+	}
+	return q.join(tables), nil
+}
+
+// tables reads sources at the same time.
+func (r *run) tables(ctx context.Context, q *question, sources []metric.Source) ([]*table, error) {
+	out := make([]*table, len(sources))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, s := range sources {
+		g.Go(func() (err error) {
+			out[i], err = r.source(ctx, q, s, ordering{limit: r.e.limits.Rows + 1})
+			return err
+		})
+	}
+	return out, g.Wait()
+}
+
+// source reads one source.
+func (r *run) source(ctx context.Context, q *question, s metric.Source, o ordering) (*table, error) {
+	if s == metric.SourcePending {
+		return r.pendingTable(), nil
+	}
+	cal := q.calendar()
+	st := r.render(q, s, cal, o)
+	t, rowsRead, err := r.e.read(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	r.sql = append(r.sql, st.sql)
+	r.rowsRead += rowsRead
+	for _, l := range st.levels {
+		r.levels[l] = true
+	}
+	r.mu.Unlock()
+	if s == metric.SourceRunning && q.granularity != Whole {
+		return q.accumulate(t, cal, r.e.limits.Rows)
+	}
+	return t, nil
+}
+
+// render plans and renders the statement of a source.
+func (r *run) render(q *question, s metric.Source, cal *calendar, o ordering) statement {
+	switch s {
+	case metric.SourceRunning:
+		return q.running(cal, o)
+	case metric.SourceSessions:
+		return q.sessions(cal, o)
+	case metric.SourceIngest:
+		return q.ingest(cal, o)
+	}
+	src := rollupSources[s]
+	unsettled := readable(r.pending[src.kind], q.period(), q.byUser(s), r.e.limits.Unsettled)
+	if unsettled == nil {
+		r.mu.Lock()
+		r.stale = max(r.stale, r.pending.within(src.kind, q.period()))
+		r.mu.Unlock()
+	}
+	return q.rollups(s, plan(q.period(), cal, q.byUser(s), unsettled), cal, o)
+}
+
+// pendingTable counts what waits now, of all kinds.
+func (r *run) pendingTable() *table {
+	n := 0
+	for _, minutes := range r.pending {
+		n += len(minutes)
+	}
+	r.levels["marks"] = true
+	return &table{
+		source: metric.SourcePending, names: []string{"pending"}, rows: 1,
+		cells: []cells{{kind: integers, ints: []int64{int64(n)}}},
+	}
+}
+
+// before answers the question of a comparison. A period before 1970 is empty.
+func (r *run) before(ctx context.Context, q *question) (*answer, error) {
+	if q.from.Before(earliest) {
+		return nil, requestError("compare", "", "the period to compare with lies before 1970", "")
+	}
+	a, err := r.all(ctx, q, q.sources)
+	if err == nil && a.rows > r.e.limits.Rows {
+		err = tooManyRows(r.e.limits.Rows)
+	}
+	return a, err
+}
+
+// meta says how the answer came about.
+func (r *run) meta(q *question, truncated bool) Meta {
+	m := Meta{
+		From: q.from.In(q.loc), To: q.to.In(q.loc), TimeZone: q.loc.String(), Granularity: q.granularity,
+		Sources: r.sources(), Truncated: truncated, Notices: r.notices(truncated, q), RowsRead: r.rowsRead, SQL: r.sql,
+		PartialPeriod: q.to.After(q.now),
+	}
+	if q.granularity != Whole {
+		cal := q.calendar()
+		m.PartialPeriod = m.PartialPeriod || cal.end(cal.label(cal.to-1)) > q.now.Unix()
+	}
+	var kinds []string
+	for _, s := range q.sources {
+		kind := rollupSources[s].kind + plainSources[s].kind
+		if !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+			m.PendingBuckets += r.pending.within(kind, q.period())
+		}
+	}
+	return m
+}
+
+// sourceOrder is the order in which Meta lists what was read.
+var sourceOrder = []string{"day", "day_user", "quarter", "quarter_user", "minute", "raw", "spans", "ingest_log", "marks"}
+
+func (r *run) sources() []string {
+	out := []string{}
+	for _, l := range sourceOrder {
+		if r.levels[l] {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (r *run) notices(truncated bool, q *question) []string {
+	var out []string
+	if r.stale > 0 {
+		out = append(out, fmt.Sprintf("%d minutes of the period have changed and are not rolled up yet: their figures are those from before", r.stale))
+	}
+	if truncated && q.limit == 0 {
+		out = append(out, "more groups exist than an answer may have: set a limit and an order, filter, or take fewer dimensions")
+	}
+	return out
+}

@@ -1,0 +1,55 @@
+package query
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/flowgauge/flowgauge/backend/metric"
+)
+
+const (
+	// sessionGap separates two sessions of a user whose actions have no session id.
+	sessionGap = 30 * 60 * 1000
+	// sessionMost is how long a session is followed, and the gap that separates
+	// two uses of one session id. Because neither depends on anything farther
+	// away, what starts in a period is known from a day around it, and the
+	// sessions of a period's parts add up to those of the whole.
+	sessionMost = 24 * 60 * 60 * 1000
+)
+
+// sessions renders sessions by the moment at which they start.
+func (q *question) sessions(cal *calendar, o ordering) statement {
+	src := plainSources[metric.SourceSessions]
+	b := newBinder(q.scope)
+	read := []span{{max(0, q.from.UnixMilli()-sessionMost), q.to.UnixMilli() + sessionMost}}
+	columns := []string{"intDiv(first, 1000) AS ts"}
+	for _, d := range q.dims {
+		columns = append(columns, src.dimensions[d]+" AS "+dimensionAlias(d))
+	}
+	from := fmt.Sprintf(`(
+    SELECT %s, last.1 - first + last.2 AS active
+    FROM (
+        SELECT
+            user_id,
+            arrayJoin(arraySplit((e, i) -> i > 1 AND e.1 - actions[i - 1].1 > gap, actions, arrayEnumerate(actions))) AS session,
+            session[1].1 AS first,
+            arrayLast(e -> e.1 <= first + %d, session) AS last
+        FROM (
+            SELECT
+                user_id,
+                if(session_id = '', %d, %d) AS gap,
+                arraySort(groupArray((toUnixTimestamp64Milli(time), duration_ms))) AS actions
+            FROM (
+                SELECT * FROM activity FINAL
+                WHERE tenant = {tenant:String} AND %s
+            ) AS r
+            WHERE 1%s
+            GROUP BY user_id, session_id
+        )
+    )
+    WHERE first >= %s AND first < %s
+)`, strings.Join(columns, ", "), sessionMost, sessionGap, sessionMost,
+		within("time", read, b.millis), q.conditions(b, src.dimensions),
+		b.bind(q.from.UnixMilli(), "Int64"), b.bind(q.to.UnixMilli(), "Int64"))
+	return q.grouped(b, metric.SourceSessions, q.aggregates(metric.SourceSessions), []string{src.label}, from, cal, o)
+}

@@ -1,0 +1,199 @@
+package query
+
+import (
+	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
+	"github.com/flowgauge/flowgauge/backend/metric"
+)
+
+// rollupSource is a source that lies in a table of rollups and one of raw rows.
+// Its branches of a statement all yield ts (Unix seconds), the dimensions and
+// the measures under the same names, whatever level they read. What raw rows
+// yield is what backend/rollup makes of them.
+type rollupSource struct {
+	kind       string // as bucket_versions and bucket_marks spell it
+	rollup     string
+	raw        func(where string) string // a subquery of the rows that stand
+	dimensions map[string]string         // dimension to column
+	measures   map[string]string         // column of the rollup to its expression over a raw row
+	aggregates map[string]aggregate
+}
+
+// aggregate is a figure of a group, from which metrics are computed.
+type aggregate struct {
+	sql      string // over measures, each of which goes by m_ and its name
+	measures []string
+	kind     cellKind
+	users    bool // needs rollups with users
+}
+
+// versionColumn is the one dimension that is a number.
+const versionColumn = "workflow_version"
+
+const (
+	emptyHistogram  = "CAST(map(), 'Map(Int16, UInt64)')"
+	singleHistogram = "map(duration_bucket, toUInt64(1))"
+)
+
+// standing reads the rows of a raw table that stand: FINAL applies replacement
+// and deletion.
+func standing(table string) func(string) string {
+	return func(where string) string {
+		return "(SELECT * FROM " + table + " FINAL WHERE " + where + ")"
+	}
+}
+
+func summed(column string) aggregate {
+	return aggregate{sql: "sum(m_" + column + ")", measures: []string{column}, kind: integers}
+}
+
+func amount(column string) aggregate {
+	return aggregate{sql: "sum(m_" + column + ")", measures: []string{column}, kind: decimals}
+}
+
+func largest(column string) aggregate {
+	return aggregate{sql: "max(m_" + column + ")", measures: []string{column}, kind: integers}
+}
+
+func histogram(column string) aggregate {
+	return aggregate{sql: "sumMap(m_" + column + ")", measures: []string{column}, kind: histograms}
+}
+
+// only keeps a raw row's value where a condition holds.
+func only(condition, value string) string {
+	return "if(" + condition + ", " + value + ", 0)"
+}
+
+var rollupSources = map[metric.Source]rollupSource{
+	metric.SourceExecutions: {
+		kind: "execution", rollup: "rollup_executions", raw: standing("executions"),
+		dimensions: map[string]string{
+			metric.Workflow: "workflow_id", metric.Version: versionColumn, metric.TriggerType: "trigger_type",
+			metric.ErrorType: "error_type", metric.User: "user_id",
+		},
+		measures: map[string]string{
+			"started":       "toUInt64(status = 'started')",
+			"completed":     "toUInt64(status = 'completed')",
+			"failed":        "toUInt64(status = 'failed')",
+			"duration_ms":   only("status != 'started'", "duration_ms"),
+			"duration_max":  only("status != 'started'", "duration_ms"),
+			"duration_hist": "if(status != 'started', " + singleHistogram + ", " + emptyHistogram + ")",
+		},
+		aggregates: map[string]aggregate{
+			"started": summed("started"), "completed": summed("completed"), "failed": summed("failed"),
+			"duration": summed("duration_ms"), "longest": largest("duration_max"), "histogram": histogram("duration_hist"),
+			"workflows": {
+				sql:      "uniqExactIf(m_workflow_id, m_completed + m_failed > 0)",
+				measures: []string{"workflow_id", "completed", "failed"}, kind: integers,
+			},
+			"users": {
+				sql:      "uniqExactIf(m_user_id, m_user_id != '' AND m_completed + m_failed > 0)",
+				measures: []string{"user_id", "completed", "failed"}, kind: integers, users: true,
+			},
+		},
+	},
+	metric.SourceSteps: {
+		kind: "step", rollup: "rollup_steps", raw: schema.ResolvedSteps,
+		dimensions: map[string]string{
+			metric.Workflow: "workflow_id", metric.Version: versionColumn, metric.Step: "step_id",
+			metric.StepType: "step_type", metric.User: "user_id",
+		},
+		measures: map[string]string{
+			"completed":     "toUInt64(status = 'completed')",
+			"failed":        "toUInt64(status = 'failed')",
+			"skipped":       "toUInt64(status = 'skipped')",
+			"duration_ms":   only("status != 'skipped'", "duration_ms"),
+			"duration_max":  only("status != 'skipped'", "duration_ms"),
+			"duration_hist": "if(status != 'skipped', " + singleHistogram + ", " + emptyHistogram + ")",
+			"input_bytes":   "input_bytes", "output_bytes": "output_bytes", "credits": "credits",
+		},
+		aggregates: map[string]aggregate{
+			"completed": summed("completed"), "failed": summed("failed"), "skipped": summed("skipped"),
+			"duration": summed("duration_ms"), "longest": largest("duration_max"), "histogram": histogram("duration_hist"),
+			"input": summed("input_bytes"), "output": summed("output_bytes"), "credits": amount("credits"),
+		},
+	},
+	metric.SourceCosts: {
+		kind: "cost", rollup: "rollup_costs", raw: standing("costs"),
+		dimensions: map[string]string{
+			metric.Workflow: "workflow_id", metric.ActionType: "action_type", metric.User: "user_id",
+		},
+		measures: map[string]string{
+			"records": "toUInt64(1)", "credits": "credits", "dollars": "dollars",
+			"credits_credited": "least(credits, toDecimal128(0, 15))",
+			"dollars_credited": "least(dollars, toDecimal128(0, 15))",
+		},
+		aggregates: map[string]aggregate{
+			"records": summed("records"), "credits": amount("credits"), "dollars": amount("dollars"),
+			"credits_credited": amount("credits_credited"), "dollars_credited": amount("dollars_credited"),
+		},
+	},
+	metric.SourceActivity: {
+		kind: "activity", rollup: "rollup_activity", raw: standing("activity"),
+		dimensions: map[string]string{
+			metric.Action: "action", metric.Resource: "resource", metric.User: "user_id",
+		},
+		measures: map[string]string{"actions": "toUInt64(1)", "duration_ms": "duration_ms"},
+		aggregates: map[string]aggregate{
+			"actions": summed("actions"), "duration": summed("duration_ms"),
+			"users": {
+				sql:      "uniqExactIf(m_user_id, m_user_id != '' AND m_actions > 0)",
+				measures: []string{"user_id", "actions"}, kind: integers, users: true,
+			},
+		},
+	},
+}
+
+// plainSource is a source that is read from one table in its own way.
+type plainSource struct {
+	kind       string // whose raw rows it reads, or "" when it waits for no rollup
+	label      string // in Meta.Sources
+	dimensions map[string]string
+	aggregates map[string]aggregate
+}
+
+var plainSources = map[metric.Source]plainSource{
+	metric.SourceRunning: {
+		kind: "execution", label: "spans",
+		dimensions: map[string]string{
+			metric.Workflow: "workflow_id", metric.Version: versionColumn,
+			metric.TriggerType: "trigger_type", metric.User: "user_id",
+		},
+		aggregates: map[string]aggregate{"running": {sql: "sum(delta)", kind: integers}},
+	},
+	metric.SourceSessions: {
+		label:      "raw",
+		dimensions: map[string]string{metric.User: "user_id"},
+		aggregates: map[string]aggregate{
+			"sessions": {sql: "count()", kind: integers},
+			"active":   {sql: "sum(active)", kind: integers},
+		},
+	},
+	metric.SourceIngest: {
+		label: "ingest_log",
+		dimensions: map[string]string{
+			metric.EventSource: "source", metric.EventKind: "kind", metric.RejectCode: "code",
+		},
+		aggregates: map[string]aggregate{
+			"stored":   {sql: "sumIf(events, code = '')", kind: integers},
+			"rejected": {sql: "sumIf(events, code != '')", kind: integers},
+			"lag":      {sql: "sumIf(lag_ms_sum, code = '')", kind: integers},
+			"lag_max":  {sql: "maxIf(lag_ms_max, code = '')", kind: integers},
+		},
+	},
+	metric.SourcePending: {label: "marks", aggregates: map[string]aggregate{"pending": {kind: integers}}},
+}
+
+// dimensionsOf and aggregatesOf look a source up in either table.
+func dimensionsOf(s metric.Source) map[string]string {
+	if r, ok := rollupSources[s]; ok {
+		return r.dimensions
+	}
+	return plainSources[s].dimensions
+}
+
+func aggregatesOf(s metric.Source) map[string]aggregate {
+	if r, ok := rollupSources[s]; ok {
+		return r.aggregates
+	}
+	return plainSources[s].aggregates
+}

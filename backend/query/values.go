@@ -1,0 +1,142 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/ch-go/proto"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/metric"
+)
+
+const maxValues = 1000
+
+// ValuesRequest asks for the values that a dimension has.
+type ValuesRequest struct {
+	Dimension string    `json:"dimension"`
+	Search    string    `json:"search,omitempty"` // part of the value, in any case
+	From      time.Time `json:"from"`
+	To        time.Time `json:"to"`
+	Filters   []Filter  `json:"filters,omitempty"` // by other dimensions: the steps of one workflow
+	Limit     int       `json:"limit,omitempty"`   // 0 is 1,000, also the most
+}
+
+// valueSources are looked at for values, in this order.
+var valueSources = []metric.Source{
+	metric.SourceExecutions, metric.SourceSteps, metric.SourceCosts, metric.SourceActivity, metric.SourceIngest,
+}
+
+// Values returns the distinct values of a dimension in a period, in order, for
+// variables and editors. The empty value is left out. The period is widened to
+// whole UTC days, so that the coarsest rollups answer.
+func (e *Engine) Values(ctx context.Context, p access.Principal, r ValuesRequest) ([]string, error) {
+	q, sources, err := e.checkValues(p, r)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.limits.Timeout)
+	defer cancel()
+	st := q.values(r.Dimension, r.Search, sources)
+	var col proto.ColStr
+	var out []string
+	err = e.client.Do(ctx, clickhouse.Query{
+		SQL: st.sql, Params: st.params, Settings: e.settings(),
+		Result: proto.Results{{Name: "value", Data: &col}},
+		OnResult: func(context.Context, proto.Block) error {
+			for i := range col.Rows() {
+				out = append(out, col.Row(i))
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read values of %s: %w", r.Dimension, err)
+	}
+	return out, nil
+}
+
+// checkValues finds the sources that have the dimension and those of the filters.
+func (e *Engine) checkValues(p access.Principal, r ValuesRequest) (*question, []metric.Source, error) {
+	s, err := scopeOf(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	q := &question{scope: s, now: e.now(), limit: r.Limit}
+	if r.Limit < 0 || r.Limit > maxValues {
+		return nil, nil, requestError("limit", strconv.Itoa(r.Limit), "must be 1 to "+strconv.Itoa(maxValues)+", or 0 for that many", "100")
+	}
+	if q.limit == 0 {
+		q.limit = maxValues
+	}
+	if err := q.checkPeriod(Request{From: r.From, To: r.To}, e.limits); err != nil {
+		return nil, nil, err
+	}
+	wanted := []string{r.Dimension}
+	for _, f := range r.Filters {
+		c, err := f.condition()
+		if err != nil {
+			return nil, nil, err
+		}
+		q.filters = append(q.filters, c)
+		wanted = append(wanted, f.Dimension)
+	}
+	for i, name := range wanted {
+		if _, ok := metric.LookupDimension(name); !ok {
+			param := "dimension"
+			if i > 0 {
+				param = "filters"
+			}
+			return nil, nil, requestError(param, name, "no such dimension", metric.Workflow, metric.DimensionNames()...)
+		}
+	}
+	var sources []metric.Source
+	for _, s := range valueSources {
+		columns := dimensionsOf(s)
+		if !slices.ContainsFunc(wanted, func(d string) bool { return columns[d] == "" }) {
+			sources = append(sources, s)
+		}
+	}
+	switch {
+	case len(sources) == 0:
+		return nil, nil, requestError("filters", strings.Join(wanted[1:], ", "), "no events have these dimensions and "+r.Dimension, "")
+	case sources[0] == metric.SourceIngest && !q.scope.all:
+		return nil, nil, &AccessError{Message: "dimension " + r.Dimension + " is for administrators"}
+	}
+	return q, sources, nil
+}
+
+// values renders the statement.
+func (q *question) values(dimension, search string, sources []metric.Source) statement {
+	b := newBinder(q.scope)
+	const day = secondsPerDay * 1000
+	days := []span{{floorTo(q.from.UnixMilli(), day), floorTo(q.to.UnixMilli()+day-1, day)}}
+	branches := make([]string, len(sources))
+	for i, s := range sources {
+		columns := dimensionsOf(s)
+		value := "CAST(" + text(columns[dimension]) + ", 'String') AS value"
+		if s == metric.SourceIngest {
+			branches[i] = fmt.Sprintf("    SELECT %s\n    FROM ingest_log\n    WHERE tenant = {tenant:String} AND %s%s",
+				value, within("minute", days, b.seconds), q.conditions(b, columns))
+			continue
+		}
+		q.dims = nil
+		seg := segment{level: levelDay, spans: days}
+		if !q.scope.all || dimension == metric.User || slices.ContainsFunc(q.filters, func(c condition) bool { return c.dimension == metric.User }) {
+			seg.level = levelDayUser
+		}
+		branches[i] = q.current(b, rollupSources[s], seg, value)
+	}
+	return statement{params: b.params, sql: fmt.Sprintf(`SELECT DISTINCT value
+FROM (
+%s
+)
+WHERE value != '' AND positionCaseInsensitiveUTF8(value, %s) > 0
+ORDER BY value
+LIMIT %d`, strings.Join(branches, "\n    UNION ALL\n"), b.bind(search, "String"), q.limit)}
+}
