@@ -172,7 +172,7 @@ func (c *Client) connect(ctx context.Context) (*chpool.Pool, error) {
 			ClientName:  "flowgauge",
 			DialTimeout: 5 * time.Second,
 		},
-		MaxConns:          int32(c.cfg.MaxConns), //nolint:gosec // a handful
+		MaxConns:          int32(c.cfg.MaxConns),
 		MaxConnIdleTime:   time.Minute,
 		HealthCheckPeriod: 10 * time.Second,
 	})

@@ -39,8 +39,9 @@ type settings struct {
 
 // paths is the layout of an engine's directory.
 type paths struct {
-	Config, Users, Credentials string
-	Data, Log, Stderr, Lock    string
+	Config, Users           string
+	Credentials, Endpoint   string
+	Data, Log, Stderr, Lock string
 }
 
 func pathsIn(dir string) paths {
@@ -48,6 +49,7 @@ func pathsIn(dir string) paths {
 		Config:      filepath.Join(dir, "config", "config.xml"),
 		Users:       filepath.Join(dir, "config", "users.xml"),
 		Credentials: filepath.Join(dir, "config", "credentials.json"),
+		Endpoint:    filepath.Join(dir, "config", "endpoint.json"),
 		Data:        filepath.Join(dir, "data"),
 		Log:         filepath.Join(dir, "log", "clickhouse.log"),
 		Stderr:      filepath.Join(dir, "log", "engine-stderr.log"),

@@ -76,7 +76,7 @@ func (e *Engine) launch(ctx context.Context) error {
 		run.stop(force)
 		return fmt.Errorf("start engine in %s: %w; see %s: %s", e.config.Dir, err, e.paths.Stderr, e.output.Tail())
 	}
-	return nil
+	return e.publish(endpoint)
 }
 
 // Stop ends ClickHouse in order, by force once ctx ends, and releases the

@@ -44,8 +44,14 @@ func (s *Store) Refresh(ctx context.Context) error {
 	err := s.client.Do(ctx, clickhouse.Query{
 		SQL: "SELECT id, tenant, name, hash, scopes, created_at, expires_at, revoked FROM api_keys FINAL",
 		Result: proto.Results{
-			{Name: "id", Data: &id}, {Name: "tenant", Data: &tenant}, {Name: "name", Data: &name}, {Name: "hash", Data: &hash},
-			{Name: "scopes", Data: scopes}, {Name: "created_at", Data: created}, {Name: "expires_at", Data: expires}, {Name: "revoked", Data: &revoked},
+			{Name: "id", Data: &id},
+			{Name: "tenant", Data: &tenant},
+			{Name: "name", Data: &name},
+			{Name: "hash", Data: &hash},
+			{Name: "scopes", Data: scopes},
+			{Name: "created_at", Data: created},
+			{Name: "expires_at", Data: expires},
+			{Name: "revoked", Data: &revoked},
 		},
 		OnResult: func(context.Context, proto.Block) error {
 			for i := range id.Rows() {
@@ -118,11 +124,17 @@ func (s *Store) Put(ctx context.Context, k Key) error {
 	} else {
 		revoked.Append(0)
 	}
-	version.Append(uint64(time.Now().UnixMicro())) //nolint:gosec // after 1970
+	version.Append(uint64(time.Now().UnixMicro()))
 	err := s.client.Insert(ctx, "api_keys", proto.Input{
-		{Name: "id", Data: id}, {Name: "tenant", Data: tenant}, {Name: "name", Data: name}, {Name: "hash", Data: hash},
-		{Name: "scopes", Data: scopes}, {Name: "created_at", Data: created}, {Name: "expires_at", Data: expires},
-		{Name: "revoked", Data: revoked}, {Name: "version", Data: version},
+		{Name: "id", Data: id},
+		{Name: "tenant", Data: tenant},
+		{Name: "name", Data: name},
+		{Name: "hash", Data: hash},
+		{Name: "scopes", Data: scopes},
+		{Name: "created_at", Data: created},
+		{Name: "expires_at", Data: expires},
+		{Name: "revoked", Data: revoked},
+		{Name: "version", Data: version},
 	})
 	if err != nil {
 		return fmt.Errorf("store API key %s: %w", k.ID, err)
