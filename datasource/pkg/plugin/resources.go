@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -18,19 +19,25 @@ func (d *Datasource) routes() http.Handler {
 	mux.HandleFunc("GET /catalogue", d.getCatalogue)
 	mux.HandleFunc("GET /granularities", d.getGranularities)
 	mux.HandleFunc("GET /values", d.getValues)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		d.fail(w, r, &query.RequestError{Param: "path", Value: r.Method + " " + r.URL.Path, Message: "there is no such resource", Allowed: []string{"GET /catalogue", "GET /granularities", "GET /values"}})
-	})
+	mux.HandleFunc("/", d.notFound)
 	return mux
+}
+
+func (d *Datasource) notFound(w http.ResponseWriter, r *http.Request) {
+	d.send(w, r, problem{
+		Title:  fmt.Sprintf("There is no resource %s %s.", r.Method, r.URL.Path),
+		Hint:   "There are GET /catalogue, GET /granularities and GET /values.",
+		Status: backend.StatusNotFound, Source: backend.ErrorSourceDownstream,
+	})
 }
 
 // getCatalogue works without a server: one can build queries while it is away.
 func (d *Datasource) getCatalogue(w http.ResponseWriter, _ *http.Request) {
-	send(w, http.StatusOK, "application/json", metric.All())
+	write(w, http.StatusOK, "application/json", metric.All())
 }
 
 func (d *Datasource) getGranularities(w http.ResponseWriter, _ *http.Request) {
-	send(w, http.StatusOK, "application/json", map[string]any{"granularities": granularities})
+	write(w, http.StatusOK, "application/json", map[string]any{"granularities": granularities})
 }
 
 func (d *Datasource) getValues(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +59,7 @@ func (d *Datasource) getValues(w http.ResponseWriter, r *http.Request) {
 	if values == nil {
 		values = []string{} // a list for whoever reads the JSON, not null
 	}
-	send(w, http.StatusOK, "application/json", map[string]any{"values": values})
+	write(w, http.StatusOK, "application/json", map[string]any{"values": values})
 }
 
 // valuesPeriod is where values are looked for when no period is given.
@@ -94,11 +101,14 @@ func timeParam(name, text string, absent time.Time) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// fail answers with a problem document of RFC 9457.
 func (d *Datasource) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := d.problemOf(err)
+	d.send(w, r, d.problemOf(err))
+}
+
+// send answers with a problem document of RFC 9457.
+func (d *Datasource) send(w http.ResponseWriter, r *http.Request, p problem) {
 	p.log(r.Context(), "Resource call failed", "path", r.URL.Path)
-	send(w, int(p.Status), "application/problem+json", map[string]any{
+	write(w, int(p.Status), "application/problem+json", map[string]any{
 		"type":   "about:blank",
 		"title":  p.Title,
 		"status": int(p.Status),
@@ -107,7 +117,7 @@ func (d *Datasource) fail(w http.ResponseWriter, r *http.Request, err error) {
 	})
 }
 
-func send(w http.ResponseWriter, status int, contentType string, body any) {
+func write(w http.ResponseWriter, status int, contentType string, body any) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

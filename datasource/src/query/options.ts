@@ -11,13 +11,20 @@ export function optionsOf<T extends string>(words: Record<T, string>): Array<Sel
   return (Object.keys(words) as T[]).map((value) => ({ value, label: words[value] }));
 }
 
-/** Metrics by area. One that lacks a dimension in use is disabled and says which. */
-export function metricOptions(catalogue: Catalogue, dimensions: string[]): Option[] {
+/**
+ * Metrics by area; the areas of the picked ones are open. A metric that lacks a
+ * dimension in use is disabled and says which.
+ */
+export function metricOptions(catalogue: Catalogue, dimensions: string[], picked: string[] = []): Option[] {
   const areas = [...new Set(catalogue.metrics.map((m) => m.area))];
-  return areas.map((area) => ({
-    label: area,
-    options: catalogue.metrics.filter((m) => m.area === area).map((m) => metricOption(catalogue, m, dimensions)),
-  }));
+  return areas.map((area) => {
+    const metrics = catalogue.metrics.filter((m) => m.area === area);
+    return {
+      label: area,
+      expanded: metrics.some((m) => picked.includes(m.name)),
+      options: metrics.map((m) => metricOption(catalogue, m, dimensions)),
+    };
+  });
 }
 
 function metricOption(catalogue: Catalogue, metric: Metric, dimensions: string[]): Option {

@@ -11,6 +11,7 @@ import { FilterContext, labelWidth } from './rows';
 
 interface Props {
   label: string;
+  tooltip?: string;
   filter: Filter;
   context: FilterContext;
   range?: TimeRange;
@@ -22,13 +23,18 @@ const words = labels.query.filters;
 const operators = optionsOf(words.operators);
 
 /** One condition: a dimension, how to compare, and values that load as one types. */
-export function FilterRow({ label, filter, context, range, onChange, onRemove }: Props) {
+export function FilterRow({ label, tooltip, filter, context, range, onChange, onRemove }: Props) {
   const load = useValueLoader(context.datasource, filter.dimension, range);
   const dimensions = dimensionOptions(context.catalogue, context.metrics);
   const [dimension] = chosen([filter.dimension], dimensions);
   return (
     <InlineFieldRow data-testid={selectors.query.filter}>
-      <InlineField label={label} labelWidth={labelWidth} data-testid={selectors.query.filterDimension}>
+      <InlineField
+        label={label}
+        tooltip={tooltip}
+        labelWidth={labelWidth}
+        data-testid={selectors.query.filterDimension}
+      >
         <Select
           aria-label={words.dimension}
           placeholder={words.dimension}

@@ -27,6 +27,7 @@ export function FilterRows({ filters, context, range, onChange }: Props) {
         <FilterRow
           key={i}
           label={i === 0 ? words.label : words.and}
+          tooltip={i === 0 ? words.tooltip : undefined}
           filter={filter}
           context={context}
           range={range}
@@ -35,7 +36,12 @@ export function FilterRows({ filters, context, range, onChange }: Props) {
         />
       ))}
       <InlineFieldRow>
-        <InlineField label={filters.length === 0 ? words.label : ' '} tooltip={words.tooltip} labelWidth={labelWidth}>
+        <InlineField
+          label={filters.length === 0 ? words.label : ' '}
+          tooltip={filters.length === 0 ? words.tooltip : undefined}
+          transparent={filters.length > 0}
+          labelWidth={labelWidth}
+        >
           <Button
             variant="secondary"
             icon="plus"

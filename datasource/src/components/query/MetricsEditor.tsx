@@ -15,7 +15,7 @@ const words = labels.query;
 
 /** The fields that only a query for metrics has. */
 export function MetricsEditor({ query, catalogue, onChange }: CatalogueRowProps<MetricsQuery>) {
-  const options = metricOptions(catalogue, dimensionsOf(query));
+  const options = metricOptions(catalogue, dimensionsOf(query), query.metrics);
   const setMetrics = (metrics: string[]) => {
     // The top groups cannot be by a metric that is no longer there.
     onChange({ ...query, metrics, orderBy: metrics.includes(query.orderBy) ? query.orderBy : '' });

@@ -1,0 +1,27 @@
+// What Grafana's packages bring as ES modules; jest runs CommonJS.
+const esm = ['@grafana/schema', 'd3', 'd3-.*', 'delaunator', 'internmap', 'marked', 'ol', 'react-colorful', 'robust-predicates', 'rxjs', 'uuid', 'geotiff', 'quick-lru', 'color-.*', 'rbush', 'quickselect', 'earcut', 'pbf'];
+
+module.exports = {
+  testEnvironment: 'jsdom',
+  testMatch: ['<rootDir>/test/**/*.test.{ts,tsx}'],
+  moduleNameMapper: {
+    '^react-inlinesvg$': '<rootDir>/test/svg.js',
+    '\\.(css|scss|sass|svg)$': '<rootDir>/test/style.js',
+  },
+  setupFiles: ['<rootDir>/test/setup.js'],
+  transform: {
+    '^.+\\.[cm]?[jt]sx?$': [
+      '@swc/jest',
+      {
+        sourceMaps: 'inline',
+        jsc: {
+          parser: { syntax: 'typescript', tsx: true },
+          target: 'es2021',
+          transform: { react: { runtime: 'classic' } },
+        },
+        module: { type: 'commonjs' },
+      },
+    ],
+  },
+  transformIgnorePatterns: [`node_modules/(?!(${esm.join('|')})/)`],
+};

@@ -1,0 +1,95 @@
+import { DataQueryRequest, DataSourceInstanceSettings, dateTime, LoadingState } from '@grafana/data';
+import { DataSourceWithBackend } from '@grafana/runtime';
+import { lastValueFrom, of } from 'rxjs';
+
+import { DataSource } from '../src/datasource';
+import { FlowgaugeOptions, FlowgaugeQuery, VariableQuery } from '../src/types';
+import { FlowgaugeVariableSupport } from '../src/variables/FlowgaugeVariableSupport';
+import { catalogue, metricsQuery, templateSrv } from './fixtures';
+
+const range = { from: dateTime(1000), to: dateTime(2000), raw: { from: 'now-1h', to: 'now' } };
+
+function open(srv = templateSrv({})) {
+  const ds = new DataSource({ id: 1, uid: 'u', name: 'F', jsonData: {} } as DataSourceInstanceSettings<FlowgaugeOptions>, srv);
+  const getResource = jest.spyOn(ds, 'getResource').mockResolvedValue({ values: ['a', 'b'] });
+  return { ds, getResource };
+}
+
+function request(targets: Array<Partial<FlowgaugeQuery>>, timezone: string) {
+  return { targets, timezone, range } as unknown as DataQueryRequest<FlowgaugeQuery>;
+}
+
+it('sends the dashboard’s time zone unless the query has its own', async () => {
+  const sent = jest
+    .spyOn(DataSourceWithBackend.prototype, 'query')
+    .mockReturnValue(of({ data: [], state: LoadingState.Done }));
+  const { ds } = open();
+  await lastValueFrom(ds.query(request([metricsQuery(), metricsQuery({ timeZone: 'Asia/Tokyo' })], 'utc')));
+  expect(sent.mock.calls[0][0].targets.map((t) => (t as FlowgaugeQuery).timeZone)).toEqual(['UTC', 'Asia/Tokyo']);
+  sent.mockRestore();
+});
+
+it('turns a filter that cannot be done into the query’s error', async () => {
+  const sent = jest.spyOn(DataSourceWithBackend.prototype, 'query').mockImplementation(() => {
+    throw new Error('no regular expressions');
+  });
+  const { ds } = open();
+  await expect(lastValueFrom(ds.query(request([metricsQuery()], 'utc')))).rejects.toThrow('no regular expressions');
+  sent.mockRestore();
+});
+
+it('adds the dashboard’s ad-hoc filters', () => {
+  const srv = Object.assign(templateSrv({}), { getAdhocFilters: () => [{ key: 'user', operator: '=', value: 'a' }] });
+  const filters = [{ dimension: 'user', operator: 'in', values: ['a'] }];
+  const given = [{ key: 'step', operator: '!=', value: 's' }];
+  const { ds } = open(srv);
+  expect(ds.applyTemplateVariables(metricsQuery(), {}).filters).toEqual(filters);
+  // Newer versions of Grafana pass them.
+  expect(ds.applyTemplateVariables(metricsQuery(), {}, given).filters).toEqual([
+    { dimension: 'step', operator: 'not_in', values: ['s'] },
+  ]);
+});
+
+it('does not run a query without metrics, nor a hidden one', () => {
+  const { ds } = open();
+  expect(ds.filterQuery(metricsQuery())).toBe(true);
+  expect(ds.filterQuery(metricsQuery({ metrics: [] }))).toBe(false);
+  expect(ds.filterQuery(metricsQuery({ hide: true }))).toBe(false);
+  expect(ds.filterQuery({ refId: 'A', queryType: 'errors' } as FlowgaugeQuery)).toBe(true);
+});
+
+it.each(['workflow', { dimension: 'workflow' }, { query: 'workflow', refId: 'V' }])(
+  'lists a variable’s values for %j',
+  async (query) => {
+    const { ds, getResource } = open();
+    // Unbound, as Grafana 10 calls it.
+    const run = (ds.variables as FlowgaugeVariableSupport).query;
+    const answer = await lastValueFrom(
+      run({ targets: [query], range } as unknown as DataQueryRequest<VariableQuery>)
+    );
+    expect(getResource).toHaveBeenCalledWith('values', expect.objectContaining({ dimension: 'workflow', from: 1000, to: 2000 }));
+    expect(answer.data[0].fields[0]).toMatchObject({ name: 'text' });
+    expect([...answer.data[0].fields[0].values]).toEqual(['a', 'b']);
+  }
+);
+
+it('replaces variables in a variable’s query', async () => {
+  const { ds, getResource } = open(templateSrv({ d: 'step', s: 'x' }));
+  await ds.metricFindQuery({ dimension: '$d', search: '$s', limit: 3 });
+  expect(getResource).toHaveBeenCalledWith('values', { dimension: 'step', search: 'x', limit: 3 });
+});
+
+it('asks nothing for a variable that names no dimension', async () => {
+  const { ds, getResource } = open();
+  await expect(ds.metricFindQuery('')).resolves.toEqual([]);
+  expect(getResource).not.toHaveBeenCalled();
+});
+
+it('asks for the catalogue once, again after a failure', async () => {
+  const { ds, getResource } = open();
+  getResource.mockRejectedValueOnce(new Error('away')).mockResolvedValue(catalogue);
+  await expect(ds.getCatalogue()).rejects.toThrow('away');
+  await ds.getCatalogue();
+  await expect(ds.getTagKeys()).resolves.toContainEqual({ text: 'Workflow', value: 'workflow' });
+  expect(getResource).toHaveBeenCalledTimes(2);
+});

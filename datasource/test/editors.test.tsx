@@ -1,0 +1,179 @@
+import { DataSourcePluginOptionsEditorProps, DataSourceSettings } from '@grafana/data';
+import { act, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import React from 'react';
+
+import { ConfigEditor } from '../src/components/config/ConfigEditor';
+import { QueryEditor } from '../src/components/query/QueryEditor';
+import { VariableQueryEditor } from '../src/components/variable/VariableQueryEditor';
+import { DataSource } from '../src/datasource';
+import { labels } from '../src/labels';
+import { selectors } from '../src/selectors';
+import { FlowgaugeOptions, FlowgaugeQuery, FlowgaugeSecureOptions } from '../src/types';
+import { catalogue, metricsQuery, templateSrv } from './fixtures';
+
+const mockSrv = templateSrv({ team: 'a' });
+jest.mock('@grafana/runtime', () => ({
+  ...jest.requireActual('@grafana/runtime'),
+  getTemplateSrv: () => mockSrv,
+}));
+
+function datasource(overrides: Partial<DataSource> = {}): DataSource {
+  return {
+    getCatalogue: () => Promise.resolve(catalogue),
+    getValues: () => Promise.resolve(['order-sync', 'backup']),
+    applyTemplateVariables: (q: FlowgaugeQuery) => q,
+    ...overrides,
+  } as DataSource;
+}
+
+describe('query editor', () => {
+  async function open(query: FlowgaugeQuery, ds = datasource()) {
+    const onChange = jest.fn();
+    const onRunQuery = jest.fn();
+    await act(async () => {
+      render(<QueryEditor query={query} datasource={ds} onChange={onChange} onRunQuery={onRunQuery} />);
+    });
+    return { onChange, onRunQuery, user: userEvent.setup() };
+  }
+
+  it('shows the query with the catalogue’s titles', async () => {
+    await open(metricsQuery({ metrics: ['success_rate'], groupBy: ['workflow'] }));
+    expect(within(screen.getByTestId(selectors.query.metrics)).getByText('Success rate')).toBeTruthy();
+    expect(within(screen.getByTestId(selectors.query.groupBy)).getByText('Workflow')).toBeTruthy();
+    expect(screen.getByTestId<HTMLInputElement>(selectors.query.limit).value).toBe('10');
+  });
+
+  it('hides what only groups need while nothing is grouped', async () => {
+    await open(metricsQuery());
+    expect(screen.queryByTestId(selectors.query.limit)).toBeNull();
+    expect(screen.queryByTestId(selectors.query.direction)).toBeNull();
+  });
+
+  it('changes the kind, and runs', async () => {
+    const { onChange, onRunQuery, user } = await open(metricsQuery());
+    await user.click(screen.getByLabelText('Error groups'));
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ queryType: 'errors', format: 'table' }));
+    expect(onRunQuery).toHaveBeenCalled();
+  });
+
+  it('forgets the order by a metric that is taken out', async () => {
+    const query = metricsQuery({ metrics: ['executions', 'success_rate'], orderBy: 'success_rate', groupBy: ['user'] });
+    const { onChange, user } = await open(query);
+    const [, second] = within(screen.getByTestId(selectors.query.metrics)).getAllByLabelText('Remove');
+    await user.click(second);
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ metrics: ['executions'], orderBy: '' }));
+  });
+
+  it('runs a typed limit once it is entered', async () => {
+    const { onChange } = await open(metricsQuery({ groupBy: ['workflow'] }));
+    const input = screen.getByTestId(selectors.query.limit);
+    fireEvent.change(input, { target: { value: '25' } });
+    expect(onChange).not.toHaveBeenCalled();
+    fireEvent.keyDown(input, { key: 'Enter' });
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ limit: 25 }));
+  });
+
+  it('adds and removes filters', async () => {
+    const existing = { dimension: 'user', operator: 'in' as const, values: ['a'] };
+    const { onChange, user } = await open(metricsQuery({ filters: [existing] }));
+    await user.click(screen.getByTestId(selectors.query.addFilter));
+    expect(onChange).toHaveBeenLastCalledWith(
+      expect.objectContaining({ filters: [existing, { dimension: '', operator: 'in', values: [] }] })
+    );
+    await user.click(screen.getByTestId(selectors.query.removeFilter));
+    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ filters: [] }));
+  });
+
+  it('offers values and variables for a filter', async () => {
+    const filter = { dimension: 'workflow', operator: 'in' as const, values: [] };
+    const { onChange, user } = await open(metricsQuery({ filters: [filter] }));
+    await user.click(screen.getByLabelText(labels.query.filters.values));
+    await waitFor(() => expect(screen.getByText('order-sync')).toBeTruthy());
+    await user.click(screen.getByText('$team'));
+    expect(onChange).toHaveBeenCalledWith(
+      expect.objectContaining({ filters: [{ dimension: 'workflow', operator: 'in', values: ['$team'] }] })
+    );
+  });
+
+  it('shows the generated request', async () => {
+    const { user } = await open(metricsQuery());
+    await user.click(screen.getByText(labels.query.request));
+    expect(JSON.parse(screen.getByTestId(selectors.query.request).textContent ?? '')).toMatchObject({ version: 1 });
+  });
+
+  it('says why the catalogue is not there and stays usable', async () => {
+    const getCatalogue = () => Promise.reject({ data: { detail: 'Nothing listens at x:9000.' } });
+    await open(metricsQuery(), datasource({ getCatalogue }));
+    expect(screen.getByText('Nothing listens at x:9000.')).toBeTruthy();
+    expect(within(screen.getByTestId(selectors.query.metrics)).getByText('executions')).toBeTruthy();
+  });
+});
+
+describe('settings', () => {
+  type Options = DataSourceSettings<FlowgaugeOptions, FlowgaugeSecureOptions>;
+
+  function open(change: Partial<Options>) {
+    const onOptionsChange = jest.fn();
+    const options = { jsonData: {}, secureJsonFields: {}, readOnly: false, ...change } as Options;
+    const props = { options, onOptionsChange } as DataSourcePluginOptionsEditorProps<
+      FlowgaugeOptions,
+      FlowgaugeSecureOptions
+    >;
+    render(<ConfigEditor {...props} />);
+    return { onOptionsChange, options };
+  }
+
+  it('keeps text and numbers in jsonData', () => {
+    const { onOptionsChange } = open({ jsonData: { database: 'd' } });
+    fireEvent.change(screen.getByTestId(selectors.config.host), { target: { value: ' db ' } });
+    expect(onOptionsChange).toHaveBeenLastCalledWith(expect.objectContaining({ jsonData: { database: 'd', host: 'db' } }));
+    fireEvent.change(screen.getByTestId(selectors.config.port), { target: { value: '9440' } });
+    expect(onOptionsChange).toHaveBeenLastCalledWith(expect.objectContaining({ jsonData: { database: 'd', port: 9440 } }));
+  });
+
+  it('keeps the password apart, and resets a stored one', () => {
+    const { onOptionsChange } = open({});
+    fireEvent.change(screen.getByTestId(selectors.config.password), { target: { value: 'p' } });
+    expect(onOptionsChange).toHaveBeenLastCalledWith(
+      expect.objectContaining({ jsonData: {}, secureJsonData: { password: 'p' } })
+    );
+  });
+
+  it('resets a stored password', () => {
+    const { onOptionsChange } = open({ secureJsonFields: { password: true } });
+    fireEvent.click(screen.getByText('Reset'));
+    expect(onOptionsChange).toHaveBeenLastCalledWith(
+      expect.objectContaining({ secureJsonFields: { password: false }, secureJsonData: { password: '' } })
+    );
+  });
+
+  it('shows certificates when they are asked for', () => {
+    open({ jsonData: { secure: true, tlsAuthWithCACert: true } });
+    expect(screen.getByTestId(selectors.config.tlsCACert)).toBeTruthy();
+    expect(screen.queryByTestId(selectors.config.tlsClientKey)).toBeNull();
+  });
+
+  it('is read-only when it was provisioned so', () => {
+    open({ readOnly: true, jsonData: { secure: true, tlsAuth: true } });
+    for (const id of [selectors.config.host, selectors.config.password, selectors.config.tlsClientKey]) {
+      expect(screen.getByTestId<HTMLInputElement>(id).disabled).toBe(true);
+    }
+    expect(screen.getByTestId<HTMLInputElement>(selectors.config.tlsSkipVerify).disabled).toBe(true);
+  });
+});
+
+it('reads a variable that is a name alone, and writes the whole query', async () => {
+  const onChange = jest.fn();
+  await act(async () => {
+    render(<VariableQueryEditor query="workflow" datasource={datasource()} onChange={onChange} onRunQuery={jest.fn()} />);
+  });
+  expect(screen.getByText('Workflow')).toBeTruthy();
+  const search = screen.getByTestId(selectors.variable.search);
+  fireEvent.change(search, { target: { value: 'sync' } });
+  fireEvent.blur(search);
+  expect(onChange).toHaveBeenCalledWith(
+    expect.objectContaining({ dimension: 'workflow', search: 'sync' }),
+    'workflow: sync'
+  );
+});

@@ -1,0 +1,78 @@
+import { ScopedVars } from '@grafana/data';
+import { TemplateSrv } from '@grafana/runtime';
+
+import { Catalogue, MetricsQuery } from '../src/types';
+
+export const catalogue: Catalogue = {
+  metrics: [
+    metric('executions', 'Executions', 'Executions', ['workflow', 'user', 'error_type']),
+    metric('success_rate', 'Success rate', 'Executions', ['workflow', 'user', 'error_type']),
+    metric('step_duration_p95', 'Step duration', 'Steps', ['workflow', 'step']),
+  ],
+  dimensions: [
+    { name: 'workflow', title: 'Workflow', description: 'The workflow’s id.' },
+    { name: 'user', title: 'User', description: 'Who ran it.' },
+    { name: 'error_type', title: 'Error type', description: 'What failed.' },
+    { name: 'step', title: 'Step', description: 'The step’s id.' },
+  ],
+};
+
+function metric(name: string, title: string, area: string, dimensions: string[]) {
+  return { name, title, area, dimensions, description: `About ${title}.`, unit: 'short', exact: false };
+}
+
+export function metricsQuery(change: Partial<MetricsQuery> = {}): MetricsQuery {
+  return {
+    refId: 'A',
+    queryType: 'metrics',
+    metrics: ['executions'],
+    granularity: 'auto',
+    groupBy: [],
+    filters: [],
+    orderBy: '',
+    descending: true,
+    limit: 10,
+    compare: '',
+    timeZone: '',
+    format: 'timeseries',
+    alias: '',
+    version: 1,
+    ...change,
+  };
+}
+
+type Value = string | string[];
+interface Variable {
+  name: string;
+  current: { value: Value };
+  allValue?: string;
+}
+
+/** Grafana's template service as far as the plugin uses it, its ways with "All" included. */
+export function templateSrv(variables: Record<string, Value>, options: string[] = [], allValue?: string): TemplateSrv {
+  const list: Variable[] = Object.entries(variables).map(([name, value]) => ({ name, current: { value }, allValue }));
+  const lookup = (name: string, scoped?: ScopedVars): unknown => {
+    if (scoped?.[name]) {
+      return scoped[name]?.value;
+    }
+    const v = list.find((l) => l.name === name);
+    const all = v && (v.current.value === '$__all' || v.current.value.includes('$__all'));
+    return all ? allValue ?? options : v?.current.value;
+  };
+  return {
+    getVariables: () => list,
+    containsTemplate: () => true,
+    updateTimeRange: () => undefined,
+    replace: (text = '', scoped?: ScopedVars, format?: unknown) =>
+      text.replace(/\$(\w+)|\$\{(\w+)(?::\w+)?\}/g, (match: string, a?: string, b?: string) => {
+        const value = lookup(a ?? b ?? '', scoped);
+        if (value === undefined) {
+          return match;
+        }
+        if (typeof format === 'function') {
+          return (format as (v: unknown) => string)(value);
+        }
+        return Array.isArray(value) ? `{${value.join(',')}}` : String(value);
+      }),
+  } as unknown as TemplateSrv;
+}
