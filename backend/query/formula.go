@@ -97,7 +97,7 @@ func percentile(s metric.Source, percent int) formula {
 	bucket := fmt.Sprintf("mapKeys(a_histogram)[arrayFirstIndex(c -> c * 100 >= %d * arraySum(mapValues(a_histogram)), arrayCumSum(mapValues(a_histogram)))]", percent)
 	return formula{
 		needs: refs(s, "histogram", "longest"),
-		order: fmt.Sprintf("if(empty(a_histogram), NULL, least(if(%s = %d, 0, exp2((%s - 0.5) / 16) * 1000), a_longest))", bucket, event.ZeroBucket, bucket),
+		order: fmt.Sprintf("if(empty(a_histogram), NULL, least(if(%s = %d, 0, exp2((%s - 0.5) / 16) * 1000), toFloat64(a_longest)))", bucket, event.ZeroBucket, bucket),
 		value: func(in []cells, row int) (float64, bool) {
 			bucket, ok := in[0].hists[row].nearestRank(uint64(percent)) //nolint:gosec // a constant
 			if !ok {

@@ -70,7 +70,7 @@ func (q *question) accumulate(t *table, cal *calendar, most int) (*table, error)
 			labels = append(labels, l)
 		}
 	}
-	out := &table{source: t.source, dims: make([][]string, len(q.dims)), cells: []cells{{kind: integers}}}
+	out := &table{source: t.source, names: t.names, dims: make([][]string, len(q.dims)), cells: []cells{{kind: integers}}}
 	emit := func(label int64, row int, state int64) {
 		out.labels = append(out.labels, label)
 		for d := range out.dims {
