@@ -101,6 +101,7 @@ var kinds = []kind{
 		source: table("costs"),
 		measures: []measure{
 			{name: "records", raw: "count()", merge: "sum(records)"},
+			{name: "records_credited", raw: "countIf(credits < 0 OR dollars < 0)", merge: "sum(records_credited)"},
 			sum("credits", "credits"),
 			credited("credits"),
 			sum("dollars", "dollars"),
