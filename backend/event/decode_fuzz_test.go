@@ -104,9 +104,9 @@ func TestDecodeStringsRoundTrip(t *testing.T) {
 			}
 		}
 		for _, text := range []string{string(plain), `"` + b.String() + `"`} {
-			_, err := all(with(goodActivity, `"userId":`+text), FormatJSON, Options{})
+			_, err := all(with(goodActivity, `"userId":`+text), FormatJSON, testOptions)
 			require.Nil(t, err)
-			require.Nil(t, Decode([]byte(with(goodActivity, `"userId":`+text)), FormatJSON, Options{}, func(_ int, _ []byte, e *Event, fault *Error) bool {
+			require.Nil(t, Decode([]byte(with(goodActivity, `"userId":`+text)), FormatJSON, testOptions, func(_ int, _ []byte, e *Event, fault *Error) bool {
 				require.Nil(t, fault)
 				require.Equal(t, want, e.UserID)
 				return true

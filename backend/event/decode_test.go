@@ -142,6 +142,9 @@ func TestDecodeTenant(t *testing.T) {
 	e, fault = one(t, with(goodCost, `"tenantId":"other"`), Options{Tenant: "acme", CrossTenant: true})
 	require.Nil(t, fault)
 	require.Equal(t, "other", e.Tenant)
+	_, fault = one(t, goodCost, Options{CrossTenant: true})
+	require.Equal(t, CodeMissingField, fault.Code)
+	require.Equal(t, "tenantId", fault.Field)
 }
 
 func TestDecodeFaults(t *testing.T) {

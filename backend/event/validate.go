@@ -14,6 +14,10 @@ func (d *decoder) finish() {
 	if d.err != nil {
 		return
 	}
+	if e.Tenant == "" {
+		d.fault(CodeMissingField, fieldTenantID, "the API key has no tenant of its own, so tenantId is needed")
+		return
+	}
 	if e.Kind == 0 {
 		d.missing(fieldKind)
 		return
