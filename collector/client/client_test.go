@@ -108,6 +108,9 @@ func TestSendRetries(t *testing.T) {
 			w.Header().Set("Content-Length", "100")
 			w.WriteHeader(http.StatusAccepted)
 			_, _ = io.WriteString(w, `{"accepted"`)
+		case 5:
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"code":"incomplete_body","errors":[]}`)
 		default:
 			w.WriteHeader(http.StatusAccepted)
 		}
@@ -115,7 +118,7 @@ func TestSendRetries(t *testing.T) {
 	r, err := c.Send(t.Context(), []byte("{}\n"), 1)
 	require.NoError(t, err)
 	require.Equal(t, 1, r.Accepted)
-	require.EqualValues(t, 5, n.Load())
+	require.EqualValues(t, 6, n.Load())
 }
 
 func TestSendRefused(t *testing.T) {

@@ -46,8 +46,11 @@ func (e *StatusError) Temporary() bool {
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
-	return false
+	// The body was cut on its way.
+	return e.Status == http.StatusBadRequest && e.Code == codeIncomplete
 }
+
+const codeIncomplete = "incomplete_body"
 
 // hints say what to do about an answer.
 var hints = map[int]string{

@@ -15,6 +15,7 @@ type EventError struct {
 	Index   int    `json:"index"` // of the event in the request, from 0
 	ID      string `json:"id"`
 	Code    string `json:"code"`
+	Field   string `json:"field"` // at fault, "" when no single one is
 	Message string `json:"message"`
 }
 
@@ -23,6 +24,8 @@ type Receipt struct {
 	Accepted   int          `json:"accepted"`
 	Duplicates int          `json:"duplicates"` // within the request
 	Errors     []EventError `json:"errors"`
+	// Omitted is how many more events were rejected than the answer lists.
+	Omitted int `json:"errorsOmitted"`
 }
 
 // parseReceipt reads the answer to a request of n events. It returns false for

@@ -24,6 +24,7 @@ type collector struct {
 	t        *testing.T
 	requests int
 	limit    int            // bytes of a body
+	listed   int            // errors of an answer
 	events   map[string]int // acknowledged, by id, how often
 	// before answers instead of the collector when it returns true.
 	before func(request int, w http.ResponseWriter) bool
@@ -63,6 +64,10 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	receipt := c.take(text)
+	if c.listed > 0 && len(receipt.Errors) > c.listed {
+		receipt.Omitted = len(receipt.Errors) - c.listed
+		receipt.Errors = receipt.Errors[:c.listed]
+	}
 	if c.after != nil && c.after(request, w) {
 		return
 	}

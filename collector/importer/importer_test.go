@@ -184,6 +184,20 @@ func TestTooLarge(t *testing.T) {
 	require.JSONEq(t, big, string(rejected[0].Event))
 }
 
+// An answer that lists some of the rejected lines is not enough.
+func TestErrorsOmitted(t *testing.T) {
+	c, cl := startCollector(t)
+	c.listed = 3
+	text := append(lines(20), bytes.Repeat([]byte("{\n"), 50)...)
+	sum, err := Run(t.Context(), Config{Files: []string{write(t, "e", text)}, Client: cl})
+	require.NoError(t, err)
+	require.EqualValues(t, 50, sum.Counts().Rejected)
+	require.EqualValues(t, 20, sum.Counts().Accepted)
+	for i, r := range readRejected(t, sum.Files[0].RejectedFile) {
+		require.EqualValues(t, 21+i, r.Line)
+	}
+}
+
 // An interrupted import goes on where it stopped, and at the end every line is
 // acknowledged and every rejected one is listed once.
 func TestInterruptAndResume(t *testing.T) {

@@ -30,6 +30,7 @@ type rejection struct {
 	Line    int64           `json:"line"`
 	ID      string          `json:"id,omitempty"`
 	Code    string          `json:"code"`
+	Field   string          `json:"field,omitempty"`
 	Message string          `json:"message"`
 	Event   json.RawMessage `json:"event,omitempty"`
 	Raw     string          `json:"raw,omitempty"`
@@ -154,7 +155,7 @@ func rejections(b *batch, errs []client.EventError) []rejectedLine {
 	out := make([]rejectedLine, 0, len(errs)+len(b.long))
 	for _, e := range errs {
 		out = append(out, rejectedLine{
-			rejection{Line: b.lines[e.Index].number, ID: e.ID, Code: e.Code, Message: e.Message}, b.text(e.Index),
+			rejection{Line: b.lines[e.Index].number, ID: e.ID, Code: e.Code, Field: e.Field, Message: e.Message}, b.text(e.Index),
 		})
 	}
 	for _, l := range b.long {
