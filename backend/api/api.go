@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+// Root is where the endpoints are.
+const Root = "/api/v1/analytics"
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// Analytics is what the endpoints need of query.Engine.
+type Analytics interface {
+	Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
+	Values(ctx context.Context, p access.Principal, r query.ValuesRequest) ([]string, error)
+	ErrorGroups(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
+	Catalogue() metric.Catalogue
+}
+
+// Authenticator says who sends a request. It is called once for each.
+type Authenticator interface {
+	Authenticate(r *http.Request) (access.Principal, error)
+}
+
+// Config is what an API needs.
+type Config struct {
+	Analytics     Analytics
+	Authenticator Authenticator
+	// Denied reports whether an error of the Authenticator is the caller's: no
+	// key, a wrong or expired one. Any other is the server's trouble, and the
+	// caller shall come again. nil takes every error for the caller's.
+	Denied     func(error) bool
+	Registerer prometheus.Registerer // nil registers nothing
+	Logger     *slog.Logger          // nil is silent
+}
+
+// Validate reports what is missing.
+func (c Config) Validate() error {
+	switch {
+	case c.Analytics == nil:
+		return errors.New("api: nothing that answers questions")
+	case c.Authenticator == nil:
+		return errors.New("api: no authenticator: without one everybody would see everything")
+	}
+	return nil
+}
+
+// API serves the endpoints.
+type API struct {
+	analytics Analytics
+	auth      Authenticator
+	denied    func(error) bool
+	log       *slog.Logger
+	metrics   *requestMetrics
+}
+
+// New returns an API.
+func New(cfg Config) (*API, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Denied == nil {
+		cfg.Denied = func(error) bool { return true }
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	m, err := newRequestMetrics(cfg.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("api: register metrics: %w", err)
+	}
+	return &API{analytics: cfg.Analytics, auth: cfg.Authenticator, denied: cfg.Denied, log: cfg.Logger, metrics: m}, nil
+}
+
+// Register adds the endpoints to a router. Only the description of the API can
+// be read without a key.
+func (a *API) Register(router gin.IRouter) {
+	public := router.Group(Root, a.metrics.observe)
+	public.GET("/openapi.yaml", a.describe)
+
+	g := router.Group(Root, a.metrics.observe, a.authenticate)
+	g.GET("/executions", a.executions)
+	g.GET("/executions/summary", a.summary)
+	g.GET("/executions/errors", a.errors)
+	g.GET("/costs", a.costs)
+	g.GET("/activity", a.activity)
+	g.GET("/catalogue", a.catalogue)
+	g.GET("/values/:dimension", a.values)
+	g.POST("/query", a.query)
+}
+
+// Handler serves the endpoints alone, with problem documents for all else.
+func (a *API) Handler() http.Handler {
+	router := gin.New()
+	router.HandleMethodNotAllowed = true
+	a.Register(router)
+	router.NoRoute(func(c *gin.Context) { a.problem(c, notFound(c.Request.URL.Path)) })
+	router.NoMethod(func(c *gin.Context) { a.problem(c, methodNotAllowed(c.Request.Method)) })
+	return router
+}

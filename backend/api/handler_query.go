@@ -1,0 +1,78 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+const maxBody = 1 << 20
+
+// query answers POST /query: any query.Request.
+func (a *API) query(c *gin.Context) {
+	r, err := decode(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	res, err := a.analytics.Do(c.Request.Context(), principal(c), r)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	a.answer(c, res)
+}
+
+// decode reads one JSON object. A member that a Request does not have is an
+// error: misspelt, it would silently ask another question.
+func decode(body io.Reader) (query.Request, error) {
+	var r query.Request
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	err := d.Decode(&r)
+	if err == nil {
+		if _, err := d.Token(); !errors.Is(err, io.EOF) {
+			return r, invalid("body", "", "must be one JSON object and nothing else", "")
+		}
+		return r, nil
+	}
+	var (
+		large *http.MaxBytesError
+		typed *json.UnmarshalTypeError
+		when  *time.ParseError
+	)
+	switch {
+	case errors.As(err, &large):
+		return r, &Problem{Type: problemType("too-large"), Title: "Too large", Status: http.StatusRequestEntityTooLarge, Detail: "the body may have 1 MiB"}
+	case errors.As(err, &typed):
+		return r, invalid(typed.Field, typed.Value, "must be "+describeType(typed.Type.String()), "")
+	case errors.As(err, &when):
+		return r, invalid("body", when.Value, "from and to must be times as RFC 3339", "2026-03-01T00:00:00Z")
+	}
+	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return r, invalid(strings.Trim(field, `"`), "", "no such member", "",
+			"metrics", "from", "to", "granularity", "timeZone", "groupBy", "filters", "orderBy", "descending", "ascending", "limit", "compare")
+	}
+	return r, invalid("body", "", "must be a JSON object: "+err.Error(), `{"metrics":["executions"],"from":"2026-03-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}`)
+}
+
+func describeType(name string) string {
+	switch {
+	case strings.HasPrefix(name, "[]"):
+		return "a list"
+	case name == "bool":
+		return "true or false"
+	case strings.HasPrefix(name, "int"):
+		return "a whole number"
+	case strings.HasPrefix(name, "query.Request"):
+		return "an object"
+	}
+	return "a string"
+}

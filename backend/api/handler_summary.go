@@ -1,0 +1,72 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+var summaryEndpoint = endpoint{
+	metrics: []string{
+		"executions", "executions_completed", "executions_failed", "executions_started", "executions_running", "success_rate",
+		"duration_sum", "duration_avg", "duration_p50", "duration_p95", "duration_p99",
+	},
+	// Running executions have no error type yet.
+	dimensions: []string{metric.Workflow, metric.Version, metric.TriggerType, metric.User},
+	scalars:    []string{"from", "to", "timeZone"},
+}
+
+// summaryData is what happened in a period; durations and the rate are null when
+// no execution ended.
+type summaryData struct {
+	Total       *float64        `json:"total"`
+	Completed   *float64        `json:"completed"`
+	Failed      *float64        `json:"failed"`
+	Started     *float64        `json:"started"`
+	Running     *float64        `json:"running"`
+	SuccessRate *float64        `json:"successRate"`
+	DurationMs  summaryDuration `json:"durationMs"`
+}
+
+type summaryDuration struct {
+	Sum *float64 `json:"sum"`
+	Avg *float64 `json:"avg"`
+	P50 *float64 `json:"p50"`
+	P95 *float64 `json:"p95"`
+	P99 *float64 `json:"p99"`
+}
+
+// summary answers GET /executions/summary.
+func (a *API) summary(c *gin.Context) {
+	r, err := summaryEndpoint.request(c.Request.URL.Query())
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	res, err := a.analytics.Do(c.Request.Context(), principal(c), r)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	at := func(name string) *float64 {
+		if f, _ := res.Frame.FieldByName(name); f != nil && f.Len() == 1 {
+			v, _ := f.At(0).(*float64)
+			return v
+		}
+		return nil
+	}
+	c.JSON(http.StatusOK, struct {
+		Data summaryData `json:"data"`
+		Meta query.Meta  `json:"meta"`
+	}{summaryData{
+		Total: at("executions"), Completed: at("executions_completed"), Failed: at("executions_failed"),
+		Started: at("executions_started"), Running: at("executions_running"), SuccessRate: at("success_rate"),
+		DurationMs: summaryDuration{
+			Sum: at("duration_sum"), Avg: at("duration_avg"),
+			P50: at("duration_p50"), P95: at("duration_p95"), P99: at("duration_p99"),
+		},
+	}, res.Meta})
+}

@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+// Problem is a problem document (RFC 9457). Param, Value, Allowed and Example are
+// about the parameter that has to be changed.
+type Problem struct {
+	Type    string   `json:"type"`
+	Title   string   `json:"title"`
+	Status  int      `json:"status"`
+	Detail  string   `json:"detail,omitempty"`
+	Param   string   `json:"param,omitempty"`
+	Value   string   `json:"value,omitempty"`
+	Allowed []string `json:"allowed,omitempty"`
+	Example string   `json:"example,omitempty"`
+
+	retryAfter int
+}
+
+func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+
+// problemType is a name, not an address: the document says all there is to say.
+func problemType(name string) string { return "urn:flowgauge:problem:" + name }
+
+func invalid(param, value, detail, example string, allowed ...string) *Problem {
+	return &Problem{
+		Type: problemType("invalid-parameter"), Title: "Invalid parameter", Status: http.StatusBadRequest,
+		Detail: detail, Param: param, Value: value, Allowed: allowed, Example: example,
+	}
+}
+
+func notFound(path string) *Problem {
+	return &Problem{Type: problemType("not-found"), Title: "Not found", Status: http.StatusNotFound, Detail: "there is nothing at " + path + "; " + Root + "/openapi.yaml lists what there is"}
+}
+
+func methodNotAllowed(method string) *Problem {
+	return &Problem{Type: problemType("method-not-allowed"), Title: "Method not allowed", Status: http.StatusMethodNotAllowed, Detail: method + " is not for this address; " + Root + "/openapi.yaml lists what is"}
+}
+
+// statusClosed is nginx's code for a caller who went away; nobody reads it but
+// the metrics.
+const statusClosed = 499
+
+// problemOf sorts errors. What the server said about its own trouble is logged,
+// not sent: it may quote a statement.
+func problemOf(err error) *Problem {
+	var (
+		known   *Problem
+		request *query.RequestError
+		denied  *query.AccessError
+	)
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &request):
+		return invalid(request.Param, request.Value, request.Message, request.Example, request.Allowed...)
+	case errors.As(err, &denied):
+		return &Problem{Type: problemType("forbidden"), Title: "Forbidden", Status: http.StatusForbidden, Detail: denied.Message}
+	case errors.Is(err, context.Canceled):
+		return &Problem{Type: problemType("closed"), Title: "Closed", Status: statusClosed}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Problem{Type: problemType("timeout"), Title: "Timeout", Status: http.StatusGatewayTimeout, Detail: "the answer took too long: narrow the period or the number of groups"}
+	}
+	var database *clickhouse.Error
+	if errors.As(err, &database) {
+		switch database.Class {
+		case clickhouse.ClassUnavailable:
+			return &Problem{Type: problemType("unavailable"), Title: "Unavailable", Status: http.StatusServiceUnavailable, Detail: "the database does not answer: try again later", retryAfter: 5}
+		case clickhouse.ClassOverloaded:
+			return &Problem{Type: problemType("overloaded"), Title: "Overloaded", Status: http.StatusServiceUnavailable, Detail: "the database has too much to do: try again later", retryAfter: 2}
+		case clickhouse.ClassLimit:
+			return &Problem{Type: problemType("too-much"), Title: "Too much asked for", Status: http.StatusUnprocessableEntity, Detail: "the answer takes more than it may: narrow the period or the number of groups"}
+		}
+	}
+	return &Problem{Type: problemType("internal"), Title: "Internal error", Status: http.StatusInternalServerError, Detail: "the server failed; its log says why"}
+}
+
+// fail answers with an error.
+func (a *API) fail(c *gin.Context, err error) {
+	p := problemOf(err)
+	if p.Status >= http.StatusInternalServerError {
+		a.log.Error("request failed", "path", c.FullPath(), "status", p.Status, "error", err)
+	}
+	a.problem(c, p)
+}
+
+func (a *API) problem(c *gin.Context, p *Problem) {
+	if p.retryAfter > 0 {
+		c.Header("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		body = []byte(`{"type":"` + problemType("internal") + `"}`)
+	}
+	c.Abort()
+	c.Data(p.Status, "application/problem+json", body)
+}
+
+// unknownParameter lists what an endpoint takes.
+func unknownParameter(names []string, allowed []string) *Problem {
+	return invalid(names[0], "", "no such parameter: "+strings.Join(names, ", "), "", allowed...)
+}
