@@ -15,7 +15,7 @@ func Validate(e *Event) *Error {
 	}
 	values := present(e)
 	if foreign := values &^ kindFields[e.Kind]; foreign != 0 {
-		f := field(bits.TrailingZeros64(uint64(foreign))) //nolint:gosec // below 64
+		f := field(bits.TrailingZeros64(uint64(foreign)))
 		return &Error{CodeUnknownField, fieldNames[f], e.Kind.article() + " has no field " + quote(fieldNames[f])}
 	}
 	for _, f := range requiredFields[e.Kind] {
@@ -41,7 +41,7 @@ func (s *fieldSet) put(f field, given bool) {
 func present(e *Event) fieldSet {
 	var s fieldSet
 	for rest := textFields; rest != 0; rest &= rest - 1 {
-		f := field(bits.TrailingZeros64(uint64(rest))) //nolint:gosec // below 64
+		f := field(bits.TrailingZeros64(uint64(rest)))
 		s.put(f, *textOf(e, f) != "")
 	}
 	step := e.Kind == KindStep
@@ -68,7 +68,7 @@ func present(e *Event) fieldSet {
 
 func checkTexts(e *Event) *Error {
 	for rest := textFields; rest != 0; rest &= rest - 1 {
-		f := field(bits.TrailingZeros64(uint64(rest))) //nolint:gosec // below 64
+		f := field(bits.TrailingZeros64(uint64(rest)))
 		limit := MaxNameBytes
 		if f == fieldErrorMessage {
 			limit = MaxMessageBytes

@@ -30,7 +30,7 @@ var ErrCorrupt = errors.New("corrupt record")
 // and those fields in the mask's order, lowest bit first. Absent is the zero
 // value, NoTime for the optional times.
 const (
-	hasTenant = 1 << iota
+	hasTenant fieldBit = 1 << iota
 	hasSource
 	hasID
 	hasTime
@@ -70,7 +70,7 @@ func AppendBinary(dst []byte, e *Event) []byte {
 	dst = append(dst, RecordEvent, byte(e.Kind), byte(e.Status))
 	dst = binary.AppendUvarint(dst, m)
 	for ; m != 0; m &= m - 1 {
-		bit := m & -m
+		bit := fieldBit(m & -m)
 		if p := stringField(e, bit); p != nil {
 			dst = appendString(dst, *p)
 			continue
@@ -114,11 +114,11 @@ func DecodeBinary(b []byte, e *Event) error {
 	}
 	r := reader{b: b[3:]}
 	m := r.uvarint()
-	if m >= endOfMask {
+	if m >= uint64(endOfMask) {
 		return ErrCorrupt
 	}
 	for ; m != 0; m &= m - 1 {
-		bit := m & -m
+		bit := fieldBit(m & -m)
 		if p := stringField(e, bit); p != nil {
 			*p = r.string()
 			continue
@@ -146,42 +146,33 @@ func DecodeBinary(b []byte, e *Event) error {
 	return nil
 }
 
-// mask returns the fields of e that are present.
-func mask(e *Event) uint64 {
-	var m uint64
-	for bit := uint64(1); bit < endOfMask; bit <<= 1 {
-		var present bool
-		if p := stringField(e, bit); p != nil {
-			present = *p != ""
-		} else if p := intField(e, bit); p != nil {
-			present = *p != absentInt(bit)
-		} else if p := countField(e, bit); p != nil {
-			present = *p != 0
-		}
-		if present {
-			m |= bit
-		}
-	}
-	if len(e.DependsOn) > 0 {
-		m |= hasDependsOn
-	}
-	if !e.Credits.IsZero() {
-		m |= hasCredits
-	}
-	if !e.Dollars.IsZero() {
-		m |= hasDollars
-	}
-	return m
-}
+// fieldBit is a field's bit in the mask.
+type fieldBit uint64
 
-func absentInt(bit uint64) int64 {
-	if bit&(hasPreviousTime|hasEndTime|hasQueuedTime) != 0 {
-		return NoTime
+// when returns the bit of a field that is present.
+func (b fieldBit) when(present bool) fieldBit {
+	if present {
+		return b
 	}
 	return 0
 }
 
-func stringField(e *Event, bit uint64) *string {
+// mask returns the fields of e that are present.
+func mask(e *Event) uint64 {
+	return uint64(hasTenant.when(e.Tenant != "") | hasSource.when(e.Source != "") | hasID.when(e.ID != "") |
+		hasTime.when(e.Time != 0) | hasPreviousTime.when(e.PreviousTime != NoTime) | hasEndTime.when(e.EndTime != NoTime) |
+		hasQueuedTime.when(e.QueuedTime != NoTime) | hasDuration.when(e.Duration != 0) | hasWorkflowID.when(e.WorkflowID != "") |
+		hasWorkflowVersion.when(e.WorkflowVersion != 0) | hasUserID.when(e.UserID != "") | hasExecutionID.when(e.ExecutionID != "") |
+		hasAttempt.when(e.Attempt != 0) | hasTriggerID.when(e.TriggerID != "") | hasTriggerType.when(e.TriggerType != "") |
+		hasStepCount.when(e.StepCount != 0) | hasErrorType.when(e.ErrorType != "") | hasErrorMessage.when(e.ErrorMessage != "") |
+		hasStepID.when(e.StepID != "") | hasStepType.when(e.StepType != "") | hasInputSize.when(e.InputSize != 0) |
+		hasOutputSize.when(e.OutputSize != 0) | hasDependsOn.when(len(e.DependsOn) > 0) | hasActionType.when(e.ActionType != "") |
+		hasCredits.when(!e.Credits.IsZero()) | hasDollars.when(!e.Dollars.IsZero()) | hasSessionID.when(e.SessionID != "") |
+		hasAction.when(e.Action != "") | hasResource.when(e.Resource != "") | hasResourceID.when(e.ResourceID != "") |
+		hasMetadata.when(e.Metadata != ""))
+}
+
+func stringField(e *Event, bit fieldBit) *string {
 	switch bit {
 	case hasTenant:
 		return &e.Tenant
@@ -223,7 +214,7 @@ func stringField(e *Event, bit uint64) *string {
 	return nil
 }
 
-func intField(e *Event, bit uint64) *int64 {
+func intField(e *Event, bit fieldBit) *int64 {
 	switch bit {
 	case hasTime:
 		return &e.Time
@@ -243,7 +234,7 @@ func intField(e *Event, bit uint64) *int64 {
 	return nil
 }
 
-func countField(e *Event, bit uint64) *uint32 {
+func countField(e *Event, bit fieldBit) *uint32 {
 	switch bit {
 	case hasWorkflowVersion:
 		return &e.WorkflowVersion
@@ -263,8 +254,8 @@ func appendString(dst []byte, s string) []byte {
 // appendDecimal writes the 128-bit zigzag form in groups of 7 bits, so that small
 // amounts of either sign are short.
 func appendDecimal(dst []byte, d Decimal) []byte {
-	sign := uint64(d.Hi >> 63)                //nolint:gosec // all ones or all zeros
-	hi := (uint64(d.Hi)<<1 | d.Lo>>63) ^ sign //nolint:gosec // two's complement
+	sign := uint64(d.Hi >> 63)
+	hi := (uint64(d.Hi)<<1 | d.Lo>>63) ^ sign
 	lo := d.Lo<<1 ^ sign
 	for hi != 0 || lo >= 0x80 {
 		dst = append(dst, byte(lo)|0x80)
@@ -302,7 +293,7 @@ func (r *reader) uvarint() uint64 {
 
 func (r *reader) varint() int64 {
 	u := r.uvarint()
-	v := int64(u >> 1) //nolint:gosec // zigzag
+	v := int64(u >> 1)
 	if u&1 != 0 {
 		v = ^v
 	}
@@ -365,7 +356,7 @@ func (r *reader) decimal() Decimal {
 			lo |= group << shift
 			hi |= group >> (64 - shift)
 		} else {
-			if bits.Len64(group)+int(shift) > 128 { //nolint:gosec // at most 126
+			if bits.Len64(group)+int(shift) > 128 {
 				r.fail()
 				return Decimal{}
 			}
@@ -376,7 +367,7 @@ func (r *reader) decimal() Decimal {
 		}
 	}
 	sign := -(lo & 1)
-	return Decimal{Lo: (lo>>1 | hi<<63) ^ sign, Hi: int64(hi>>1 ^ sign)} //nolint:gosec // zigzag
+	return Decimal{Lo: (lo>>1 | hi<<63) ^ sign, Hi: int64(hi>>1 ^ sign)}
 }
 
 // viewString returns b as a string that shares its bytes.

@@ -157,7 +157,7 @@ func (m *mantissa) decimal(neg bool, exponent int) (Decimal, error) {
 		return Decimal{}, ErrDecimalPrecision
 	}
 	m.scale(exponent + DecimalPlaces)
-	d := Decimal{Lo: m.lo, Hi: int64(m.hi)} //nolint:gosec // below 10^38
+	d := Decimal{Lo: m.lo, Hi: int64(m.hi)}
 	if neg {
 		d = d.Neg()
 	}
@@ -167,8 +167,8 @@ func (m *mantissa) decimal(neg bool, exponent int) (Decimal, error) {
 // Neg returns -d.
 func (d Decimal) Neg() Decimal {
 	lo, borrow := bits.Sub64(0, d.Lo, 0)
-	hi, _ := bits.Sub64(0, uint64(d.Hi), borrow) //nolint:gosec // two's complement
-	return Decimal{Lo: lo, Hi: int64(hi)}        //nolint:gosec // two's complement
+	hi, _ := bits.Sub64(0, uint64(d.Hi), borrow)
+	return Decimal{Lo: lo, Hi: int64(hi)}
 }
 
 // Add returns d+o. A sum outside the range stops at its bound: an amount of 10^23
@@ -176,8 +176,8 @@ func (d Decimal) Neg() Decimal {
 // hide it.
 func (d Decimal) Add(o Decimal) Decimal {
 	lo, carry := bits.Add64(d.Lo, o.Lo, 0)
-	hi, _ := bits.Add64(uint64(d.Hi), uint64(o.Hi), carry) //nolint:gosec // two's complement
-	s := Decimal{Lo: lo, Hi: int64(hi)}                    //nolint:gosec // two's complement
+	hi, _ := bits.Add64(uint64(d.Hi), uint64(o.Hi), carry)
+	s := Decimal{Lo: lo, Hi: int64(hi)}
 	sameSign := (d.Hi < 0) == (o.Hi < 0)
 	switch {
 	case sameSign && d.Hi < 0 && (s.Hi >= 0 || s.Cmp(MinDecimal) < 0):
@@ -221,7 +221,7 @@ func (d Decimal) magnitude() (hi, lo uint64) {
 	if d.Hi < 0 {
 		d = d.Neg()
 	}
-	return uint64(d.Hi), d.Lo //nolint:gosec // two's complement
+	return uint64(d.Hi), d.Lo
 }
 
 // Append writes d to dst in String's notation.

@@ -42,7 +42,7 @@ type Yield func(index int, raw []byte, e *Event, err *Error) bool
 // The scanner is written for this format alone: it allocates nothing for an event
 // whose strings have no escapes, whereas encoding/json allocates each of them.
 func Decode(body []byte, format Format, opts Options, yield Yield) *Error {
-	d := decoders.Get().(*decoder) //nolint:forcetypeassert // the pool holds nothing else
+	d := decoders.Get().(*decoder)
 	d.opts, d.yield = opts, yield
 	d.scanner = scanner{}
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
@@ -113,7 +113,11 @@ func (d *decoder) lines(body []byte) *Error {
 		if d.bad != nil {
 			d.err = d.bad
 		}
-		if !d.emit(bytes.TrimRight(d.b[from:], " \t\r")) {
+		to := len(d.b)
+		for isSpace(d.b[to-1]) {
+			to--
+		}
+		if !d.emit(d.b[from:to]) {
 			return nil
 		}
 	}

@@ -43,7 +43,7 @@ func DurationBucket(ms int64) int16 {
 	if durationBounds[i] < frac {
 		i++
 	}
-	return int16(i + (exp-1)*len(durationBounds)) //nolint:gosec // an int64 of ms lies in [-159, 850]
+	return int16(i + (exp-1)*len(durationBounds))
 }
 
 // BucketBounds returns the bounds of a bucket in seconds, the lower exclusive,

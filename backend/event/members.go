@@ -1,5 +1,7 @@
 package event
 
+import "errors"
+
 // The methods here read the value at the front, which is not null, as one field's.
 // They return false when the text is not JSON; what is wrong with a value is a
 // fault of the event.
@@ -175,11 +177,11 @@ func (d *decoder) amount(f field, to *Decimal) bool {
 		return d.mismatch(f, "a number or a string of one")
 	}
 	v, err := ParseDecimal(b)
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		*to = v
 		d.values |= 1 << f
-	case ErrDecimalRange:
+	case errors.Is(err, ErrDecimalRange):
 		d.fault(CodeOutOfRange, f, fieldNames[f]+" must be below 1e23, not "+quote(b))
 	default:
 		d.fault(CodeInvalidAmount, f, fieldNames[f]+" must be a number with at most 15 decimal places, not "+quote(b)+": "+err.Error())

@@ -145,11 +145,11 @@ func (d *decoder) field(f field) bool {
 	case fieldOutputSize:
 		return d.count(f, 1<<63-1, func(n int64) { d.e.OutputSize = n })
 	case fieldWorkflowVersion:
-		return d.count(f, 1<<32-1, func(n int64) { d.e.WorkflowVersion = uint32(n) }) //nolint:gosec // bounded
+		return d.count(f, 1<<32-1, func(n int64) { d.e.WorkflowVersion = uint32(n) })
 	case fieldAttempt:
-		return d.count(f, 1<<32-1, func(n int64) { d.e.Attempt = uint32(n) }) //nolint:gosec // bounded
+		return d.count(f, 1<<32-1, func(n int64) { d.e.Attempt = uint32(n) })
 	case fieldStepCount:
-		return d.count(f, 1<<32-1, func(n int64) { d.e.StepCount = uint32(n) }) //nolint:gosec // bounded
+		return d.count(f, 1<<32-1, func(n int64) { d.e.StepCount = uint32(n) })
 	case fieldCredits:
 		return d.amount(f, &d.e.Credits)
 	case fieldCreditsUsed:

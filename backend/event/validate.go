@@ -23,7 +23,7 @@ func (d *decoder) finish() {
 		return
 	}
 	if foreign := d.values &^ kindFields[e.Kind]; foreign != 0 {
-		f := field(bits.TrailingZeros64(uint64(foreign))) //nolint:gosec // below 64
+		f := field(bits.TrailingZeros64(uint64(foreign)))
 		d.fault(CodeUnknownField, f, e.Kind.article()+" has no field "+quote(fieldNames[f])+"; other kinds of event do")
 		return
 	}

@@ -183,5 +183,5 @@ func parseWhole(b []byte) (int64, Code) {
 	case n > math.MaxInt64:
 		return 0, CodeOutOfRange
 	}
-	return int64(n), "" //nolint:gosec // checked above
+	return int64(n), ""
 }

@@ -23,7 +23,7 @@ var ErrClosed = errors.New("the log is closed")
 type Version uint64
 
 // UnixMilli returns the receipt time that the version carries.
-func (v Version) UnixMilli() int64 { return int64(v / 1000) } //nolint:gosec // a version is far below 1<<63
+func (v Version) UnixMilli() int64 { return int64(v / 1000) }
 
 // Record is one event in the log, in event.AppendBinary's encoding.
 type Record struct {
@@ -43,8 +43,8 @@ type Appender interface {
 // Consumer takes events out of the log. One goroutine uses it at a time.
 type Consumer interface {
 	// Fetch returns the records after the last fetched ones: at least one, at
-	// most max, or an empty slice when ctx ends. It waits for the first only.
-	Fetch(ctx context.Context, max int) ([]Record, error)
+	// most limit, or an empty slice when ctx ends. It waits for the first only.
+	Fetch(ctx context.Context, limit int) ([]Record, error)
 	// Commit says that everything fetched so far is stored elsewhere, durably,
 	// and may be forgotten. What was fetched and not committed comes again
 	// after a restart.

@@ -22,7 +22,7 @@ const keepBuffer = 4 << 20
 // buffers holds *[]byte for bodies and records.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 32<<10); return &b }}
 
-func getBuffer() *[]byte { return buffers.Get().(*[]byte) } //nolint:forcetypeassert // the pool holds nothing else
+func getBuffer() *[]byte { return buffers.Get().(*[]byte) }
 
 func putBuffer(b *[]byte) {
 	if cap(*b) <= keepBuffer {
@@ -99,7 +99,7 @@ func readAll(src io.Reader, hint, limit int64, c *claim) (*[]byte, error) {
 		case errors.Is(err, io.EOF):
 			return buf, nil
 		case err != nil:
-			return buf, err //nolint:wrapcheck // becomes a refusal
+			return buf, err
 		case len(b) == cap(b):
 			size = min(2*int64(cap(b)), limit+1)
 		}
@@ -121,7 +121,7 @@ type sender struct {
 func (s *sender) Read(b []byte) (int, error) {
 	n, err := s.r.Read(b)
 	s.failed = s.failed || (err != nil && !errors.Is(err, io.EOF))
-	return n, err //nolint:wrapcheck // passed on
+	return n, err
 }
 
 func (s *sender) refusal(err error, limit int64) *refusal {
@@ -142,14 +142,14 @@ func (r *Receiver) unpack(encoding string, packed []byte, c *claim) (*[]byte, *r
 		err error
 	)
 	if encoding == "zstd" {
-		d := zstds.Get().(*zstd.Decoder) //nolint:forcetypeassert // the pool holds nothing else
+		d := zstds.Get().(*zstd.Decoder)
 		if err = d.Reset(bytes.NewReader(packed)); err == nil {
 			out, err = readAll(d, 0, limit, c)
 		}
 		_ = d.Reset(nil)
 		zstds.Put(d)
 	} else {
-		d := gzips.Get().(*gzip.Reader) //nolint:forcetypeassert // the pool holds nothing else
+		d := gzips.Get().(*gzip.Reader)
 		if err = d.Reset(bytes.NewReader(packed)); err == nil {
 			out, err = readAll(d, 0, limit, c)
 		}

@@ -30,7 +30,7 @@ func (s *identities) put(id event.Identity, place int) int {
 		slot := &s.slots[i&(len(s.slots)-1)]
 		if *slot == 0 {
 			s.known = append(s.known, identity{id, place})
-			*slot = int32(len(s.known)) //nolint:gosec // as many as events in a request
+			*slot = int32(len(s.known))
 			return -1
 		}
 		if k := &s.known[*slot-1]; k.Identity == id {
@@ -45,9 +45,9 @@ func (s *identities) put(id event.Identity, place int) int {
 // can choose ids that all start in one place.
 func (s *identities) start(id *event.Identity) int {
 	h := maphash.String(s.seed, id.ID)
-	h ^= uint64(id.Time)*0x9e3779b97f4a7c15 ^ uint64(id.Kind)<<8 ^ uint64(id.Phase) //nolint:gosec // bits
+	h ^= uint64(id.Time)*0x9e3779b97f4a7c15 ^ uint64(id.Kind)<<8 ^ uint64(id.Phase)
 	h ^= h >> 32
-	return int(h & (1<<31 - 1)) //nolint:gosec // 31 bits
+	return int(h & (1<<31 - 1))
 }
 
 func (s *identities) grow() {
@@ -60,7 +60,7 @@ func (s *identities) grow() {
 		for s.slots[i&(len(s.slots)-1)] != 0 {
 			i++
 		}
-		s.slots[i&(len(s.slots)-1)] = int32(n + 1) //nolint:gosec // as many as events in a request
+		s.slots[i&(len(s.slots)-1)] = int32(n + 1)
 	}
 }
 

@@ -55,7 +55,7 @@ func newMetrics(registerer prometheus.Registerer, b *budget) (*metrics, error) {
 	}, func() float64 { return float64(b.used.Load()) })
 	for kind := range m.events {
 		for o := range outcomes {
-			m.events[kind][o] = events.WithLabelValues(event.Kind(kind).String(), outcomeNames[o]) //nolint:gosec // at most 4
+			m.events[kind][o] = events.WithLabelValues(event.Kind(kind).String(), outcomeNames[o])
 		}
 	}
 	m.packed, m.unpacked = bodies.WithLabelValues("packed"), bodies.WithLabelValues("unpacked")

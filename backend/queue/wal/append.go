@@ -220,7 +220,7 @@ func (l *Log) settle(b *batch, s *segment, first uint64, err error) {
 	l.mu.Lock()
 	l.reserved -= int64(len(b.buf) - frameHeader)
 	if err == nil {
-		l.last = first + uint64(b.count) - 1 //nolint:gosec // positive
+		l.last = first + uint64(b.count) - 1
 		s.end += int64(len(b.buf))
 		l.total += int64(len(b.buf))
 		s.last = l.last

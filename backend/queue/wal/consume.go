@@ -13,12 +13,12 @@ import (
 const readAhead = 1 << 20
 
 // Fetch returns the records after the last fetched ones: at least one, at most
-// max, in the order of their versions. It returns none, and no error, when ctx
+// limit, in the order of their versions. It returns none, and no error, when ctx
 // ends first. Only durable records come out.
-func (l *Log) Fetch(ctx context.Context, max int) ([]queue.Record, error) {
+func (l *Log) Fetch(ctx context.Context, limit int) ([]queue.Record, error) {
 	for ctx.Err() == nil {
 		// What arrives after this look leaves a signal behind.
-		records, err := l.look(max)
+		records, err := l.look(limit)
 		if len(records) > 0 || err != nil {
 			return records, err
 		}
@@ -125,10 +125,10 @@ type reader struct {
 	delivered int64  // how many since the last Commit
 }
 
-// take returns up to max records that are there.
-func (r *reader) take(max int) ([]queue.Record, error) {
+// take returns up to limit records that are there.
+func (r *reader) take(limit int) ([]queue.Record, error) {
 	var out []queue.Record
-	for len(out) < max {
+	for len(out) < limit {
 		if r.left == 0 {
 			ok, err := r.advance()
 			if err != nil {
@@ -143,7 +143,7 @@ func (r *reader) take(max int) ([]queue.Record, error) {
 			continue
 		}
 		if out == nil {
-			out = make([]queue.Record, 0, min(max, r.left))
+			out = make([]queue.Record, 0, min(limit, r.left))
 		}
 		data, rest, _ := cutRecord(r.records) // parseFrame has seen to it.
 		version := r.version

@@ -51,14 +51,14 @@ func (f frame) size() int { return frameHeader + len(f.payload) }
 
 // lastVersion returns the version of the last record, or the one that an empty
 // frame carries.
-func (f frame) lastVersion() uint64 { return f.first + uint64(max(f.count, 1)) - 1 } //nolint:gosec // positive
+func (f frame) lastVersion() uint64 { return f.first + uint64(max(f.count, 1)) - 1 }
 
 // sealFrame writes the header into b[:frameHeader]; the payload follows it.
 func sealFrame(b []byte, count int, first uint64, salt uint32) {
 	payload := b[frameHeader:]
 	binary.LittleEndian.PutUint32(b[0:], frameMagic)
-	binary.LittleEndian.PutUint32(b[4:], uint32(len(payload))) //nolint:gosec // at most maxFrame
-	binary.LittleEndian.PutUint32(b[8:], uint32(count))        //nolint:gosec // at most maxFrame
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(payload)))
+	binary.LittleEndian.PutUint32(b[8:], uint32(count))
 	binary.LittleEndian.PutUint64(b[12:], first)
 	binary.LittleEndian.PutUint32(b[20:], crc32.Update(salt, castagnoli, payload))
 	binary.LittleEndian.PutUint32(b[24:], crc32.Update(salt, castagnoli, b[:24]))
@@ -112,7 +112,7 @@ func cutRecord(b []byte) (record, rest []byte, ok bool) {
 	if w <= 0 || n > uint64(len(b)-w) {
 		return nil, nil, false
 	}
-	end := w + int(n) //nolint:gosec // at most len(b)
+	end := w + int(n)
 	return b[w:end:end], b[end:], true
 }
 

@@ -53,7 +53,7 @@ func (l *Log) writePosition(version uint64) error {
 	}
 	// A full disk has no room for another file, and segments must be freed. To
 	// write over the old one needs none; torn, it is as good as none.
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // the log's own folder
 	if err != nil {
 		return fmt.Errorf("write log position: %w", err)
 	}
@@ -68,7 +68,7 @@ func (l *Log) writePosition(version uint64) error {
 }
 
 func (l *Log) replacePosition(path string, version uint64) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // the log's own folder
 	if err != nil {
 		return fmt.Errorf("write log position: %w", err)
 	}

@@ -148,7 +148,7 @@ func (l *Log) note(g frame) {
 	if l.pending == 0 {
 		l.oldest = first
 	}
-	l.pending += int64(g.lastVersion() - first + 1) //nolint:gosec // at most count
+	l.pending += int64(g.lastVersion() - first + 1)
 }
 
 // frameFollows says whether b has a frame's header anywhere. A group is written only

@@ -291,7 +291,7 @@ func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	acknowledged := map[string]bool{}
 	for round := range 4 {
-		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$") //nolint:gosec // this test
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$")
 		child.Env = append(os.Environ(), childDir+"="+dir)
 		child.Stderr = os.Stderr
 		out, err := child.StdoutPipe()

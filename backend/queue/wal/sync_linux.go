@@ -9,8 +9,8 @@ import (
 // needed to read it.
 func datasync(f *os.File) error {
 	for {
-		err := syscall.Fdatasync(int(f.Fd())) //nolint:gosec // a descriptor is a small number
-		if err != syscall.EINTR {             //nolint:errorlint // an Errno is never wrapped here
+		err := syscall.Fdatasync(int(f.Fd()))
+		if err != syscall.EINTR {
 			return os.NewSyscallError("fdatasync", err)
 		}
 	}

@@ -7,5 +7,5 @@ import "os"
 // datasync makes what was written to f durable. On macOS, File.Sync asks the
 // drive itself (F_FULLFSYNC).
 func datasync(f *os.File) error {
-	return f.Sync() //nolint:wrapcheck // the caller says what was synced
+	return f.Sync()
 }

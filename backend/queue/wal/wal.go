@@ -212,7 +212,7 @@ func (l *Log) Stats() Stats {
 	defer l.mu.Unlock()
 	s := Stats{Bytes: l.total, Segments: len(l.segments), Pending: l.pending, LastVersion: queue.Version(l.last)}
 	if l.pending > 0 && l.oldest > 0 {
-		s.OldestAge = max(0, l.opts.Now().Sub(time.UnixMicro(int64(l.oldest)))) //nolint:gosec // a version is far below 1<<63
+		s.OldestAge = max(0, l.opts.Now().Sub(time.UnixMicro(int64(l.oldest))))
 	}
 	return s
 }
