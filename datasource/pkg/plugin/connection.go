@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ClickHouse/ch-go"
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 )
 
@@ -19,6 +20,9 @@ func connectionProblem(err error, s Settings) (problem, bool) {
 }
 
 func connectionWords(err error, s Settings) (title, hint string) {
+	if _, said := ch.AsException(err); said {
+		return "", "" // the server was reached and says what it minds
+	}
 	if title, hint = tlsWords(err, s); title != "" {
 		return title, hint
 	}
@@ -35,7 +39,7 @@ func connectionWords(err error, s Settings) (title, hint string) {
 		return fmt.Sprintf("Nothing listens at %s.", s.addr()),
 			"Check that ClickHouse runs there and that the port is the native protocol's, usually 9000, or 9440 with TLS."
 	case wrongProtocol(err):
-		return fmt.Sprintf("%s does not speak ClickHouse's native protocol.", s.addr()),
+		return s.addr() + " accepts connections but does not speak ClickHouse's native protocol.",
 			"It may be the HTTP port: use the native one, usually 9000 instead of 8123, or 9440 instead of 8443. Where the port expects TLS, switch it on."
 	case errors.As(err, &netE) && netE.Timeout():
 		return s.addr() + " did not answer in time.",
@@ -75,14 +79,20 @@ func tlsWords(err error, s Settings) (title, hint string) {
 	return "", ""
 }
 
-// wrongProtocol recognises an answer that is not ClickHouse's: "H" (72) begins
-// an HTTP response and 21 a TLS alert. Some servers just hang up on a greeting
-// that they do not understand.
+// wrongProtocol recognises a server that is reached and does not greet as
+// ClickHouse does: it answers with something else, hangs up, or (ClickHouse's own
+// HTTP port) waits for the end of a line that never comes.
 func wrongProtocol(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "handshake") &&
-		(strings.Contains(text, "unexpected packet") || strings.Contains(text, "bad packet") ||
-			strings.Contains(text, "EOF") || strings.Contains(text, "connection reset"))
+	if !strings.Contains(text, "handshake: ") {
+		return false
+	}
+	for _, sign := range []string{"unexpected packet", "bad packet", "EOF", "connection reset", "i/o timeout"} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // lastPart is the innermost reason of a chain of errors.

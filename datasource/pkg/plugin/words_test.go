@@ -1,0 +1,97 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+func TestProblems(t *testing.T) {
+	s := Settings{Host: "db", Username: "reader", Timeout: 7}
+	s.fillDefaults()
+	of := func(class clickhouse.Class) error {
+		return fmt.Errorf("run: %w", &clickhouse.Error{Class: class, Err: errors.New("x")})
+	}
+	code := func(code proto.Error) error {
+		return &clickhouse.Error{Err: &ch.Exception{Code: code, Message: "reader: Not enough privileges"}}
+	}
+	const mine, theirs = backend.ErrorSourcePlugin, backend.ErrorSourceDownstream
+	for _, test := range []struct {
+		err    error
+		title  string
+		status backend.Status
+		source backend.ErrorSource
+	}{
+		{&query.RequestError{Param: "limit", Message: "too many"}, "limit: too many", 400, theirs},
+		{&query.AccessError{Message: "not yours"}, "not yours", 403, theirs},
+		{context.DeadlineExceeded, "longer than 7 seconds", 504, theirs},
+		{fmt.Errorf("run: %w", context.Canceled), "cancelled", 499, theirs},
+		{of(clickhouse.ClassUnavailable), "connection to db:9000 was lost", 502, theirs},
+		{of(clickhouse.ClassAuth), `does not accept the user "reader"`, 401, theirs},
+		{of(clickhouse.ClassLimit), "more than the server allows", 400, theirs},
+		{of(clickhouse.ClassOverloaded), "too much to do", 429, theirs},
+		{of(clickhouse.ClassPermanent), "The plugin failed", 500, mine},
+		{errors.New("surprise"), "surprise", 500, mine},
+		{code(proto.ErrUnknownDatabase), `no database "flowgauge"`, 404, theirs},
+		{code(proto.ErrUnknownTable), "does not have the tables", 404, theirs},
+		{code(proto.ErrAccessDenied), "Not enough privileges", 403, theirs},
+		{code(proto.ErrSyntaxError), "The plugin failed", 500, mine},
+		{&clickhouse.Error{Class: clickhouse.ClassUnavailable, Err: &net.DNSError{Err: "no such host", IsNotFound: true}}, `The host "db" is not known`, 502, theirs},
+	} {
+		p := (&Datasource{settings: s}).problemOf(test.err)
+		require.Contains(t, p.message(), test.title)
+		require.Equal(t, test.status, p.Status, test.title)
+		require.Equal(t, test.source, p.Source, test.title)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, test := range []struct {
+		namer  namer
+		field  string
+		labels data.Labels
+		want   string
+	}{
+		{namer{metrics: 1}, "executions", nil, "Executions"},
+		{namer{metrics: 1, compare: query.PreviousPeriod}, "executions_previous", nil, "Executions (previous period)"},
+		{namer{metrics: 1, groupBy: []string{"workflow"}}, "executions", data.Labels{"workflow": "a"}, "a"},
+		{namer{metrics: 1, groupBy: []string{"workflow"}}, "executions", data.Labels{"workflow": ""}, "(none)"},
+		{namer{metrics: 2, groupBy: []string{"workflow", "user"}}, "success_rate", data.Labels{"user": "u", "workflow": "a"}, "a, u: Success rate"},
+		{namer{alias: "{{ workflow }} / {{metric}} {{nope}}", metrics: 1}, "executions", data.Labels{"workflow": "a"}, "a / Executions {{nope}}"},
+		{namer{alias: "x", metrics: 1, compare: query.PreviousYear}, "executions_previous", nil, "x (previous year)"},
+	} {
+		require.Equal(t, test.want, test.namer.series(test.field, test.labels))
+	}
+}
+
+func TestNotices(t *testing.T) {
+	text := func(m query.Meta, r query.Request) []string {
+		var out []string
+		for _, n := range notices(m, r) {
+			out = append(out, n.Text)
+		}
+		return out
+	}
+	require.Empty(t, text(query.Meta{PartialPeriod: true}, query.Request{Granularity: query.Minute}), "every live graph ends so")
+	require.Len(t, text(query.Meta{PartialPeriod: true}, query.Request{Granularity: query.Day}), 1)
+	require.Len(t, text(query.Meta{PartialPeriod: true}, query.Request{Compare: query.PreviousDay}), 1)
+	require.Equal(t, []string{"Only the top 5 groups are shown; there are more."}, text(query.Meta{Truncated: true}, query.Request{Limit: 5}))
+	require.Len(t, text(query.Meta{PendingBuckets: 3, Notices: []string{"x"}}, query.Request{}), 2)
+}
+
+func TestThousands(t *testing.T) {
+	for n, want := range map[float64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		require.Equal(t, want, thousands(n))
+	}
+}
