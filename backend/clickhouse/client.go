@@ -77,7 +77,8 @@ func (c *Client) Cluster() string { return c.cfg.Cluster }
 type Query struct {
 	SQL string
 	// Params are bound on the server as {name:Type}. Values are strings,
-	// integers, booleans, []string, time.Time is not accepted: pass milliseconds.
+	// integers, booleans, and slices of strings, integers and Pairs. Times are
+	// passed as numbers.
 	Params map[string]any
 	// Settings apply to this statement alone.
 	Settings map[string]string

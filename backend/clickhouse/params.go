@@ -45,6 +45,12 @@ func parameterText(value any) (string, error) {
 			quoted[i] = quote(s)
 		}
 		return "[" + strings.Join(quoted, ",") + "]", nil
+	case []Pair:
+		texts := make([]string, len(v))
+		for i, pair := range v {
+			texts[i] = "(" + quote(pair.Text) + "," + strconv.FormatInt(pair.Number, 10) + ")"
+		}
+		return "[" + strings.Join(texts, ",") + "]", nil
 	case []int64:
 		texts := make([]string, len(v))
 		for i, n := range v {
@@ -53,6 +59,12 @@ func parameterText(value any) (string, error) {
 		return "[" + strings.Join(texts, ",") + "]", nil
 	}
 	return "", fmt.Errorf("values of type %T cannot be bound", value)
+}
+
+// Pair binds as a Tuple(String, Int64).
+type Pair struct {
+	Text   string
+	Number int64
 }
 
 var escaper = strings.NewReplacer(

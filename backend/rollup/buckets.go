@@ -3,55 +3,78 @@ package rollup
 import (
 	"cmp"
 	"slices"
+	"time"
+
+	"github.com/flowgauge/flowgauge/backend/clickhouse"
 )
 
 const (
-	minuteSeconds  = 60
 	quarterSeconds = 15 * 60
 	daySeconds     = 24 * 60 * 60
 )
 
-// day is a tenant's UTC day, the unit of one recomputation.
-type day struct {
-	tenant string
-	start  int64 // Unix seconds
+// bucket is a tenant's bucket: its start in Unix seconds.
+type bucket = clickhouse.Pair
+
+// chunk is what one recomputation rewrites: changed minutes in order of time,
+// and the quarters and days that they lie in.
+type chunk struct {
+	minutes, quarters, days []bucket
 }
 
-// dayMinutes holds the changed minutes (Unix seconds) of each day.
-type dayMinutes map[day][]int64
-
-func (d dayMinutes) add(tenant string, minute int64) {
-	key := day{tenant: tenant, start: floor(minute, daySeconds)}
-	d[key] = append(d[key], minute)
-}
-
-func (d dayMinutes) minutes() int {
-	n := 0
-	for _, m := range d {
-		n += len(m)
-	}
-	return n
-}
-
-func (d dayMinutes) sorted() []day {
-	out := make([]day, 0, len(d))
-	for k := range d {
-		out = append(out, k)
-	}
-	slices.SortFunc(out, func(a, b day) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.tenant, b.tenant))
+// chunks cuts changed minutes into recomputations of at most size minutes. They
+// are cut between days, unless a day alone has more, so that a day is not
+// rewritten more often than needed.
+func chunks(minutes []bucket, size int) []chunk {
+	slices.SortFunc(minutes, func(a, b bucket) int {
+		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Text, b.Text))
 	})
+	var out []chunk
+	for len(minutes) > 0 {
+		n := min(size, len(minutes))
+		if n < len(minutes) {
+			day := floor(minutes[n].Number, daySeconds)
+			cut := n
+			for cut > 0 && floor(minutes[cut-1].Number, daySeconds) == day {
+				cut--
+			}
+			if cut > 0 {
+				n = cut
+			}
+		}
+		out = append(out, chunk{
+			minutes:  minutes[:n],
+			quarters: widen(minutes[:n], quarterSeconds),
+			days:     widen(minutes[:n], daySeconds),
+		})
+		minutes = minutes[n:]
+	}
 	return out
 }
 
-// quartersOf returns the distinct quarters of minutes, in order.
-func quartersOf(minutes []int64) []int64 {
-	out := make([]int64, 0, len(minutes))
+// span returns the whole days that hold the chunk.
+func (c chunk) span() (from, to int64) {
+	return c.days[0].Number, c.days[len(c.days)-1].Number + daySeconds
+}
+
+// String names the days, for errors.
+func (c chunk) String() string {
+	from, to := c.span()
+	return time.Unix(from, 0).UTC().Format(time.DateOnly) + " to " + time.Unix(to-1, 0).UTC().Format(time.DateOnly)
+}
+
+// widen returns the distinct buckets of a width that minutes lie in, in order.
+func widen(minutes []bucket, width int64) []bucket {
+	seen := make(map[bucket]struct{}, len(minutes)/8)
+	var out []bucket
 	for _, m := range minutes {
-		out = append(out, floor(m, quarterSeconds))
+		b := bucket{Text: m.Text, Number: floor(m.Number, width)}
+		if _, ok := seen[b]; !ok {
+			seen[b] = struct{}{}
+			out = append(out, b)
+		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
 func floor(seconds, width int64) int64 { return seconds - seconds%width }

@@ -42,6 +42,7 @@ type Roller struct {
 	interval time.Duration
 	log      *slog.Logger
 	metrics  metrics
+	chunk    int    // most minutes of one recomputation
 	since    uint64 // marks before it are settled
 	wake     chan struct{}
 }
@@ -70,7 +71,7 @@ func New(cfg Config) (*Roller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rollup: %w", err)
 	}
-	return &Roller{client: cfg.Client, interval: cfg.Interval, log: cfg.Logger, metrics: m, wake: make(chan struct{}, 1)}, nil
+	return &Roller{client: cfg.Client, interval: cfg.Interval, log: cfg.Logger, metrics: m, chunk: 5000, wake: make(chan struct{}, 1)}, nil
 }
 
 // Wake makes Run look at the marks at once.
@@ -81,15 +82,19 @@ func (r *Roller) Wake() {
 	}
 }
 
-// Run recomputes marked buckets until ctx ends. It pauses at least as long as
-// the last recomputation took, so that rollups take at most half of a core's
-// time from queries and inserts, however much there is to do.
+// longestPause bounds the pause after a long recomputation, so that figures are
+// never more than some seconds behind what could be recomputed.
+const longestPause = 5 * time.Second
+
+// Run recomputes marked buckets until ctx ends. After a recomputation that took
+// longer than the interval it pauses as long again: queries and inserts get their
+// share of the machine, however much there is to do.
 func (r *Roller) Run(ctx context.Context) error {
 	failures := 0
 	for {
 		began := time.Now()
 		n, err := r.Settle(ctx)
-		pause := max(r.interval, time.Since(began))
+		pause := max(r.interval, min(longestPause, time.Since(began)))
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -126,52 +131,22 @@ func (r *Roller) Settle(ctx context.Context) (int, error) {
 		if err != nil {
 			return total, err
 		}
-		r.metrics.pending.WithLabelValues(k.name).Set(float64(marked.minutes()))
-		if err := r.recompute(ctx, k, marked); err != nil {
-			return total, err
+		pending := r.metrics.pending.WithLabelValues(k.name)
+		left := len(marked)
+		pending.Set(float64(left))
+		for _, c := range chunks(marked, r.chunk) {
+			if err := r.rewrite(ctx, k, c); err != nil {
+				return total, fmt.Errorf("%s of %s: %w", k.name, c.String(), err)
+			}
+			total += len(c.minutes)
+			left -= len(c.minutes)
+			pending.Set(float64(left))
+			r.metrics.minutes.WithLabelValues(k.name).Add(float64(len(c.minutes)))
 		}
-		total += marked.minutes()
-		r.metrics.pending.WithLabelValues(k.name).Set(0)
-		r.metrics.minutes.WithLabelValues(k.name).Add(float64(marked.minutes()))
 	}
 	if behind := now - uint64(slack.Microseconds()); behind > r.since {
 		r.since = behind
 	}
 	r.metrics.settled.Set(float64(now) / 1e6)
 	return total, nil
-}
-
-// recompute rewrites the days of one kind. The versions of a chunk of days are
-// published together, after all their rows have been written.
-func (r *Roller) recompute(ctx context.Context, k kind, days dayMinutes) error {
-	const chunk = 16
-	var written []published
-	var last time.Time
-	publish := func() error {
-		if len(written) == 0 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(publishDelay - time.Since(last)):
-		}
-		err := r.publish(ctx, k, written)
-		written = nil
-		return err
-	}
-	for _, d := range days.sorted() {
-		p, err := r.rewrite(ctx, k, d, days[d])
-		if err != nil {
-			return fmt.Errorf("%s of %s, tenant %s: %w", k.name, time.Unix(d.start, 0).UTC().Format(time.DateOnly), d.tenant, err)
-		}
-		last = time.Now()
-		written = append(written, p)
-		if len(written) == chunk {
-			if err := publish(); err != nil {
-				return err
-			}
-		}
-	}
-	return publish()
 }

@@ -119,17 +119,36 @@ var kinds = []kind{
 	},
 }
 
-// The bound values of every statement here:
+// The bound values of every statement here. A bucket is a tenant and a start in
+// Unix seconds.
 //
-//	tenant, from, to  the day that is recomputed, in Unix seconds
-//	minutes, quarters the buckets that changed in it, in Unix seconds
-//	version           this recomputation's version, its slot bit 0
+//	from, to          the span of the buckets, in Unix seconds; whole days
+//	minutes, quarters, days
+//	                  the buckets that are rewritten
 //	odd_minutes, odd_quarters, odd_days
-//	                  the buckets whose new version has slot bit 1
+//	                  those of them whose new version has slot bit 1
+//	version           this recomputation's version, its slot bit 0
 //
-// time is compared with milliseconds: compared with a DateTime, the last second
-// of a day is lost, because the fraction is rounded up.
-const inDay = "tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({from:Int64} * 1000, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64} * 1000, 'UTC')"
+// Buckets are looked up in sets, from which ClickHouse also finds the granules to
+// read: a few minutes of a long span cost no more than those minutes.
+
+// in tests whether a row's bucket is in a bound list.
+func in(bucket, list string) string {
+	return fmt.Sprintf("(tenant, %s) IN (SELECT b.1, toDateTime(b.2, 'UTC') FROM (SELECT arrayJoin({%s:Array(Tuple(String, Int64))}) AS b))", bucket, list)
+}
+
+// own times are compared with milliseconds: compared with a DateTime, the last
+// second of a day is lost, because the fraction is rounded up.
+const inSpan = "time >= fromUnixTimestamp64Milli({from:Int64} * 1000, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64} * 1000, 'UTC')"
+
+// bucketsInSpan is the same for tables of buckets.
+const bucketsInSpan = "bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC')"
+
+const (
+	minuteOfTime  = "toStartOfMinute(time)"
+	quarterOfTime = "toStartOfFifteenMinutes(time)"
+	dayOfBucket   = "toDateTime(toStartOfDay(bucket, 'UTC'), 'UTC')"
+)
 
 func (k kind) columns() string {
 	names := append([]string{"tenant", "level", "bucket"}, k.dims...)
@@ -140,86 +159,80 @@ func (k kind) columns() string {
 	return strings.Join(append(names, "version"), ", ")
 }
 
-// slotted gives each bucket the version with its slot bit.
-func slotted(odd string) string {
-	return "bitOr({version:UInt64}, toUInt64(has({" + odd + ":Array(Int64)}, toInt64(toUnixTimestamp(bucket)))))"
+// insert rewrites the buckets of a list at one level. Columns of the source go
+// by r, because some names are the result's too.
+func (k kind) insert(level, bucket, list, user, source string, expression func(measure) string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "INSERT INTO %s (%s)\nSELECT r.tenant AS tenant, '%s' AS level, %s AS start, %s, %s AS user", k.rollup, k.columns(), level, bucket, strings.Join(k.dims, ", "), user)
+	for _, m := range k.measures {
+		fmt.Fprintf(&b, ",\n    %s AS agg_%s", expression(m), m.name)
+	}
+	fmt.Fprintf(&b, ",\n    bitOr({version:UInt64}, toUInt64(%s)) AS new_version\nFROM %s AS r\nGROUP BY tenant, start, %s, user",
+		in("start", "odd_"+list), source, strings.Join(k.dims, ", "))
+	return b.String()
 }
 
 // fromRaw recomputes buckets from raw rows.
-func (k kind) fromRaw(level, bucket, wanted, user string) string {
-	where := inDay + fmt.Sprintf(" AND has({%s:Array(Int64)}, toInt64(toUnixTimestamp(%s)))", wanted, bucket)
-	var b strings.Builder
-	fmt.Fprintf(&b, "INSERT INTO %s (%s)\nSELECT {tenant:String} AS tenant, '%s' AS level, %s AS bucket, %s, %s AS user_id",
-		k.rollup, k.columns(), level, bucket, strings.Join(k.dims, ", "), user)
-	for _, m := range k.measures {
-		fmt.Fprintf(&b, ",\n    %s AS agg_%s", m.raw, m.name)
-	}
-	fmt.Fprintf(&b, ",\n    %s AS version\nFROM %s AS r\nGROUP BY bucket, %s, user_id",
-		slotted("odd_"+wanted), k.source(where), strings.Join(k.dims, ", "))
-	return b.String()
+func (k kind) fromRaw(level, bucket, list, user string) string {
+	return k.insert(level, bucket, list, user, k.source(inSpan+" AND "+in(bucket, list)), func(m measure) string { return m.raw })
 }
 
 // fromLevel merges the buckets of a finer level into a wider one.
-func (k kind) fromLevel(level, bucket, odd, finer, where, user string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "INSERT INTO %s (%s)\nSELECT {tenant:String} AS tenant, '%s' AS level, %s AS bucket, %s, %s AS user_id",
-		k.rollup, k.columns(), level, bucket, strings.Join(k.dims, ", "), user)
-	for _, m := range k.measures {
-		fmt.Fprintf(&b, ",\n    %s AS agg_%s", m.merge, m.name)
-	}
-	fmt.Fprintf(&b, ",\n    %s AS version\nFROM (\n    SELECT * EXCEPT (tenant, level, bucket, version, user_id), bucket AS finer, user_id AS finer_user\n    FROM %s\n    WHERE tenant = {tenant:String} AND level = '%s' AND bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC') AND %s\n) AS r\nGROUP BY bucket, %s, user_id",
-		slotted(odd), k.rollup, finer, where, strings.Join(k.dims, ", "))
-	return b.String()
+func (k kind) fromLevel(level, bucket, list, user, finer, where string) string {
+	source := fmt.Sprintf("(SELECT * FROM %s WHERE level = '%s' AND %s AND %s)", k.rollup, finer, bucketsInSpan, where)
+	return k.insert(level, bucket, list, user, source, func(m measure) string { return m.merge })
 }
 
 // rewritten restricts a level to what this recomputation has just written.
 const rewritten = "bitAnd(version, bitNot(toUInt64(1))) = {version:UInt64}"
 
-// current restricts quarters to those that will count when this recomputation
-// is published: the rewritten ones, and the current version of all others.
+// current restricts the quarters of the rewritten days to those that will count
+// when this recomputation is published: the rewritten ones, and the current
+// version of all others.
 func (k kind) current(level string) string {
-	changed := "has({quarters:Array(Int64)}, toInt64(toUnixTimestamp(bucket)))"
-	return fmt.Sprintf(`if(%s, %s, (bucket, version) IN (
-        SELECT bucket, max(version) FROM bucket_versions
-        WHERE tenant = {tenant:String} AND kind = '%s' AND level = '%s' AND bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC')
-        GROUP BY bucket
-    ))`, changed, rewritten, k.name, level)
+	return fmt.Sprintf(`%s AND if(%s, %s, (tenant, bucket, version) IN (
+        SELECT tenant, bucket, max(version) FROM bucket_versions
+        WHERE kind = '%s' AND level = '%s' AND %s AND %s
+        GROUP BY tenant, bucket
+    ))`, in(dayOfBucket, "days"), in("bucket", "quarters"), rewritten, k.name, level, bucketsInSpan, in(dayOfBucket, "days"))
 }
 
-// statements returns what rewrites all levels of one day, in their order.
+// statements returns what rewrites all levels of a list of buckets, in order.
 func (k kind) statements() []string {
-	const (
-		noUser  = "''"
-		quarter = "toStartOfFifteenMinutes(time)"
-		day     = "toDateTime(toStartOfDay(finer, 'UTC'), 'UTC')"
-	)
-	return []string{
-		k.fromRaw("minute", "toStartOfMinute(time)", "minutes", noUser),
-		k.fromRaw("quarter_user", quarter, "quarters", "r.user_id"),
-		k.fromLevel("quarter", "finer", "odd_quarters", "quarter_user", rewritten, noUser),
-		k.fromLevel("day_user", day, "odd_days", "quarter_user", k.current("quarter_user"), "finer_user"),
-		k.fromLevel("day", day, "odd_days", "quarter", k.current("quarter"), noUser),
+	const noUser = "''"
+	out := []string{
+		k.fromRaw("minute", minuteOfTime, "minutes", noUser),
+		k.fromRaw("quarter_user", quarterOfTime, "quarters", "r.user_id"),
+		k.fromLevel("quarter", "r.bucket", "quarters", noUser, "quarter_user", rewritten+" AND "+in("bucket", "quarters")),
+		k.fromLevel("day_user", "toDateTime(toStartOfDay(r.bucket, 'UTC'), 'UTC')", "days", "r.user_id", "quarter_user", k.current("quarter_user")),
+		k.fromLevel("day", "toDateTime(toStartOfDay(r.bucket, 'UTC'), 'UTC')", "days", noUser, "quarter", k.current("quarter")),
 	}
+	if k.name == "execution" {
+		out = append(out, markDependents, writeSpans)
+	}
+	return out
 }
+
+// changedExecutions are the executions of the changed minutes.
+var changedExecutions = "SELECT tenant, id FROM executions WHERE " + inSpan + " AND " + in(minuteOfTime, "minutes")
 
 // markDependents marks the buckets of steps that take attributes from the
 // executions of the changed minutes. Deleted rows count too: a step whose
 // execution went away loses what it took from it.
-const markDependents = `INSERT INTO bucket_marks (tenant, kind, minute)
-SELECT DISTINCT {tenant:String}, 'step', minute FROM inheriting_steps
-WHERE tenant = {tenant:String} AND execution_id IN (` + changedExecutions + `)`
-
-const changedExecutions = `SELECT id FROM executions WHERE ` + inDay + ` AND has({minutes:Array(Int64)}, toInt64(toUnixTimestamp(toStartOfMinute(time))))`
+var markDependents = `INSERT INTO bucket_marks (tenant, kind, minute)
+SELECT DISTINCT tenant, 'step', minute FROM inheriting_steps
+WHERE (tenant, execution_id) IN (` + changedExecutions + `)`
 
 // writeSpans rewrites the spans of the executions in the changed minutes. An
 // execution that reported its start more than once runs from the first; the
 // other starts are deleted, as is one whose start was taken back.
-const writeSpans = `INSERT INTO execution_spans (tenant, started_at, id, ended_at, workflow_id, workflow_version, user_id, trigger_type, version, deleted)
+var writeSpans = `INSERT INTO execution_spans (tenant, started_at, id, ended_at, workflow_id, workflow_version, user_id, trigger_type, version, deleted)
 SELECT
-    {tenant:String} AS tenant, start.1 AS started_at, id, ended_at, workflow_id, workflow_version, user_id, trigger_type,
+    tenant, start.1 AS started_at, id, ended_at, workflow_id, workflow_version, user_id, trigger_type,
     {version:UInt64} AS version, start.2 = 1 OR started_at != first AS deleted
 FROM (
     SELECT
+        tenant,
         id,
         groupArrayIf((time, standing.deleted), phase = 'started') AS starts,
         minIf(time, phase = 'started' AND standing.deleted = 0) AS first,
@@ -230,7 +243,7 @@ FROM (
         argMaxIf(standing.trigger_type, standing.latest, standing.deleted = 0) AS trigger_type
     FROM (
         SELECT
-            id, phase, time,
+            tenant, id, phase, time,
             max(version) AS latest,
             argMax(deleted, version) AS deleted,
             argMax(workflow_id, version) AS workflow_id,
@@ -238,9 +251,9 @@ FROM (
             argMax(user_id, version) AS user_id,
             argMax(trigger_type, version) AS trigger_type
         FROM executions_by_id
-        WHERE tenant = {tenant:String} AND id IN (` + changedExecutions + `)
-        GROUP BY id, phase, time
+        WHERE (tenant, id) IN (` + changedExecutions + `)
+        GROUP BY tenant, id, phase, time
     ) AS standing
-    GROUP BY id
+    GROUP BY tenant, id
 )
 ARRAY JOIN starts AS start`

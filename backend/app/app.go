@@ -1,0 +1,183 @@
+// Package app puts Flowgauge's parts together and runs them. It can be embedded:
+// New checks and prepares, Run serves until its context ends, and everything that
+// New or Run started is gone when Run returns.
+//
+//	HTTP ──> receive ──> write-ahead log ──> sink ──> ClickHouse <── query <── HTTP
+//	                                          └─> marks ──> roller ─┘
+//
+// One process may play every role (flowgauge up) or one of them (flowgauge
+// collector, flowgauge server). The collector starts and accepts events while
+// ClickHouse is away; what needs ClickHouse waits for it in the background.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/flowgauge/flowgauge/backend/access/keystore"
+	"github.com/flowgauge/flowgauge/backend/config"
+)
+
+// Roles says which parts a process plays.
+type Roles struct {
+	Collector bool // takes events in
+	Server    bool // answers questions
+}
+
+// Options are what an embedding program or a command decides.
+type Options struct {
+	Config config.Config
+	Roles  Roles
+	Logger *slog.Logger
+	// Progress is told what a slow start is doing.
+	Progress func(message string)
+}
+
+// App is one process of Flowgauge.
+type App struct {
+	opts     Options
+	cfg      config.Config
+	log      *slog.Logger
+	registry *prometheus.Registry
+
+	listener net.Listener
+	database *database
+	keys     *keystore.Store
+	intake   *intake
+	stored   atomic.Bool // the schema is there and keys are loaded
+	waiting  atomic.Pointer[string]
+}
+
+// New checks the configuration, takes the address and opens the log. Nothing of
+// it remains when it returns an error.
+func New(opts Options) (_ *App, err error) {
+	if err := opts.Config.Validate(); err != nil {
+		return nil, err
+	}
+	if !opts.Roles.Collector && !opts.Roles.Server {
+		return nil, errors.New("app: no role: set Collector, Server or both")
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(string) {}
+	}
+	a := &App{opts: opts, cfg: opts.Config, log: opts.Logger, registry: prometheus.NewRegistry()}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	a.listener, err = net.Listen("tcp", opts.Config.HTTP.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("http.listen: %w: choose another address with --http HOST:PORT", err)
+	}
+	a.database, err = newDatabase(a.cfg, a.log)
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Addr is where HTTP is served, the port chosen when the configuration's was 0.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// URL is where HTTP is served.
+func (a *App) URL() string { return "http://" + a.Addr() }
+
+// Ready reports whether everything works that the process is there for; its
+// error says what does not.
+func (a *App) Ready() error {
+	if !a.stored.Load() {
+		if why := a.waiting.Load(); why != nil {
+			return fmt.Errorf("waiting for the database: %s", *why)
+		}
+		return errors.New("starting")
+	}
+	if a.intake != nil {
+		return a.intake.err()
+	}
+	return nil
+}
+
+// Run serves until ctx ends, then stops in an orderly way. It returns an error
+// when a part failed in a way that only a new start can mend.
+func (a *App) Run(ctx context.Context) error {
+	defer a.close()
+	if err := a.database.start(ctx, a.opts.Progress); err != nil {
+		return err
+	}
+	a.keys = keystore.New(a.database.writer, a.log)
+	if a.opts.Roles.Collector {
+		intake, err := newIntake(a)
+		if err != nil {
+			return err
+		}
+		a.intake = intake
+	}
+	handler, err := a.handler()
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
+
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error { // requests under way may end; then the log is closed
+		<-gctx.Done()
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(gctx), 10*time.Second)
+		defer cancel()
+		if err := server.Shutdown(stopping); err != nil {
+			_ = server.Close()
+		}
+		return nil
+	})
+	group.Go(func() error { return a.database.watch(gctx) })
+	group.Go(func() error { return a.work(gctx) })
+	if a.intake != nil {
+		group.Go(func() error { return a.intake.watch(gctx) })
+	}
+	return group.Wait()
+}
+
+// work waits for the database, prepares it, and runs what needs it.
+func (a *App) work(ctx context.Context) error {
+	if err := a.prepare(ctx); err != nil {
+		return err
+	}
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() error { a.keys.Run(gctx); return nil })
+	if a.intake != nil {
+		group.Go(func() error { return a.intake.run(gctx) })
+	}
+	return group.Wait()
+}
+
+func (a *App) close() {
+	if a.intake != nil {
+		a.intake.close()
+	}
+	if a.database != nil {
+		a.database.stop()
+	}
+	if a.listener != nil {
+		_ = a.listener.Close()
+	}
+}

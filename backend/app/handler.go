@@ -1,0 +1,39 @@
+package app
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// handler returns the HTTP interface of the process's roles.
+func (a *App) handler() (http.Handler, error) {
+	gin.SetMode(gin.ReleaseMode)
+	router := gin.New()
+	router.Use(gin.CustomRecovery(func(c *gin.Context, what any) {
+		a.log.Error("a handler panicked", "path", c.FullPath(), "panic", what)
+		c.AbortWithStatus(http.StatusInternalServerError)
+	}))
+	// alive: the process runs. ready: it does what it is there for.
+	router.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
+	router.GET("/readyz", func(c *gin.Context) {
+		if err := a.Ready(); err != nil {
+			c.String(http.StatusServiceUnavailable, "%s\n", err)
+			return
+		}
+		c.String(http.StatusOK, "ok\n")
+	})
+	router.GET("/metrics", gin.WrapH(promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{})))
+	if a.intake != nil {
+		if err := a.intake.routes(router, a); err != nil {
+			return nil, err
+		}
+	}
+	if a.opts.Roles.Server {
+		if err := a.questions(router); err != nil {
+			return nil, err
+		}
+	}
+	return router, nil
+}

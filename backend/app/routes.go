@@ -1,0 +1,36 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/access/keystore"
+	"github.com/flowgauge/flowgauge/collector/receive"
+)
+
+// routes serves what takes events in.
+func (in *intake) routes(router gin.IRouter, a *App) error {
+	receiver, err := receive.New(receive.Config{Queue: in.log, Auth: a.sender, Logger: a.log, Registerer: a.registry})
+	if err != nil {
+		return err
+	}
+	receiver.Register(router)
+	return nil
+}
+
+// sender says who sends events.
+func (a *App) sender(r *http.Request) (receive.Principal, error) {
+	p, err := a.keys.Authenticate(r)
+	switch {
+	case keystore.Denied(err):
+		return receive.Principal{}, fmt.Errorf("%w: %w", receive.ErrUnauthenticated, err)
+	case err != nil:
+		return receive.Principal{}, err
+	case !p.Allows(access.ScopeIngest):
+		return receive.Principal{}, fmt.Errorf("%w: it has %v, needed is %q", receive.ErrForbidden, p.Scopes, access.ScopeIngest)
+	}
+	return receive.Principal{Tenant: p.Tenant, KeyID: p.KeyID, CrossTenant: p.CrossTenant}, nil
+}

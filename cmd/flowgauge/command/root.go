@@ -1,0 +1,111 @@
+// Package command holds Flowgauge's command line, one file for each command.
+//
+// Exit codes: 0 success, 1 failure, 2 wrong usage, 3 done but some of the input
+// was rejected.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/flowgauge/flowgauge/backend/config"
+)
+
+// Version is set when a release is built.
+var Version = "dev"
+
+// errRejected ends a command with exit code 3.
+var errRejected = errors.New("some of the input was rejected")
+
+type usageError struct{ error }
+
+// Execute runs the command line and returns the exit code.
+func Execute() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second Ctrl-C ends the program at once
+	}()
+	err := newRoot().ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errRejected):
+		return 3
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, "flowgauge:", err, "\nRun 'flowgauge --help', or a command with --help.")
+		return 2
+	}
+	fmt.Fprintln(os.Stderr, "flowgauge:", err)
+	return 1
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "flowgauge",
+		Short: "Analytics for workflow automation: what ran, what was slow, what it cost, who used it",
+		Long: `Flowgauge takes in what workflows do (executions, steps, costs and users' actions),
+keeps it in ClickHouse, and answers questions about it: in Grafana, over REST, on dashboards.
+
+Start with 'flowgauge up': it runs everything in one process on this machine.`,
+		Example: `  flowgauge up                      # everything, with a simulated platform to look at
+  flowgauge import events.ndjson    # your own events
+  flowgauge help import             # more about a command`,
+		Version:       Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	flags := root.PersistentFlags()
+	flags.String("config", "", "YAML configuration file (environment variables FLOWGAUGE_… and flags win over it)")
+	flags.String("data-dir", config.Default().DataDir, "folder of the log, the embedded database and the administrator's key")
+	flags.String("log-level", config.Default().Log.Level, "debug, info, warn or error")
+	root.AddCommand(newUp(), newCollector(), newServer(), newMigrate(), newRecompute(), newImport(), newSimulate())
+	return root
+}
+
+// load reads the configuration with the flags that were set.
+func load(cmd *cobra.Command) (config.Config, error) {
+	set := map[string]any{}
+	for flag, key := range map[string]string{"data-dir": "data_dir", "http": "http.listen", "log-level": "log.level"} {
+		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed {
+			set[key] = f.Value.String()
+		}
+	}
+	path, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return config.Config{}, err
+	}
+	cfg, err := config.Load(path, set)
+	if err != nil {
+		return config.Config{}, usageError{err}
+	}
+	return cfg, nil
+}
+
+func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // validated
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
