@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/metric"
@@ -53,7 +52,7 @@ func (q *question) join(tables []*table) *answer {
 					a.dims[d] = append(a.dims[d], t.dims[d][row])
 				}
 			}
-			at[i] = int32(row) //nolint:gosec // bounded by the limit of rows
+			at[i] = int32(row)
 		}
 		a.at[t.source] = at
 	}
@@ -257,9 +256,4 @@ func (a *answer) groups(rows []int) *groups {
 		}
 	}
 	return g
-}
-
-// time returns the start of a row's bucket in the question's zone.
-func (a *answer) time(cal *calendar, label int64) time.Time {
-	return time.Unix(cal.start(label), 0).In(a.q.loc)
 }

@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -212,7 +213,7 @@ func (c *calendar) sql(ts string) string {
 	if c.from < 7*secondsPerDay {
 		shift = 7 * secondsPerDay
 	}
-	offset := branches(ts, pieces, func(i int) string { return fmt.Sprint(pieces[i].offset + shift) })
+	offset := branches(ts, pieces, func(i int) string { return strconv.FormatInt(pieces[i].offset+shift, 10) })
 	local := ts
 	if offset != "0" {
 		local = ts + " + " + offset

@@ -258,7 +258,7 @@ func (f Filter) condition() (condition, error) {
 			if err != nil {
 				return c, requestError("filters", v, "a version is a whole number from 0 to 4294967295", "3")
 			}
-			c.numbers = append(c.numbers, int64(n)) //nolint:gosec // 32 bits
+			c.numbers = append(c.numbers, int64(n))
 		}
 	}
 	return c, nil

@@ -96,7 +96,7 @@ func TestTopGroups(t *testing.T) {
 	from := time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC)
 	s := querytest.New(t)
 	events := sampleEvents(from, 48*time.Hour, 500, 9)
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // test data
+	r := rand.New(rand.NewPCG(1, 2))
 	for i := range events {
 		if events[i].WorkflowID == "wf-a" {
 			events[i].WorkflowID = "wf-" + string(rune('c'+r.IntN(20)))
@@ -208,8 +208,13 @@ func TestScope(t *testing.T) {
 		require.Contains(t, []string{"0", "none"}, rowsOf(none, nil)[groupKey("", nil)][m.Name], m.Name)
 	}
 	for _, p := range []access.Principal{
-		{}, {Tenant: "acme"}, {Tenant: "acme", Role: "root"}, {Tenant: "acme", Role: access.RoleViewer},
-		{Tenant: "acme", Role: access.RoleManager}, {Tenant: "acme", Role: access.RoleManager, TeamUserIDs: []string{""}}, {Role: access.RoleAdmin},
+		{},
+		{Tenant: "acme"},
+		{Tenant: "acme", Role: "root"},
+		{Tenant: "acme", Role: access.RoleViewer},
+		{Tenant: "acme", Role: access.RoleManager},
+		{Tenant: "acme", Role: access.RoleManager, TeamUserIDs: []string{""}},
+		{Role: access.RoleAdmin},
 	} {
 		var denied *AccessError
 		_, err := e.Do(t.Context(), p, Request{Metrics: []string{"executions"}, From: from, To: from.Add(time.Hour)})

@@ -97,10 +97,15 @@ type errorRows struct {
 func (r *errorRows) results() proto.Results {
 	c := &r.cols
 	return proto.Results{
-		{Name: "type", Data: &c.errorType}, {Name: "sample", Data: &c.sample}, {Name: "fingerprint", Data: &c.fingerprint},
-		{Name: "failures", Data: &c.failures}, {Name: "total", Data: &c.total},
-		{Name: "first_seen", Data: &c.first}, {Name: "last_seen", Data: &c.last},
-		{Name: "workflows", Data: &c.workflows}, {Name: "users", Data: &c.users},
+		{Name: "type", Data: &c.errorType},
+		{Name: "sample", Data: &c.sample},
+		{Name: "fingerprint", Data: &c.fingerprint},
+		{Name: "failures", Data: &c.failures},
+		{Name: "total", Data: &c.total},
+		{Name: "first_seen", Data: &c.first},
+		{Name: "last_seen", Data: &c.last},
+		{Name: "workflows", Data: &c.workflows},
+		{Name: "users", Data: &c.users},
 	}
 }
 

@@ -56,7 +56,7 @@ func ended(s metric.Source) formula {
 // share divides one of completed and failed by both.
 func share(s metric.Source, of, other string) formula {
 	return formula{
-		needs: refs(s, of, other), order: fmt.Sprintf("%s / nullIf(a_completed + a_failed, 0)", column(of)),
+		needs: refs(s, of, other), order: column(of) + " / nullIf(a_completed + a_failed, 0)",
 		value: func(in []cells, row int) (float64, bool) {
 			return ratio(in[0].ints[row], in[0].ints[row]+in[1].ints[row])
 		},
@@ -99,7 +99,7 @@ func percentile(s metric.Source, percent int) formula {
 		needs: refs(s, "histogram", "longest"),
 		order: fmt.Sprintf("if(empty(a_histogram), NULL, least(if(%s = %d, 0, exp2((%s - 0.5) / 16) * 1000), toFloat64(a_longest)))", bucket, event.ZeroBucket, bucket),
 		value: func(in []cells, row int) (float64, bool) {
-			bucket, ok := in[0].hists[row].nearestRank(uint64(percent)) //nolint:gosec // a constant
+			bucket, ok := in[0].hists[row].nearestRank(uint64(percent))
 			if !ok {
 				return 0, false
 			}

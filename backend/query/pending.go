@@ -29,7 +29,7 @@ func (p pendingMinutes) within(kind string, period span) uint64 {
 	minutes := p[kind]
 	first, _ := slices.BinarySearch(minutes, floorTo(period.from/1000, Minute.width()))
 	last, _ := slices.BinarySearch(minutes, (period.to+999)/1000)
-	return uint64(max(0, last-first)) //nolint:gosec // not negative
+	return uint64(max(0, last-first))
 }
 
 // pendingReader reads the pending minutes of a tenant once for all requests that

@@ -97,7 +97,7 @@ func cellReader(c *cells, a aggregate) (proto.ColResult, func(rows int)) {
 		return col, func(rows int) {
 			c.decs = slices.Grow(c.decs, rows)
 			for _, v := range *col {
-				c.decs = append(c.decs, event.Decimal{Lo: v.Low, Hi: int64(v.High)}) //nolint:gosec // two's complement
+				c.decs = append(c.decs, event.Decimal{Lo: v.Low, Hi: int64(v.High)})
 			}
 		}
 	case histograms:
@@ -109,7 +109,7 @@ func cellReader(c *cells, a aggregate) (proto.ColResult, func(rows int)) {
 			c.hists = slices.Grow(c.hists, rows)
 			start := 0
 			for row := range rows {
-				end := int(col.Offsets[row]) //nolint:gosec // rows of a block
+				end := int(col.Offsets[row])
 				c.hists = append(c.hists, durationHistogram{buckets: buckets[start:end], counts: values[start:end]})
 				start = end
 			}

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -134,7 +133,7 @@ func TestAnswersAreRecounts(t *testing.T) {
 					want[key][m] = g.value(m)
 				}
 			}
-			require.Equal(t, want, rowsOf(res, r.GroupBy), fmt.Sprintf("%+v\n%v", r, res.Meta.SQL))
+			require.Equal(t, want, rowsOf(res, r.GroupBy), "%+v\n%v", r, res.Meta.SQL)
 		})
 	}
 	s.Insert(t, first...)

@@ -70,8 +70,10 @@ func TestRendersExactly(t *testing.T) {
 			Metrics: []string{"step_duration_p99", "steps"}, From: day(1), To: day(2).Add(5 * time.Minute), GroupBy: []string{"step", "version"}, Limit: 3,
 			Filters: []Filter{{"workflow", In, []string{"it's"}}, {"version", NotIn, []string{"0"}}},
 		}},
-		{name: "unsettled_minute", p: admin, r: Request{Metrics: []string{"actions", "active_users"}, From: day(1), To: day(2)},
-			pending: pendingMinutes{"activity": {day(1).Unix() + 3600}}},
+		{
+			name: "unsettled_minute", p: admin, r: Request{Metrics: []string{"actions", "active_users"}, From: day(1), To: day(2)},
+			pending: pendingMinutes{"activity": {day(1).Unix() + 3600}},
+		},
 		{name: "running_whole", p: admin, r: Request{Metrics: []string{"executions_running"}, From: day(1), To: day(2), GroupBy: []string{"workflow"}}},
 		{name: "running_hours", p: viewer, r: Request{Metrics: []string{"executions_running"}, From: day(1), To: day(2), Granularity: Hour}},
 		{name: "sessions", p: admin, r: Request{Metrics: []string{"sessions", "active_time"}, From: day(1), To: day(2), GroupBy: []string{"user"}}},

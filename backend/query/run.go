@@ -150,7 +150,7 @@ func (a *answer) top(limit int) *answer {
 	for s := range a.tables {
 		at := make([]int32, len(order))
 		for i, row := range order {
-			at[i] = int32(a.row(s, row)) //nolint:gosec // bounded by the limit of rows
+			at[i] = int32(a.row(s, row))
 		}
 		out.at[s] = at
 	}

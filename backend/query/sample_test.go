@@ -11,7 +11,7 @@ import (
 // sampleEvents makes about n events of each kind with few distinct attributes,
 // so that groups have several members and some are empty.
 func sampleEvents(from time.Time, length time.Duration, n int, seed uint64) []event.Event {
-	r := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // test data
+	r := rand.New(rand.NewPCG(seed, 7))
 	at := func() int64 { return from.UnixMilli() + r.Int64N(length.Milliseconds()) }
 	user := func() string { return []string{"", "ann", "bob", "cem"}[r.IntN(4)] }
 	workflow := func() string { return []string{"", "wf-a", "wf-b", "it's \\ odd"}[r.IntN(4)] }

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -113,7 +112,7 @@ func TestSessionsAreARecount(t *testing.T) {
 		}
 		res, err := e.Do(testContext(t), p, r)
 		require.NoError(t, err)
-		require.Equal(t, want, rowsOf(res, r.GroupBy), fmt.Sprintf("%+v", r))
+		require.Equal(t, want, rowsOf(res, r.GroupBy), "%+v", r)
 	})
 }
 

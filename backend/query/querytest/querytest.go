@@ -78,8 +78,8 @@ func (s *Store) write(t testing.TB, deleted int, events []event.Event) {
 		if lines[table] == nil {
 			lines[table] = &strings.Builder{}
 		}
-		lines[table].Write(line)
-		lines[table].WriteByte('\n')
+		text := lines[table]
+		text.WriteString(string(line) + "\n")
 	}
 	s.mark(t, events)
 	for table, text := range lines {
@@ -95,8 +95,7 @@ func (s *Store) mark(t testing.TB, events []event.Event) {
 		e := &events[i]
 		line, err := json.Marshal(map[string]any{"tenant": e.Tenant, "kind": e.Kind.String(), "minute": e.Time / 60_000 * 60})
 		require.NoError(t, err)
-		b.Write(line)
-		b.WriteByte('\n')
+		b.WriteString(string(line) + "\n")
 	}
 	s.Exec(t, "INSERT INTO "+s.database+".bucket_marks FORMAT JSONEachRow\n"+b.String())
 }
