@@ -43,8 +43,9 @@ type RunConfig struct {
 	// InFlight is the number of requests at once.
 	InFlight                int
 	BatchEvents, BatchBytes int
-	// Progress gets a bar or lines of progress, and notes; nil gets nothing.
-	Progress io.Writer
+	// Progress gets a bar or lines of progress of the history, LiveProgress of
+	// what comes after; nil gets nothing.
+	Progress, LiveProgress io.Writer
 }
 
 // Validate says what is wrong with c.
@@ -79,6 +80,9 @@ func (c RunConfig) withDefaults() RunConfig {
 	}
 	if c.Progress == nil {
 		c.Progress = io.Discard
+	}
+	if c.LiveProgress == nil {
+		c.LiveProgress = io.Discard
 	}
 	return c
 }
@@ -152,7 +156,7 @@ func (r *runner) history(ctx context.Context, p *Platform, to time.Time) error {
 
 // live sends what happens from the position on.
 func (r *runner) live(ctx context.Context, p *Platform) error {
-	r.meter = progress.New(r.config.Progress, "simulate live", 0, progress.Unknown)
+	r.meter = progress.New(r.config.LiveProgress, "simulate live", 0, progress.Unknown)
 	defer r.meter.Close()
 	r.meterFrom = r.position.To
 	if r.position.LiveFrom.IsZero() {

@@ -21,10 +21,10 @@ type platform struct {
 	seed    uint64
 }
 
-func (p *platform) flags(cmd *cobra.Command, history string) {
+func (p *platform) flags(cmd *cobra.Command, history string, scale float64) {
 	cmd.Flags().StringVar(&p.history, "history", history, "how much of the past to send first, e.g. 90d or 36h; 0 is none")
 	cmd.Flags().Float64Var(&p.rate, "rate", 1, "multiplies what happens live")
-	cmd.Flags().Float64Var(&p.scale, "scale", 1, "multiplies the platform's executions")
+	cmd.Flags().Float64Var(&p.scale, "scale", scale, "multiplies the platform's executions")
 	cmd.Flags().Uint64Var(&p.seed, "seed", 1, "the same seed gives the same events")
 }
 
@@ -57,7 +57,7 @@ the collector takes it; --live goes on in real time. An interrupted run goes on 
 			report, err := simulate.Run(cmd.Context(), simulate.RunConfig{
 				Platform: simulate.Config{Seed: p.seed, Scale: p.scale},
 				Client:   c, Target: c.Target(), StateFile: filepath.Join(cfg.DataDir, "simulate.json"),
-				History: history, Live: live, Rate: p.rate, Progress: cmd.ErrOrStderr(),
+				History: history, Live: live, Rate: p.rate, Progress: cmd.ErrOrStderr(), LiveProgress: cmd.ErrOrStderr(),
 			})
 			fmt.Fprintln(cmd.OutOrStdout(), report)
 			if err != nil {
@@ -70,7 +70,7 @@ the collector takes it; --live goes on in real time. An interrupted run goes on 
 		},
 	}
 	to.flags(cmd)
-	p.flags(cmd, "90d")
+	p.flags(cmd, "90d", 1)
 	cmd.Flags().BoolVar(&live, "live", false, "go on in real time until interrupted")
 	return cmd
 }
