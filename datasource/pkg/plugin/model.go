@@ -46,6 +46,11 @@ type model struct {
 	Version     int            `json:"version"`
 }
 
+// absent is a limit that was not given; 0 is the server's maximum.
+const absent = -1
+
+var defaultLimits = map[string]int{kindMetrics: 10, kindErrors: 50}
+
 // What is absent has the front end's default: an alert rule reaches this
 // without passing through it and must mean the same.
 func defaultModel() model {
@@ -54,7 +59,7 @@ func defaultModel() model {
 		Metrics:     []string{"executions"},
 		Granularity: auto,
 		Descending:  true,
-		Limit:       10,
+		Limit:       absent,
 		Format:      formatTimeSeries,
 		Version:     modelVersion,
 	}
@@ -70,8 +75,9 @@ func parseModel(text json.RawMessage) (model, error) {
 		}
 		return m, &query.RequestError{Param: "query", Message: "it is not valid JSON"}
 	}
-	if m.QueryType == "" {
-		m.QueryType = kindMetrics
+	m.QueryType = orDefault(m.QueryType, kindMetrics)
+	if m.Limit == absent {
+		m.Limit = defaultLimits[m.QueryType]
 	}
 	if m.Version > modelVersion {
 		return m, &query.RequestError{Param: "version", Message: fmt.Sprintf("the query was made by a newer version of this plugin (model %d, known up to %d): update the plugin", m.Version, modelVersion)}

@@ -15,8 +15,12 @@ func TestModel(t *testing.T) {
 	m, err := parseModel(json.RawMessage(`{"refId":"A","datasource":{"uid":"x"}}`))
 	require.NoError(t, err)
 	want := defaultModel()
-	want.Filters = []query.Filter{}
+	want.Filters, want.Limit = []query.Filter{}, 10
 	require.Equal(t, want, m)
+
+	m, err = parseModel(json.RawMessage(`{"queryType":"errors"}`))
+	require.NoError(t, err)
+	require.Equal(t, 50, m.Limit)
 
 	m, err = parseModel(json.RawMessage(`{"queryType":"metrics","metrics":["executions","success_rate"],"granularity":"day",
 		"groupBy":["workflow"],"filters":[{"dimension":"user","operator":"not_in","values":["a"]}],"orderBy":"success_rate",
