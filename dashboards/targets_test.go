@@ -180,15 +180,15 @@ func requireTransformation(t *testing.T, tr Transformation, names *[]string) {
 		}
 		require.NotEmpty(t, o.Alias)
 		*names = append(*names, o.Alias)
-	case "organize":
+	case "filterFieldsByName":
 		var o struct {
-			ExcludeByName map[string]bool `json:"excludeByName"`
+			Exclude struct{ Names []string }
 		}
 		require.NoError(t, json.Unmarshal(tr.Options, &o))
-		for name := range o.ExcludeByName {
+		for _, name := range o.Exclude.Names {
 			require.Contains(t, *names, name)
 		}
-		*names = slices.DeleteFunc(*names, func(n string) bool { return o.ExcludeByName[n] })
+		*names = slices.DeleteFunc(*names, func(n string) bool { return slices.Contains(o.Exclude.Names, n) })
 	default:
 		t.Fatalf("transformation %s: the console does not know it", tr.ID)
 	}
@@ -210,7 +210,8 @@ func fieldNames(t *testing.T, p *Panel) []string {
 				names = append(names, d.Title)
 			}
 		}
-		if q.Format == "timeseries" && len(q.GroupBy) > 0 {
+		if q.Format == "timeseries" && (len(q.GroupBy) > 0 || q.Alias != "") {
+			names = append(names, q.Alias)
 			continue
 		}
 		for _, m := range metricsOf(t, &q) {
