@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -172,6 +171,6 @@ func TestVariablesAreDocumented(t *testing.T) {
 	}
 	require.Len(t, slices.Compact(documented), len(used))
 	for name := range files(t) {
-		require.True(t, strings.Contains(string(readme), "`"+name+"`"), "%s is not in README.md", name)
+		require.Contains(t, string(readme), "`"+name+"`")
 	}
 }
