@@ -1,0 +1,256 @@
+package app_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/dashboards"
+)
+
+// empty are the panels that may show nothing of the simulated platform, and why.
+var empty = map[string]string{
+	"Pending buckets": "the test waits until nothing is pending",
+}
+
+// Every panel of every dashboard gets what it asks for from the plugin's own
+// binary and the database of 'flowgauge up': figures, in the frame that the panel
+// can draw, in the catalogue's units.
+func TestEveryPanelReturnsData(t *testing.T) {
+	s := up(t, t.TempDir())
+	s.simulate("72h")
+	s.refuse()
+	s.settle()
+	d := newDatasource(t, s)
+
+	all, err := dashboards.Load()
+	require.NoError(t, err)
+	now := time.Now()
+	for _, board := range all {
+		t.Run(board.File, func(t *testing.T) {
+			values := d.variables(board, period(t, board.Time.From, now))
+			for _, p := range board.AllPanels() {
+				t.Run(p.Title, func(t *testing.T) {
+					from := cmp.Or(p.TimeFrom, board.Time.From)
+					d.requirePanel(t, p, period(t, from, now), values)
+				})
+			}
+		})
+	}
+	t.Run("health", func(t *testing.T) {
+		health := d.health()
+		require.Equal(t, backend.HealthStatusOk, health.Status, health.Message)
+		var details struct{ Warnings []string }
+		require.NoError(t, json.Unmarshal(health.JSONDetails, &details))
+		require.Empty(t, details.Warnings)
+	})
+	t.Run("catalogue", func(t *testing.T) {
+		var got, want any
+		d.resource("catalogue", nil, &got)
+		text, err := json.Marshal(metric.All())
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(text, &want))
+		require.Equal(t, want, got)
+	})
+}
+
+// simulate sends the history of a simulated platform.
+func (s *server) simulate(history string) {
+	s.t.Helper()
+	cmd := exec.Command(program, "simulate", "--url", s.url, "--data-dir", s.dir, "--history", history, "--scale", "4")
+	out, err := cmd.CombinedOutput()
+	require.NoError(s.t, err, "%s", out)
+}
+
+// refuse sends what the collector must not take: the platform sends nothing wrong.
+func (s *server) refuse() {
+	s.t.Helper()
+	status, body := s.call(http.MethodPost, "/api/v1/events", "application/x-ndjson", strings.NewReader(
+		`{"kind":"workflow","id":"x","source":"cron"}
+{"kind":"execution","id":"x","source":"cron"}
+{"kind":"cost","id":"x","timestamp":"1066-10-14T09:00:00Z","userId":"u","workflowId":"w","executionId":"e","actionType":"a","credits":1,"dollarAmount":1}
+`))
+	require.Equal(s.t, http.StatusBadRequest, status, "%s", body)
+}
+
+var since = regexp.MustCompile(`^(?:now-)?(\d+)([hdw])(/w)?$`)
+
+// period resolves Grafana's words for a time, such as now-24h, or 12w/w: the
+// beginning of the week twelve weeks ago. Periods end now.
+func period(t *testing.T, from string, now time.Time) backend.TimeRange {
+	t.Helper()
+	m := since.FindStringSubmatch(from)
+	require.NotNil(t, m, "%s: teach this test what it means", from)
+	n, err := strconv.Atoi(m[1])
+	require.NoError(t, err)
+	start := now.UTC().Add(-time.Duration(n) * map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[m[2]])
+	if m[3] != "" {
+		start = start.Truncate(24*time.Hour).AddDate(0, 0, -int(start.Weekday()+6)%7)
+	}
+	return backend.TimeRange{From: start, To: now}
+}
+
+// variables sets a dashboard's variables: to All, or, where one value must be
+// chosen, to the one with the most executions. The first might never fail.
+func (d *datasource) variables(board dashboards.Dashboard, in backend.TimeRange) map[string]string {
+	d.t.Helper()
+	set := map[string]string{}
+	for _, v := range board.Variables() {
+		if v.Dimension() == "" {
+			continue
+		}
+		var answer struct{ Values []string }
+		d.resource("values", url.Values{
+			"dimension": {v.Dimension()}, "from": {strconv.FormatInt(in.From.UnixMilli(), 10)}, "to": {strconv.FormatInt(in.To.UnixMilli(), 10)},
+		}, &answer)
+		require.NotEmpty(d.t, answer.Values, "%s: the variable %s has no values", board.File, v.Name)
+		set["${"+v.Name+"}"] = "$__all"
+		if !v.IncludeAll {
+			busiest := d.busiest(v.Dimension(), in)
+			require.Contains(d.t, answer.Values, busiest)
+			set["${"+v.Name+"}"] = busiest
+		}
+	}
+	return set
+}
+
+func (d *datasource) busiest(dimension string, in backend.TimeRange) string {
+	d.t.Helper()
+	model := fmt.Sprintf(`{"metrics":["executions"],"granularity":"none","format":"table","groupBy":[%q],"limit":1}`, dimension)
+	answer := d.query(backend.DataQuery{RefID: "A", TimeRange: in, JSON: json.RawMessage(model)})["A"]
+	require.NoError(d.t, answer.Error)
+	field, _ := answer.Frames[0].FieldByName(dimension)
+	require.NotNil(d.t, field)
+	name, ok := field.ConcreteAt(0)
+	require.True(d.t, ok)
+	return name.(string)
+}
+
+// requirePanel asks all that a panel asks at once, as Grafana does.
+func (d *datasource) requirePanel(t *testing.T, p dashboards.Panel, in backend.TimeRange, values map[string]string) {
+	t.Helper()
+	const points = 1000
+	queries := make([]backend.DataQuery, len(p.Targets))
+	for i, target := range p.Targets {
+		target.Filters = slices.Clone(target.Filters)
+		for j, f := range target.Filters {
+			f.Values = slices.Clone(f.Values)
+			for k, v := range f.Values {
+				if value, ok := values[v]; ok {
+					f.Values[k] = value
+				}
+			}
+			target.Filters[j] = f
+		}
+		model, err := json.Marshal(target)
+		require.NoError(t, err)
+		queries[i] = backend.DataQuery{
+			RefID: target.RefID, QueryType: target.QueryType, TimeRange: in, JSON: model,
+			MaxDataPoints: points, Interval: in.Duration() / points,
+		}
+	}
+	answers := d.query(queries...)
+	require.Len(t, answers, len(queries))
+	for _, target := range p.Targets {
+		answer := answers[target.RefID]
+		require.NoError(t, answer.Error)
+		require.NotEmpty(t, answer.Frames)
+		for _, f := range answer.Frames {
+			requireShape(t, target, f)
+		}
+		if _, ok := empty[p.Title]; !ok {
+			requireFigures(t, target, answer.Frames)
+		}
+	}
+}
+
+// requireShape checks that a frame is what its meta data says and the target asked for.
+func requireShape(t *testing.T, target dashboards.Target, f *data.Frame) {
+	t.Helper()
+	require.NotNil(t, f.Meta)
+	want := data.FrameTypeTimeSeriesMulti
+	switch {
+	case target.QueryType == "errors":
+		want = data.FrameTypeTable
+	case target.Granularity == "none":
+		want = data.FrameTypeNumericLong
+	case target.Format == "table":
+		want = data.FrameTypeTimeSeriesLong
+	}
+	require.Equal(t, want, f.Meta.Type)
+	require.Equal(t, data.FrameTypeVersion{0, 1}, f.Meta.TypeVersion)
+	if want == data.FrameTypeTimeSeriesMulti {
+		require.Len(t, f.Fields, 2)
+		require.True(t, f.Fields[0].Type().Time())
+		require.True(t, f.Fields[1].Type().Numeric())
+	}
+}
+
+// requireFigures checks that there is something to see of everything asked for,
+// and that it has names and units.
+func requireFigures(t *testing.T, target dashboards.Target, frames data.Frames) {
+	t.Helper()
+	units := map[string]string{}
+	for _, name := range target.Metrics {
+		m, ok := metric.Lookup(name)
+		require.True(t, ok)
+		units[name] = m.Unit
+		if target.Compare != "" {
+			units[name+"_previous"] = m.Unit
+		}
+	}
+	if target.QueryType == "errors" {
+		units = map[string]string{"count": "short", "share": "percentunit", "workflows": "short", "users": "short"}
+	}
+	shown := map[string]bool{}
+	for _, f := range frames {
+		require.Positive(t, f.Rows())
+		for _, field := range f.Fields {
+			if field.Type().Time() && target.QueryType != "errors" {
+				continue
+			}
+			require.NotNil(t, field.Config, field.Name)
+			assert.NotEmpty(t, field.Config.DisplayNameFromDS, field.Name)
+			if field.Type().Numeric() {
+				unit, known := units[field.Name]
+				require.True(t, known, "nobody asked for %s", field.Name)
+				assert.Equal(t, unit, field.Config.Unit, field.Name)
+				shown[field.Name] = shown[field.Name] || figures(t, field)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(units)) {
+		if !strings.HasSuffix(name, "_previous") { // three days have no previous month
+			assert.True(t, shown[name], "%s is nothing or 0 all over", name)
+		}
+	}
+}
+
+// figures says whether a field has any other than 0.
+func figures(t *testing.T, field *data.Field) bool {
+	t.Helper()
+	for i := range field.Len() {
+		v, err := field.NullableFloatAt(i)
+		require.NoError(t, err)
+		if v != nil && *v != 0 {
+			return true
+		}
+	}
+	return false
+}
