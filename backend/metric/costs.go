@@ -57,6 +57,12 @@ var costs = []Metric{
 		Dimensions:  costDims, Sources: fromCosts,
 	},
 	{
+		Name: "cost_records_credited", Title: "Credit records", Unit: "short", Area: areaCosts, Additive: true,
+		Description: "How many cost records give something back: those with a negative amount of credits or dollars.",
+		Formula:     "count of cost records where credits < 0 or dollarAmount < 0",
+		Dimensions:  costDims, Sources: fromCosts,
+	},
+	{
 		Name: "dollars_per_execution", Title: "Cost per execution", Unit: unitDollars, Area: areaCosts,
 		Description: "Dollars for each ended execution of the same period and group." + perExecutionDoc,
 		Formula:     "dollars / executions",

@@ -1,5 +1,7 @@
 package metric
 
+import "strings"
+
 // The dimensions' names.
 const (
 	Workflow    = "workflow"
@@ -16,6 +18,19 @@ const (
 	EventKind   = "event_kind"
 	RejectCode  = "reject_code"
 )
+
+// MetadataPrefix begins the name of a dimension that is a member of the events'
+// metadata, e.g. metadata.region. It is read from the events themselves, so it
+// is slower than the others, and the period is limited.
+const MetadataPrefix = "metadata."
+
+const maxMetadataKey = 128
+
+// MetadataKey returns the member that a dimension is, if it is one.
+func MetadataKey(name string) (key string, ok bool) {
+	key, ok = strings.CutPrefix(name, MetadataPrefix)
+	return key, ok && key != "" && len(key) <= maxMetadataKey
+}
 
 var dimensions = []Dimension{
 	{Workflow, "Workflow", "The workflow's id (workflowId). A step sent without one takes its execution's."},

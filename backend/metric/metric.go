@@ -40,8 +40,14 @@ type Metric struct {
 	Sources     []Source `json:"-"`
 }
 
+// withMetadata are the sources whose events carry metadata.
+var withMetadata = []Source{SourceExecutions, SourceCosts, SourceActivity}
+
 // HasDimension reports whether the metric can be grouped and filtered by it.
 func (m *Metric) HasDimension(name string) bool {
+	if _, ok := MetadataKey(name); ok {
+		return !slices.ContainsFunc(m.Sources, func(s Source) bool { return !slices.Contains(withMetadata, s) })
+	}
 	return slices.Contains(m.Dimensions, name)
 }
 
@@ -92,6 +98,9 @@ func Lookup(name string) (*Metric, bool) {
 
 // LookupDimension returns the dimension of that name. It is shared: read it only.
 func LookupDimension(name string) (*Dimension, bool) {
+	if key, ok := MetadataKey(name); ok {
+		return &Dimension{name, key, "The member " + key + " of the events' metadata; empty where there is none."}, true
+	}
 	d, ok := byDim[name]
 	return d, ok
 }

@@ -84,6 +84,10 @@ func (e *Engine) check(p access.Principal, r Request) (*question, error) {
 		return nil, requestError("granularity", string(r.Granularity),
 			"the period has more time buckets than the "+strconv.Itoa(e.limits.Rows)+" rows of an answer: take a coarser granularity or a shorter period", "hour", granularities...)
 	}
+	if q.byMetadata() && r.To.Sub(r.From) > e.limits.RawMetadata {
+		return nil, requestError("from", r.From.Format(time.RFC3339),
+			"figures by metadata are read from the events themselves, up to "+strconv.Itoa(int(e.limits.RawMetadata.Hours()/24))+" days: take a shorter period", "2026-03-01T00:00:00Z")
+	}
 	if q.granularity == Minute && slices.ContainsFunc(q.sources, q.byUser) && r.To.Sub(r.From) > e.limits.RawUser {
 		return nil, requestError("granularity", string(r.Granularity),
 			"figures of single users below a quarter of an hour are read from the events themselves, up to "+e.limits.RawUser.String()+": take a shorter period or a coarser granularity", "15m", granularities[1:]...)
@@ -288,6 +292,14 @@ func (q *question) calendar() *calendar {
 }
 
 func (q *question) period() span { return span{q.from.UnixMilli(), q.to.UnixMilli()} }
+
+// byMetadata reports whether a dimension is a member of metadata, which rollups
+// do not have.
+func (q *question) byMetadata() bool {
+	isMember := func(name string) bool { _, ok := metric.MetadataKey(name); return ok }
+	return slices.ContainsFunc(q.dims, isMember) ||
+		slices.ContainsFunc(q.filters, func(c condition) bool { return isMember(c.dimension) })
+}
 
 // byUser reports whether a source's rollups must know the user.
 func (q *question) byUser(s metric.Source) bool {

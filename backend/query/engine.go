@@ -16,6 +16,9 @@ type Limits struct {
 	Rows    int           // rows of an answer: points × groups; 200,000
 	Period  time.Duration // longest period; 10 years
 	RawUser time.Duration // longest period of a question by user below a quarter of an hour, which reads raw rows; 24 h
+	// RawMetadata is the longest period of a question by metadata, which reads raw
+	// rows too; 93 days.
+	RawMetadata time.Duration
 	// Unsettled is how many minutes that are stored but not rolled up yet are
 	// read from raw rows instead; with more, the rollups' older figures are
 	// given and Meta says so. 30; negative is none.
@@ -40,7 +43,7 @@ func (c Config) Validate() error {
 	if c.Client == nil {
 		return errors.New("query: no ClickHouse client")
 	}
-	if c.Limits.Rows < 0 || c.Limits.Period < 0 || c.Limits.RawUser < 0 || c.Limits.Timeout < 0 {
+	if c.Limits.Rows < 0 || c.Limits.Period < 0 || c.Limits.RawUser < 0 || c.Limits.RawMetadata < 0 || c.Limits.Timeout < 0 {
 		return errors.New("query: a limit is negative; 0 is its default")
 	}
 	return nil
@@ -86,6 +89,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.RawUser == 0 {
 		l.RawUser = 24 * time.Hour
+	}
+	if l.RawMetadata == 0 {
+		l.RawMetadata = 93 * 24 * time.Hour
 	}
 	if l.Unsettled == 0 {
 		l.Unsettled = 30

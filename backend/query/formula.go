@@ -195,6 +195,7 @@ var formulas = map[string]formula{
 	"dollars_charged":       charged("dollars"),
 	"dollars_credited":      credited("dollars"),
 	"cost_records":          plain(metric.SourceCosts, "records"),
+	"cost_records_credited": plain(metric.SourceCosts, "records_credited"),
 	"dollars_per_execution": perExecution("dollars"),
 	"credits_per_execution": perExecution("credits"),
 

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -56,6 +57,17 @@ func within(column string, spans []span, instant func(int64) string) string {
 	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
+// dimension renders a dimension's column, or the member of metadata that it is:
+// text as it is, anything else as its JSON.
+func (b *binder) dimension(columns map[string]string, name string) string {
+	key, ok := metric.MetadataKey(name)
+	if !ok {
+		return columns[name]
+	}
+	bound := b.bind(key, "String")
+	return "if(JSONType(metadata, " + bound + ") = 'String', JSONExtractString(metadata, " + bound + "), JSONExtractRaw(metadata, " + bound + "))"
+}
+
 // conditions renders scope, filters and the groups that the answer is
 // restricted to, each as a clause that begins with AND.
 func (q *question) conditions(b *binder, columns map[string]string) string {
@@ -68,7 +80,7 @@ func (q *question) conditions(b *binder, columns map[string]string) string {
 		if f.not {
 			operator = " NOT IN "
 		}
-		out.WriteString(" AND " + columns[f.dimension] + operator)
+		out.WriteString(" AND " + b.dimension(columns, f.dimension) + operator)
 		if f.numbers != nil {
 			out.WriteString(b.bind(f.numbers, "Array(Int64)"))
 		} else {
@@ -78,7 +90,7 @@ func (q *question) conditions(b *binder, columns map[string]string) string {
 	if g := q.groups; g != nil {
 		left, right := make([]string, len(g.dims)), make([]string, len(g.dims))
 		for i, dim := range g.dims {
-			left[i] = text(columns[dim])
+			left[i] = text(b.dimension(columns, dim))
 			right[i] = b.bind(g.values[i], "Array(String)")
 		}
 		if len(left) == 1 {
@@ -125,7 +137,7 @@ func (q *question) rollups(s metric.Source, segments []segment, cal *calendar, o
 }
 
 func (q *question) rollupBranch(b *binder, src rollupSource, seg segment, measures []string) string {
-	return q.current(b, src, seg, q.branchColumns("toInt64(toUnixTimestamp(bucket))", src.dimensions, measures, nil))
+	return q.current(b, src, seg, q.branchColumns(b, "toInt64(toUnixTimestamp(bucket))", src.dimensions, measures, nil))
 }
 
 // current renders the rows of a rollup that count: those of the version that
@@ -148,20 +160,20 @@ func (q *question) rawBranch(b *binder, src rollupSource, seg segment, measures 
 	return fmt.Sprintf(`    SELECT %s
     FROM %s AS r
     WHERE 1%s`,
-		q.branchColumns("intDiv(toUnixTimestamp64Milli(time), 1000)", src.dimensions, measures, src.measures),
+		q.branchColumns(b, "intDiv(toUnixTimestamp64Milli(time), 1000)", src.dimensions, measures, src.measures),
 		src.raw(where), q.conditions(b, src.dimensions))
 }
 
 // branchColumns lists what a branch yields. Every name has a prefix, d_ for a
 // dimension and m_ for a measure: an alias that equals a column would hide it
 // from the other expressions.
-func (q *question) branchColumns(ts string, dimensions map[string]string, measures []string, expressions map[string]string) string {
+func (q *question) branchColumns(b *binder, ts string, dimensions map[string]string, measures []string, expressions map[string]string) string {
 	columns := make([]string, 0, 1+len(q.dims)+len(measures))
 	if q.granularity != Whole {
 		columns = append(columns, ts+" AS ts")
 	}
 	for _, d := range q.dims {
-		columns = append(columns, text(dimensions[d])+" AS "+dimensionAlias(d))
+		columns = append(columns, text(b.dimension(dimensions, d))+" AS "+dimensionAlias(d))
 	}
 	for _, m := range measures {
 		e, ok := expressions[m]
@@ -176,7 +188,14 @@ func (q *question) branchColumns(ts string, dimensions map[string]string, measur
 	return strings.Join(columns, ", ")
 }
 
-func dimensionAlias(name string) string { return "d_" + name }
+// dimensionAlias names a dimension's column. A member of metadata has a name that
+// a caller wrote: only its digits reach the statement.
+func dimensionAlias(name string) string {
+	if _, ok := metric.MetadataKey(name); ok {
+		return "d_" + hex.EncodeToString([]byte(name))
+	}
+	return "d_" + name
+}
 
 // ordering says how a statement's rows are ordered and cut.
 type ordering struct {

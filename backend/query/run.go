@@ -214,6 +214,9 @@ func (r *run) render(q *question, s metric.Source, cal *calendar, o ordering) st
 		return q.ingest(cal, o)
 	}
 	src := rollupSources[s]
+	if q.byMetadata() {
+		return q.rollups(s, []segment{{levelRaw, []span{q.period()}}}, cal, o)
+	}
 	unsettled := readable(r.pending[src.kind], q.period(), q.byUser(s), r.e.limits.Unsettled)
 	if unsettled == nil {
 		r.mu.Lock()

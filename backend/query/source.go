@@ -118,12 +118,12 @@ var rollupSources = map[metric.Source]rollupSource{
 			metric.Workflow: "workflow_id", metric.ActionType: "action_type", metric.User: "user_id",
 		},
 		measures: map[string]string{
-			"records": "toUInt64(1)", "credits": "credits", "dollars": "dollars",
+			"records": "toUInt64(1)", "records_credited": "toUInt64(credits < 0 OR dollars < 0)", "credits": "credits", "dollars": "dollars",
 			"credits_credited": "least(credits, toDecimal128(0, 15))",
 			"dollars_credited": "least(dollars, toDecimal128(0, 15))",
 		},
 		aggregates: map[string]aggregate{
-			"records": summed("records"), "credits": amount("credits"), "dollars": amount("dollars"),
+			"records": summed("records"), "records_credited": summed("records_credited"), "credits": amount("credits"), "dollars": amount("dollars"),
 			"credits_credited": amount("credits_credited"), "dollars_credited": amount("dollars_credited"),
 		},
 	},
