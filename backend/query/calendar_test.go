@@ -49,6 +49,8 @@ func TestHoursOfLordHowe(t *testing.T) {
 	var starts []string
 	for _, l := range cal.labels() {
 		starts = append(starts, time.Unix(cal.start(l), 0).In(loc).Format("15:04:05 -0700"))
+		require.Equal(t, l, cal.label(cal.start(l)))
+		require.Equal(t, l, cal.label(cal.end(l)-1))
 	}
 	require.Equal(t, []string{"00:00:00 +1100", "01:00:00 +1100", "01:30:00 +1030", "02:00:00 +1030"}, starts)
 }

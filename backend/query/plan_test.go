@@ -83,6 +83,14 @@ func TestPlan(t *testing.T) {
 				{levelRaw, []span{between("2026-03-02 12:01:00", "2026-03-02 12:02:00")}},
 			},
 		},
+		{
+			name: "unsettled minutes of one bucket and of a later one", period: between("2026-03-01 00:00:00", "2026-03-01 01:00:00"), users: true,
+			unsettled: []string{"2026-03-01 00:01:00", "2026-03-01 00:02:00", "2026-03-01 00:31:00"},
+			want: []segment{
+				{levelQuarterUser, []span{between("2026-03-01 00:15:00", "2026-03-01 00:30:00"), between("2026-03-01 00:45:00", "2026-03-01 01:00:00")}},
+				{levelRaw, []span{between("2026-03-01 00:00:00", "2026-03-01 00:15:00"), between("2026-03-01 00:30:00", "2026-03-01 00:45:00")}},
+			},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			loc, err := time.LoadLocation(tc.zone)

@@ -35,7 +35,8 @@ func (q *question) running(cal *calendar, o ordering) statement {
 )`, strings.Join(append(columns, "toInt64(1) AS delta"), ", "), b.millis(at), b.millis(at), q.conditions(b, src.dimensions))
 		return q.grouped(b, metric.SourceRunning, names, levels, from, cal, o)
 	}
-	from := b.bind(q.from.UnixMilli(), "Int64")
+	// A period that lies ahead shows what runs now, as its bucket does.
+	from := b.bind(min(q.from.UnixMilli(), at), "Int64")
 	moment := func(column string) string {
 		return fmt.Sprintf("intDiv(greatest(toUnixTimestamp64Milli(%s) - 1, %s), 1000)", column, from)
 	}

@@ -28,6 +28,7 @@ func sampleEvents(from time.Time, length time.Duration, n int, seed uint64) []ev
 		start := event.Event{
 			Kind: event.KindExecution, Status: event.StatusStarted, Tenant: "acme", ID: id, Time: at(), PreviousTime: event.NoTime,
 			WorkflowID: workflow(), WorkflowVersion: r.Uint32N(3), UserID: user(), TriggerType: []string{"", "cron", "hook"}[r.IntN(3)],
+			Duration: 99, // Of no meaning yet: durations are those of what ended.
 		}
 		if r.IntN(4) > 0 {
 			out = append(out, start)
