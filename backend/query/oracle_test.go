@@ -267,6 +267,14 @@ func (g *group) value(name string) string {
 		return amountOf(g.events, dollars, 1).String()
 	case "dollars_credited":
 		return amountOf(g.events, dollars, -1).String()
+	case "cost_records_credited":
+		n := 0
+		for _, e := range g.events {
+			if e.Credits.Sign() < 0 || e.Dollars.Sign() < 0 {
+				n++
+			}
+		}
+		return number(float64(n))
 	case "cost_records", "actions":
 		return number(float64(len(g.events)))
 	case "action_duration":
