@@ -70,7 +70,7 @@ func writeFile(path string, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("create %s: %w", path, err)
 	}
-	defer os.Remove(file.Name()) //nolint:errcheck // Gone already, unless something below failed.
+	defer os.Remove(file.Name())
 	_, err = file.Write(content)
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)

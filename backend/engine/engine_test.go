@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -121,12 +122,12 @@ func TestParentKilled(t *testing.T) {
 	config := testConfig(t, t.TempDir())
 	parent := exec.Command("/proc/self/exe")
 	if executable, err := os.Executable(); err == nil {
-		parent = exec.Command(executable) //nolint:gosec // It is this test.
+		parent = exec.Command(executable)
 	}
 	parent.Env = append(os.Environ(), parentDir+"="+config.Dir)
 	stdin, err := parent.StdinPipe()
 	require.NoError(t, err)
-	defer stdin.Close() //nolint:errcheck // It only has to stay open.
+	defer stdin.Close()
 	stdout, err := parent.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, parent.Start())
@@ -148,7 +149,7 @@ func TestParentKilled(t *testing.T) {
 // running is false for zombies too: in a container there may be no one to reap
 // an orphan.
 func running(pid int) bool {
-	text, err := exec.Command("ps", "-o", "stat=", "-p", fmt.Sprint(pid)).Output() //nolint:gosec // A number.
+	text, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
 	return err == nil && !strings.HasPrefix(strings.TrimSpace(string(text)), "Z")
 }
 
@@ -209,5 +210,5 @@ func TestValidate(t *testing.T) {
 		})
 	}
 	_, err := New(Config{Dir: t.TempDir(), Library: "/nowhere/" + libraryName})
-	require.True(t, errors.Is(err, ErrNoLibrary), err)
+	require.ErrorIs(t, err, ErrNoLibrary, err)
 }

@@ -73,7 +73,7 @@ func (f fetcher) fetch(ctx context.Context, cacheDir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer lock.Close() //nolint:errcheck // Closing releases the lock in any case.
+	defer lock.Close()
 
 	// Somebody else may have finished while this process waited.
 	if path, err := Find("", cacheDir); err == nil {
@@ -95,7 +95,7 @@ func (f fetcher) install(ctx context.Context, dir, path string) error {
 	if err != nil {
 		return fmt.Errorf("create temporary folder: %w", err)
 	}
-	defer os.RemoveAll(work) //nolint:errcheck // A leftover folder harms nobody.
+	defer os.RemoveAll(work)
 
 	tarball, err := f.download(ctx, work)
 	if err != nil {

@@ -154,7 +154,7 @@ func TestFetchStopsWaiting(t *testing.T) {
 	require.NoError(t, os.MkdirAll(folder, 0o700))
 	lock, err := fetcher{}.lock(t.Context(), filepath.Join(folder, "fetch.lock"))
 	require.NoError(t, err)
-	defer lock.Close() //nolint:errcheck // A test.
+	defer lock.Close()
 
 	ctx, cancel := context.WithCancel(t.Context())
 	f := fetcher{client: &shelf{}, progress: func(p Progress) {

@@ -20,7 +20,7 @@ func totalMemory() int64 {
 	if err := syscall.Sysinfo(&info); err != nil {
 		return 0
 	}
-	total := int64(info.Totalram) * int64(info.Unit) //nolint:unconvert // The types differ between architectures.
+	total := int64(info.Totalram) * int64(info.Unit)
 	for _, name := range memoryLimitFiles {
 		text, err := os.ReadFile(name)
 		if err != nil {

@@ -15,12 +15,12 @@ func choosePorts(tcpPort, httpPort int) (int, int, error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	defer tcp.Close() //nolint:errcheck // Only the number is wanted.
+	defer tcp.Close()
 	http, err := reserve(httpPort)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer http.Close() //nolint:errcheck // Only the number is wanted.
+	defer http.Close()
 	return portOf(tcp), portOf(http), nil
 }
 

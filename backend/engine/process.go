@@ -35,7 +35,7 @@ func spawn(library string, p paths, lock *os.File, output io.Writer) (*process, 
 	if err != nil {
 		return nil, fmt.Errorf("make watch pipe: %w", err)
 	}
-	defer watchRead.Close() //nolint:errcheck // The child has its own copy.
+	defer watchRead.Close()
 
 	cmd := exec.Command(executable) //nolint:gosec // It is this very program.
 	cmd.Args = childArgs(library, p.Config)

@@ -84,7 +84,7 @@ func httpDo(ctx context.Context, method, url string, user User, body string) (st
 	if err != nil {
 		return "", err
 	}
-	defer response.Body.Close() //nolint:errcheck // Read to the end below.
+	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return "", fmt.Errorf("read answer: %w", err)

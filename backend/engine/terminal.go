@@ -57,7 +57,7 @@ func newTerminal() (*terminal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pseudo-terminal: %w", err)
 	}
-	defer slave.Close() //nolint:errcheck // Standard input keeps it open.
+	defer slave.Close()
 	if dup2(int32(slave.Fd()), 0) != 0 {
 		return nil, fmt.Errorf("make %s standard input", name)
 	}

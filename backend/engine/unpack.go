@@ -34,7 +34,7 @@ func verify(tarball, want string) error {
 	if err != nil {
 		return fmt.Errorf("open tarball: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // Only read.
+	defer file.Close()
 	hash := sha512.New()
 	if _, err := io.Copy(hash, file); err != nil {
 		return fmt.Errorf("read tarball: %w", err)
@@ -52,7 +52,7 @@ func unpack(ctx context.Context, tarball, target string, progress func(int64)) e
 	if err != nil {
 		return fmt.Errorf("open tarball: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // Only read.
+	defer file.Close()
 	unzipped, err := gzip.NewReader(file)
 	if err != nil {
 		return fmt.Errorf("read tarball: %w", err)

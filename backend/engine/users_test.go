@@ -184,7 +184,7 @@ func nativeHello(t *testing.T, e Endpoint, user User) bool {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(t.Context(), "tcp", e.TCPAddr())
 	require.NoError(t, err)
-	defer conn.Close() //nolint:errcheck // Only a handshake.
+	defer conn.Close()
 	const clientHello, serverHello, revision = 0, 0, 54441
 	hello := binary.AppendUvarint(nil, clientHello)
 	hello = appendString(hello, "engine test")
@@ -197,7 +197,7 @@ func nativeHello(t *testing.T, e Endpoint, user User) bool {
 	_, err = conn.Write(hello)
 	require.NoError(t, err)
 	packet, err := binary.ReadUvarint(bufio.NewReader(conn))
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return false
 	}
 	require.NoError(t, err)

@@ -58,13 +58,13 @@ var actionWeights = func() (sum int) {
 func (s *stream) user(u int, hour int64, l localHour, c int) {
 	p := s.p
 	who := &p.users[u]
-	away := seeded(p.seed, purposeDay, uint64(l.date/14), uint64(u)+1<<32) //nolint:gosec // bits
+	away := seeded(p.seed, purposeDay, uint64(l.date/14), uint64(u)+1<<32)
 	if !away.chance(who.steadiness) {
 		return
 	}
-	r := seeded(p.seed, purposeSessions+uint64(c)<<8, uint64(u), uint64(hour)) //nolint:gosec // bits
+	r := seeded(p.seed, purposeSessions+uint64(c)<<8, uint64(u), uint64(hour))
 	for n := range r.poisson(who.sessions / 24 * office[l.ofWeek()]) {
-		key := uint64(hour/hourMS)<<43 | uint64(u)<<27 | uint64(c&63)<<21 | uint64(n&(1<<12-1))<<8 //nolint:gosec // bits
+		key := uint64(hour/hourMS)<<43 | uint64(u)<<27 | uint64(c&63)<<21 | uint64(n&(1<<12-1))<<8
 		start := hour + r.between(0, hourMS)
 		own := r.fork()
 		if s.told(start, mix(key^p.seed), c) {
@@ -90,7 +90,7 @@ func (s *stream) session(u int, key uint64, start int64, r rng) {
 			k++
 		}
 		a := &actions[k]
-		took := s.action(u, key+uint64(i)+1, session, at, a, &r) //nolint:gosec // i is small
+		took := s.action(u, key+uint64(i)+1, session, at, a, &r)
 		at += took + int64(r.logNormal(9000, 1.1))
 		if at >= end {
 			return
@@ -103,7 +103,7 @@ func (s *stream) action(u int, key uint64, session []byte, at int64, a *action, 
 	who := &s.p.users[u]
 	took := min(15*60_000, int64(r.logNormal(a.median, 0.8)))
 	start := len(s.arena)
-	b := append(s.arena, `{"kind":"activity","id":"ac-`...)
+	b := append(s.arena, `{"kind":"activity","source":"portal","id":"ac-`...)
 	b = appendHex(b, mix(key^s.p.seed))
 	b = append(b, `","userId":"`...)
 	b = append(b, who.id...)
@@ -135,7 +135,7 @@ func (s *stream) appendSubject(b []byte, who *user, about subject, r *rng) []byt
 	case aboutWorkflow:
 		// Mostly one of the few that one works on.
 		n := len(s.p.workflows)
-		k := int(mix(who.taste+uint64(r.intn(5))) % uint64(n)) //nolint:gosec // bits
+		k := int(mix(who.taste+uint64(r.intn(5))) % uint64(n))
 		if r.chance(0.2) {
 			k = r.intn(n)
 		}

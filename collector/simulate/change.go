@@ -51,7 +51,7 @@ func (p *Platform) version(w *workflow, at int64) int {
 // deployed is when the version after the k-th period's first comes: on a working
 // day, in office hours, in the period's first part.
 func (p *Platform) deployed(w *workflow, k int64) int64 {
-	r := seeded(p.seed, purposeDeploy, uint64(w.index), uint64(k)) //nolint:gosec // bits
+	r := seeded(p.seed, purposeDeploy, uint64(w.index), uint64(k))
 	at := w.firstDeploy + k*w.deployEvery + r.between(0, w.deployEvery/2)
 	local := at + p.offset(at)
 	days := local / dayMS
@@ -68,7 +68,7 @@ func (p *Platform) effect(w *workflow, version int) effect {
 	if w.rank < busiest {
 		return effects[(version+w.rank)%busiest]
 	}
-	return effects[hash(p.seed, purposeEffect, uint64(w.index), uint64(version))%uint64(len(effects))] //nolint:gosec // bits
+	return effects[hash(p.seed, purposeEffect, uint64(w.index), uint64(version))%uint64(len(effects))]
 }
 
 // Deployments returns the new versions in [from, to), by workflow.
@@ -107,7 +107,7 @@ func (p *Platform) incidents(service int, from, to int64) []incident {
 	var out []incident
 	// One lasts 6 hours at most, so it reaches into the next period at most.
 	for k := (from - 6*hourMS) / incidentEvery; k*incidentEvery < to; k++ {
-		r := seeded(p.seed, purposeIncident, uint64(service), uint64(k)) //nolint:gosec // bits
+		r := seeded(p.seed, purposeIncident, uint64(service), uint64(k))
 		if !r.chance(0.6) {
 			continue
 		}

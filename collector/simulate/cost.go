@@ -43,7 +43,9 @@ func (st *step) charge(ms, in, out int64) charge {
 // cost writes the event of a charge; a refund names what it takes back.
 func (s *stream) cost(e *execution, sr *stepRun, st *step, at int64, c charge, refund bool) {
 	start := len(s.arena)
-	b := append(s.arena, `{"kind":"cost","id":"`...)
+	b := append(s.arena, `{"kind":"cost","source":"`...)
+	b = append(b, e.workflow.source...)
+	b = append(b, `","id":"`...)
 	b = s.appendStepID(b, e, sr)
 	b = append(b, '-', 'c')
 	if refund {

@@ -28,7 +28,7 @@ const (
 
 // workflow generates the executions that start in an hour.
 func (s *stream) workflow(w *workflow, hour int64, l localHour, c int) {
-	r := seeded(s.p.seed, purposeExecutions+uint64(c)<<8, uint64(w.index), uint64(hour)) //nolint:gosec // bits
+	r := seeded(s.p.seed, purposeExecutions+uint64(c)<<8, uint64(w.index), uint64(hour))
 	if w.trigger == scheduled {
 		n := 0
 		for _, minute := range w.every.firings(l, w.at) {
@@ -49,8 +49,8 @@ func (s *stream) workflow(w *workflow, hour int64, l localHour, c int) {
 
 // rate returns how many executions of a workflow an hour has on average.
 func (p *Platform) rate(w *workflow, l localHour) float64 {
-	day := seeded(p.seed, purposeDay, uint64(l.date), 0)                 //nolint:gosec // bits
-	own := seeded(p.seed, purposeDay, uint64(l.date), uint64(w.index)+1) //nolint:gosec // bits
+	day := seeded(p.seed, purposeDay, uint64(l.date), 0)
+	own := seeded(p.seed, purposeDay, uint64(l.date), uint64(w.index)+1)
 	rate := w.perHour * weeks[w.trigger][l.ofWeek()] * day.logNormal(1, 0.06) * own.logNormal(1, 0.13)
 	if own.chance(0.004) {
 		rate *= 3.5 // somebody's campaign, or a loop
@@ -66,7 +66,7 @@ func (p *Platform) rate(w *workflow, l localHour) float64 {
 
 // run generates an execution, and another one when it failed and is repeated.
 func (s *stream) run(w *workflow, hour int64, c, n int, queued, start int64, r rng) {
-	key := uint64(hour/hourMS)<<43 | uint64(w.index)<<27 | uint64(c&63)<<21 | uint64(n&(1<<20-1))<<1 //nolint:gosec // bits
+	key := uint64(hour/hourMS)<<43 | uint64(w.index)<<27 | uint64(c&63)<<21 | uint64(n&(1<<20-1))<<1
 	number := mix(key ^ s.p.seed)
 	if !s.told(start, mix(number), c) {
 		return
@@ -125,7 +125,9 @@ func (s *stream) execute(e *execution, r rng) (int64, bool) {
 func (s *stream) phase(e *execution, status string, at int64) {
 	start := len(s.arena)
 	w := e.workflow
-	b := append(s.arena, `{"kind":"execution","id":"`...)
+	b := append(s.arena, `{"kind":"execution","source":"`...)
+	b = append(b, w.source...)
+	b = append(b, `","id":"`...)
 	b = append(b, e.id...)
 	b = append(b, `","timestamp":"`...)
 	b = s.clock.append(b, at)

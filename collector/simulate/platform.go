@@ -127,7 +127,7 @@ func New(c Config) (*Platform, error) {
 	}
 	c = c.withDefaults()
 	p := &Platform{config: c, byTeam: map[string][]int{}, origin: math.MinInt64}
-	p.seed = hash(c.Seed, purposePlatform+generation<<8, uint64(c.Workflows)<<32|uint64(c.Users), //nolint:gosec // bits
+	p.seed = hash(c.Seed, purposePlatform+generation<<8, uint64(c.Workflows)<<32|uint64(c.Users),
 		math.Float64bits(c.EventsPerDay)^mix(math.Float64bits(c.Scale)))
 	p.users = p.newUsers(c.Users)
 	for i := range p.users {

@@ -41,7 +41,7 @@ func (r *rng) float() float64 { return float64(r.next()>>11) * 0x1p-53 }
 
 // intn returns a number in [0, n).
 func (r *rng) intn(n int) int {
-	return int((r.next() >> 32) * uint64(n) >> 32) //nolint:gosec // n is small and positive
+	return int((r.next() >> 32) * uint64(n) >> 32)
 }
 
 func (r *rng) between(low, high int64) int64 { return low + int64(r.float()*float64(high-low)) }

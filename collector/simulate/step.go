@@ -142,7 +142,9 @@ func (s *stream) bill(e *execution, st *step, sr *stepRun, c charge, r *rng) {
 // stepEvent writes a step's event.
 func (s *stream) stepEvent(e *execution, st *step, sr *stepRun, c charge) {
 	start := len(s.arena)
-	b := append(s.arena, `{"kind":"step","id":"`...)
+	b := append(s.arena, `{"kind":"step","source":"`...)
+	b = append(b, e.workflow.source...)
+	b = append(b, `","id":"`...)
 	b = s.appendStepID(b, e, sr)
 	b = append(b, `","executionId":"`...)
 	b = append(b, e.id...)

@@ -12,7 +12,6 @@ import (
 type stream struct {
 	p       *Platform
 	next    int64 // the hour to generate next
-	boost   boost
 	clock   clock
 	seq     uint64
 	arena   []byte
@@ -45,7 +44,7 @@ type entry struct {
 
 const seqBits = 22
 
-func (e entry) at() int64 { return int64(e.key >> seqBits) } //nolint:gosec // a time in ms
+func (e entry) at() int64 { return int64(e.key >> seqBits) }
 
 // stream returns the events due from a moment on.
 func (p *Platform) stream(from int64) *stream {
@@ -94,9 +93,9 @@ func (s *stream) compact() {
 	left := s.due[s.head:]
 	arena := s.spare[:0]
 	for i, e := range left {
-		at := uint32(len(arena)) //nolint:gosec // an hour's events are below 4 GiB
+		at := uint32(len(arena))
 		arena = append(arena, s.arena[e.offset:e.offset+e.n]...)
-		s.due[i] = entry{e.key>>seqBits<<seqBits + uint64(i), at, e.n} //nolint:gosec // i is positive
+		s.due[i] = entry{e.key>>seqBits<<seqBits + uint64(i), at, e.n}
 	}
 	s.due, s.head = s.due[:len(left)], 0
 	s.seq, s.arena, s.spare = uint64(len(left)), arena, s.arena
@@ -106,8 +105,8 @@ func (s *stream) compact() {
 func (s *stream) event(offset int, due int64) {
 	s.arena = append(s.arena, '\n')
 	s.due = append(s.due, entry{
-		uint64(due)<<seqBits + s.seq,                  //nolint:gosec // after 1970
-		uint32(offset), uint32(len(s.arena) - offset), //nolint:gosec // an hour's events are below 4 GiB
+		uint64(due)<<seqBits + s.seq,
+		uint32(offset), uint32(len(s.arena) - offset),
 	})
 	s.seq++
 }

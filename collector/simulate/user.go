@@ -30,7 +30,7 @@ func (p *Platform) newUsers(n int) []user {
 	users := make([]user, n)
 	names := len(firstNames) * len(lastNames)
 	for i := range users {
-		r := seeded(p.seed, purposeUser, uint64(i), 0) //nolint:gosec // bits
+		r := seeded(p.seed, purposeUser, uint64(i), 0)
 		u := user{team: teams[i%len(teams)], role: "member"}
 		switch {
 		case i == len(teams)-1:

@@ -7,6 +7,9 @@ import (
 	"strconv"
 )
 
+// engines run the workflows: a platform that has grown has several.
+var engines = [...]string{"n8n", "airflow", "temporal"}
+
 // workflow is a variant of a family, with its own habits.
 type workflow struct {
 	index, rank int // rank by volume, 0 the busiest
@@ -25,6 +28,7 @@ type workflow struct {
 	firstDeploy, deployEvery int64
 
 	// Constant parts of its events.
+	source                          string // the engine that runs it
 	nameJSON, triggerJSON, metaJSON string
 }
 
@@ -55,7 +59,7 @@ func (p *Platform) newWorkflows(n int) error {
 	// Zipf's ranks, in an order of the seed's.
 	order := slices.Clone(p.workflows)
 	slices.SortFunc(order, func(a, b *workflow) int {
-		if hash(p.seed, purposeWorkflow, uint64(a.index), 1) < hash(p.seed, purposeWorkflow, uint64(b.index), 1) { //nolint:gosec // bits
+		if hash(p.seed, purposeWorkflow, uint64(a.index), 1) < hash(p.seed, purposeWorkflow, uint64(b.index), 1) {
 			return -1
 		}
 		return 1
@@ -68,7 +72,7 @@ func (p *Platform) newWorkflows(n int) error {
 			rank++
 		}
 		// The busiest are worked on most.
-		r := seeded(p.seed, purposeDeploy, uint64(w.index), math.MaxUint64) //nolint:gosec // bits
+		r := seeded(p.seed, purposeDeploy, uint64(w.index), math.MaxUint64)
 		w.deployEvery = r.between(25, 140) * dayMS
 		if w.rank < busiest {
 			w.deployEvery = r.between(9, 13) * dayMS
@@ -82,7 +86,7 @@ func (p *Platform) newWorkflows(n int) error {
 const epoch = 1_748_822_400_000
 
 func (p *Platform) newWorkflow(index int, f *family, variant int, recipe []recipeStep) *workflow {
-	r := seeded(p.seed, purposeWorkflow, uint64(index), 0) //nolint:gosec // bits
+	r := seeded(p.seed, purposeWorkflow, uint64(index), 0)
 	w := &workflow{index: index, family: f, trigger: f.trigger, every: f.every}
 	w.id = f.name + variants[variant%len(variants)]
 	if n := variant / len(variants); n > 0 {
@@ -136,6 +140,7 @@ func (p *Platform) newWorkflow(index int, f *family, variant int, recipe []recip
 			w.steps[d].last = false
 		}
 	}
+	w.source = engines[w.index%len(engines)]
 	w.nameJSON = `,"workflowId":"` + w.id + `","workflowVersion":`
 	w.triggerJSON = triggerID(w, &r)
 	w.metaJSON = `,"metadata":{"team":"` + f.team + `","region":"` + regions[r.intn(len(regions))] + `"`

@@ -53,7 +53,7 @@ start finds the data again.`,
 		},
 	}
 	addHTTPFlag(cmd)
-	p.flags(cmd, "14d", 4) // lively enough to watch
+	p.flags(cmd, "60d", 2) // two months, so that one can be compared with the other
 	cmd.Flags().BoolVar(&noSimulate, "no-simulate", false, "take in only what is sent; simulate nothing")
 	cmd.Flags().BoolVar(&noGrafana, "no-grafana", false, "do not start Grafana")
 	cmd.Flags().StringVar(&pluginDir, "plugin-dir", defaultPluginDir(), "folder that holds the built Grafana plugin's folder")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func New(w io.Writer, what string, done, total int64) *Meter {
 	m.start = m.now()
 	m.next = m.start.Add(Every)
 	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) { //nolint:gosec // a file descriptor fits
+	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return m
 	}
 	m.bar = progressbar.NewOptions64(total,
@@ -124,7 +125,7 @@ func Rate(events int64, in time.Duration) string {
 
 // Count spells a number with its thousands apart.
 func Count(n int64) string {
-	s := fmt.Sprint(n)
+	s := strconv.FormatInt(n, 10)
 	start := 0
 	if n < 0 {
 		start = 1
