@@ -61,37 +61,87 @@ func wall(t time.Time) int64 {
 }
 
 // counterparts maps the labels of the comparison's buckets to those of the
-// question's. Days, weeks and months go by their number in the period; shorter
-// buckets by the time on the wall clock since its beginning, so that 9 o'clock
-// meets 9 o'clock although a clock was changed in between.
+// question's. The first bucket meets the first, wherever in them the periods
+// begin. From there days, weeks and months go by their number, shorter buckets by
+// the wall clock, so that 9 o'clock meets 9 o'clock although a clock was changed
+// in between.
+//
+// Every bucket of the comparison gets a label of its own: its buckets sum to its
+// period. What the question's period has no bucket for continues behind its end, as
+// a 31st beside a month of 30 days. An hour that only the comparison's clock
+// showed, or that it showed twice, lies half a bucket behind the one that it would
+// hide.
 func counterparts(now, before *calendar, loc *time.Location) map[int64]int64 {
 	out := map[int64]int64{}
-	current, previous := now.labels(), before.labels()
+	previous := before.labels()
 	if now.granularity.width() == 0 {
-		for i := range min(len(current), len(previous)) {
-			out[previous[i]] = current[i]
+		label := now.label(now.from)
+		for _, p := range previous {
+			out[p] = label
+			label = now.next(label)
 		}
 		return out
 	}
-	positions := func(labels []int64, from int64) map[[2]int64]int64 {
-		base := wall(time.Unix(from, 0).In(loc))
-		at := make(map[[2]int64]int64, len(labels))
-		for _, l := range labels {
-			key := [2]int64{wall(time.Unix(l, 0).In(loc)) - base, 0}
-			for _, taken := at[key]; taken; _, taken = at[key] {
-				key[1]++ // An hour that the clock shows twice.
-			}
-			at[key] = l
-		}
-		return at
+	if len(previous) == 0 {
+		return out
 	}
-	wanted := positions(current, now.from)
-	for key, l := range positions(previous, before.from) {
-		if c, ok := wanted[key]; ok {
-			out[l] = c
+	current := now.labels()
+	taken := make(map[int64]bool, len(current))
+	for _, l := range current {
+		taken[l] = true
+	}
+	wanted, shown := wallClock(current, loc), wallClock(previous, loc)
+	shift := shown[previous[0]].wall - wanted[current[0]].wall
+	at := make(map[shownAt]int64, len(current))
+	for l, s := range wanted {
+		at[s] = l
+	}
+	for _, p := range previous {
+		s := shown[p]
+		s.wall -= shift
+		label, ok := at[s]
+		if !ok {
+			label = free(instantOf(s.wall, loc), now.granularity.width(), taken)
+			taken[label] = true
 		}
+		out[p] = label
 	}
 	return out
+}
+
+// shownAt is what the wall clock shows, and how many buckets before began when it
+// showed the same.
+type shownAt struct {
+	wall  int64
+	again int
+}
+
+// wallClock returns what the clock shows when buckets begin.
+func wallClock(labels []int64, loc *time.Location) map[int64]shownAt {
+	out, times := make(map[int64]shownAt, len(labels)), map[int64]int{}
+	for _, l := range labels {
+		w := wall(time.Unix(l, 0).In(loc))
+		out[l] = shownAt{w, times[w]}
+		times[w]++
+	}
+	return out
+}
+
+// instantOf returns a moment at which the wall clock shows wall, or one beside the
+// gap where it never does.
+func instantOf(wall int64, loc *time.Location) int64 {
+	t := time.Unix(wall, 0).UTC()
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, loc).Unix()
+}
+
+// free returns the label itself, or one that is behind it by less than the width
+// and not taken.
+func free(label, width int64, taken map[int64]bool) int64 {
+	for taken[label] {
+		width = max(1, width/2)
+		label += width
+	}
+	return label
 }
 
 // pair is a row of the result: where it lies in the answers of the period and of
@@ -124,10 +174,7 @@ func pairs(now *answer, order []int, previous *answer, labels map[int64]int64) [
 	for row := range previous.rows {
 		label := int64(0)
 		if previous.labels != nil {
-			var ok bool
-			if label, ok = labels[previous.labels[row]]; !ok {
-				continue // A 31st that the other month has not.
-			}
+			label = labels[previous.labels[row]]
 		}
 		key = appendDims(appendKey(key[:0], label), previous.dims, row)
 		if i, ok := index[string(key)]; ok {
