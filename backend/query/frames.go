@@ -9,8 +9,9 @@ import (
 // TimeSeries turns a Result with a granularity into one frame for each series
 // (metric and combination of dimensions), as Grafana's dataplane contract wants
 // time series of type multi: a time field and a value field whose labels are the
-// dimensions. Nothing is filled in: a bucket without data is no point. Series
-// come by metric, then in the order in which the Result names them. A Result
+// dimensions. Nothing is filled in: a bucket without data is no point, and where
+// buckets have one width the time field says it, so that a graph draws no line
+// across the gap. Series come by metric, then in the order in which the Result names them. A Result
 // without granularity has no series: the answer is nil.
 func TimeSeries(r *Result) data.Frames {
 	if r == nil || r.Frame == nil || len(r.Frame.Fields) == 0 || r.Frame.Fields[0].Type() != data.FieldTypeTime {
@@ -18,10 +19,14 @@ func TimeSeries(r *Result) data.Frames {
 	}
 	dims, values := r.split()
 	rows, labels := seriesRows(dims, r.Frame.Rows())
+	interval := r.Meta.interval()
 	var frames data.Frames
 	for _, value := range values {
 		for s, at := range rows {
 			if f := series(r.Frame.Fields[0], value, labels[s], at); f != nil {
+				if interval > 0 {
+					f.Fields[0].Config = &data.FieldConfig{Interval: interval}
+				}
 				frames = append(frames, f)
 			}
 		}
@@ -30,6 +35,21 @@ func TimeSeries(r *Result) data.Frames {
 		frames = data.Frames{withType(data.NewFrame(""))}
 	}
 	return frames
+}
+
+// interval returns the width of the buckets in milliseconds, or 0 where it varies.
+// A day is the longest of the period: with 24 hours, a day of 25 would look like a
+// gap.
+func (m *Meta) interval() float64 {
+	seconds := m.Granularity.width()
+	if m.Granularity == Day {
+		seconds = secondsPerDay
+		cal := newCalendar(Day, m.From.Location(), m.From.Unix(), m.To.Unix())
+		for _, l := range cal.labels() {
+			seconds = max(seconds, cal.end(l)-cal.start(l))
+		}
+	}
+	return float64(seconds * 1000)
 }
 
 // split sorts a frame's fields behind the time into dimensions and values.
