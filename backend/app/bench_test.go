@@ -25,7 +25,7 @@ type body struct {
 // hold the given number of events.
 func bodies(b *testing.B, events int) (out []body) {
 	b.Helper()
-	platform, err := simulate.New(simulate.Config{Seed: uint64(time.Now().UnixNano()), Scale: 20}) //nolint:gosec // any seed
+	platform, err := simulate.New(simulate.Config{Seed: uint64(time.Now().UnixNano()), Scale: 20})
 	require.NoError(b, err)
 	end := time.Now().UTC().Truncate(time.Hour)
 	have := 0

@@ -85,7 +85,7 @@ func (d *database) start(ctx context.Context, progress func(string)) error {
 		Library:     library,
 		Dir:         filepath.Join(d.cfg.DataDir, "clickhouse"),
 		Database:    d.cfg.ClickHouse.Database,
-		MemoryLimit: int64(d.cfg.Engine.MemoryBytes), //nolint:gosec // validated by the engine
+		MemoryLimit: int64(d.cfg.Engine.MemoryBytes),
 		Logger:      d.log,
 	})
 	if err != nil {

@@ -157,7 +157,7 @@ func (f fetcher) integrity(ctx context.Context) (string, error) {
 }
 
 func (f fetcher) lock(ctx context.Context, path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // The path is the engine's own.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open fetch lock: %w", err)
 	}

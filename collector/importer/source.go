@@ -52,7 +52,7 @@ func openSource(name string, stdin io.Reader) (*source, error) {
 		s := &source{size: progress.Unknown}
 		return s, s.decompress(stdin)
 	}
-	f, err := os.Open(name) //nolint:gosec // the user names the file
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("open file: %w", err)
 	}

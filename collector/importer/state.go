@@ -35,7 +35,7 @@ func statePath(dir string, f fingerprint) string {
 // loadState returns the position saved for a file and a target. It returns false
 // when there is none, and says why one that is there cannot be used.
 func loadState(path string, f fingerprint, target string) (state, bool, string) {
-	data, err := os.ReadFile(path) //nolint:gosec // a name of our own
+	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return state{}, false, ""
 	}

@@ -20,7 +20,7 @@ const positionLine = "flowgauge log position 1: %020d %08x\n"
 // come again.
 func (l *Log) readPosition() (uint64, error) {
 	path := filepath.Join(l.opts.Dir, positionName)
-	b, err := os.ReadFile(path) //nolint:gosec // the log's own folder
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
@@ -53,7 +53,7 @@ func (l *Log) writePosition(version uint64) error {
 	}
 	// A full disk has no room for another file, and segments must be freed. To
 	// write over the old one needs none; torn, it is as good as none.
-	f, err := os.OpenFile(path, os.O_WRONLY, 0) //nolint:gosec // the log's own folder
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("write log position: %w", err)
 	}
@@ -68,7 +68,7 @@ func (l *Log) writePosition(version uint64) error {
 }
 
 func (l *Log) replacePosition(path string, version uint64) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // the log's own folder
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("write log position: %w", err)
 	}
