@@ -26,7 +26,7 @@ func TestEndpointsOverARealEngine(t *testing.T) {
 	failed := run("2", event.StatusFailed, 4*time.Hour, 3000)
 	failed.ErrorType, failed.ErrorMessage = "io", "disk 7 is full"
 	dollars, err := event.ParseDecimal([]byte("0.100000000000001"))
-	require.Nil(t, err)
+	require.NoError(t, err)
 	s.Insert(t,
 		run("1", event.StatusStarted, time.Hour, 0), run("1", event.StatusCompleted, 2*time.Hour, 1000), failed,
 		run("3", event.StatusStarted, 5*time.Hour, 0),

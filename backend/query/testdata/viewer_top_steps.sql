@@ -13,7 +13,7 @@ FROM (
     SELECT step_id AS d_step, toString(workflow_version) AS d_version, if(status != 'skipped', map(duration_bucket, toUInt64(1)), CAST(map(), 'Map(Int16, UInt64)')) AS m_duration_hist, if(status != 'skipped', duration_ms, 0) AS m_duration_max, toUInt64(status = 'completed') AS m_completed, toUInt64(status = 'failed') AS m_failed
     FROM (
     SELECT
-        s.time AS time, s.id AS id, s.execution_id AS execution_id, s.step_id AS step_id, s.step_type AS step_type,
+        s.tenant AS tenant, s.time AS time, s.id AS id, s.execution_id AS execution_id, s.step_id AS step_id, s.step_type AS step_type,
         s.status AS status, s.duration_ms AS duration_ms, s.duration_bucket AS duration_bucket,
         s.input_bytes AS input_bytes, s.output_bytes AS output_bytes, s.credits AS credits,
         if(s.workflow_id = '', e.workflow_id, s.workflow_id) AS workflow_id,
@@ -22,17 +22,18 @@ FROM (
     FROM (SELECT * FROM steps FINAL WHERE tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p7:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p8:Int64}, 'UTC')) AS s
     LEFT ANY JOIN (
         SELECT
+            tenant,
             id,
             argMax(workflow_id, version) AS workflow_id,
             argMaxIf(workflow_version, version, workflow_version != 0) AS workflow_version,
             argMaxIf(user_id, version, user_id != '') AS user_id
         FROM executions_by_id FINAL
-        WHERE tenant = {tenant:String} AND id IN (
-            SELECT execution_id FROM steps
+        WHERE (tenant, id) IN (
+            SELECT tenant, execution_id FROM steps
             WHERE (tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p7:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p8:Int64}, 'UTC')) AND (workflow_id = '' OR workflow_version = 0 OR user_id = '')
         )
-        GROUP BY id
-    ) AS e ON s.execution_id = e.id
+        GROUP BY tenant, id
+    ) AS e ON s.tenant = e.tenant AND s.execution_id = e.id
 ) AS r
     WHERE 1 AND user_id IN {p9:Array(String)} AND workflow_id IN {p10:Array(String)} AND workflow_version NOT IN {p11:Array(Int64)}
 )
