@@ -61,7 +61,11 @@ func (e *SettingsError) Error() string { return fmt.Sprintf("%s: %s", e.Setting,
 func ParseSettings(in backend.DataSourceInstanceSettings) (Settings, error) {
 	var s Settings
 	if len(in.JSONData) > 0 {
-		if err := json.Unmarshal(in.JSONData, &s); err != nil {
+		text, err := quoteTexts(in.JSONData)
+		if err == nil {
+			err = json.Unmarshal(text, &s)
+		}
+		if err != nil {
 			return s, settingsTypeError(err)
 		}
 	}
@@ -71,6 +75,30 @@ func ParseSettings(in backend.DataSourceInstanceSettings) (Settings, error) {
 	s.tlsClientKey = in.DecryptedSecureJSONData["tlsClientKey"]
 	s.fillDefaults()
 	return s, s.Validate()
+}
+
+// textSettings are those that Grafana's provisioning may make something else of: it
+// turns the value of an environment variable into a number or a switch where it
+// looks like one.
+var textSettings = []string{"host", "serverName", "database", "username", "tenant"}
+
+// quoteTexts makes texts of them again.
+func quoteTexts(in json.RawMessage) (json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(in, &members); err != nil {
+		return in, err
+	}
+	for _, name := range textSettings {
+		var value any
+		if err := json.Unmarshal(members[name], &value); err != nil {
+			continue // it is absent
+		}
+		switch value.(type) {
+		case float64, bool:
+			members[name] = json.RawMessage(`"` + string(members[name]) + `"`)
+		}
+	}
+	return json.Marshal(members)
 }
 
 func (s *Settings) fillDefaults() {

@@ -31,6 +31,16 @@ func TestSettings(t *testing.T) {
 	require.NotContains(t, string(text), `"p"`, "secrets are never marshalled")
 }
 
+// Provisioning makes numbers and switches of what looks like one.
+func TestTextSettingsThatLookLikeSomethingElse(t *testing.T) {
+	s, err := parse(`{"host":10,"database":2024,"username":1.50,"tenant":12345678901234567890,"serverName":true}`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"10", "2024", "1.50", "12345678901234567890", "true"}, []string{s.Host, s.Database, s.Username, s.Tenant, s.ServerName})
+	s, err = parse(`{"host":"db","tenant":null,"port":9000}`)
+	require.NoError(t, err)
+	require.Equal(t, "default", s.Tenant)
+}
+
 func TestSettingsThatAreWrong(t *testing.T) {
 	for text, setting := range map[string]string{
 		`{}`:                             "host",
@@ -40,6 +50,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		`{"host":"db","port":"9000"}`:    "port",
 		`{"host":"db","timeout":-1}`:     "timeout",
 		`{"host":"db","maxConns":10000}`: "maxConns",
+		`{"host":"db","tenant":["a"]}`:   "tenant",
 		`{"host":`:                       "jsonData",
 	} {
 		_, err := parse(text)
