@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
@@ -76,18 +77,27 @@ func TestNames(t *testing.T) {
 }
 
 func TestNotices(t *testing.T) {
-	text := func(m query.Meta, r query.Request) []string {
-		var out []string
-		for _, n := range notices(m, r) {
-			out = append(out, n.Text)
-		}
-		return out
+	now := time.Date(2026, 6, 10, 12, 0, 0, 0, time.UTC)
+	tonight := now.Add(12 * time.Hour)
+	for name, test := range map[string]struct {
+		meta  query.Meta
+		r     query.Request
+		count int
+	}{
+		"an hour that runs":                      {query.Meta{PartialPeriod: true}, query.Request{Granularity: query.Hour, Compare: query.PreviousDay}, 0},
+		"a day that runs":                        {query.Meta{PartialPeriod: true}, query.Request{Granularity: query.Day}, 0},
+		"a day that runs beside a whole one":     {query.Meta{PartialPeriod: true}, query.Request{Granularity: query.Day, Compare: query.PreviousWeek}, 1},
+		"a week that runs":                       {query.Meta{PartialPeriod: true}, query.Request{Granularity: query.Week}, 1},
+		"today so far":                           {query.Meta{PartialPeriod: true, To: tonight}, query.Request{}, 0},
+		"today so far beside yesterday":          {query.Meta{PartialPeriod: true, To: tonight}, query.Request{Compare: query.PreviousDay}, 1},
+		"until now beside yesterday until then":  {query.Meta{PartialPeriod: true, To: now.Add(time.Second)}, query.Request{Compare: query.PreviousDay}, 0},
+		"the top five, as asked":                 {query.Meta{Truncated: true}, query.Request{Limit: 5}, 0},
+		"the engine's own":                       {query.Meta{Truncated: true, Notices: []string{"more groups exist"}}, query.Request{}, 1},
+		"the latest minutes are not counted yet": {query.Meta{PendingBuckets: 59}, query.Request{}, 0},
+		"many minutes are not counted yet":       {query.Meta{PendingBuckets: 60}, query.Request{}, 1},
+	} {
+		require.Len(t, notices(test.meta, test.r, now), test.count, name)
 	}
-	require.Empty(t, text(query.Meta{PartialPeriod: true}, query.Request{Granularity: query.Minute}), "every live graph ends so")
-	require.Len(t, text(query.Meta{PartialPeriod: true}, query.Request{Granularity: query.Day}), 1)
-	require.Len(t, text(query.Meta{PartialPeriod: true}, query.Request{Compare: query.PreviousDay}), 1)
-	require.Equal(t, []string{"Only the top 5 groups are shown; there are more."}, text(query.Meta{Truncated: true}, query.Request{Limit: 5}))
-	require.Len(t, text(query.Meta{PendingBuckets: 3, Notices: []string{"x"}}, query.Request{}), 2)
 }
 
 func TestThousands(t *testing.T) {
