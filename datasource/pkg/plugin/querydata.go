@@ -17,7 +17,7 @@ func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataReques
 	answers := make([]backend.DataResponse, len(req.Queries))
 	var wg sync.WaitGroup
 	for i, q := range req.Queries {
-		wg.Go(func() { answers[i] = d.answer(ctx, req.PluginContext, q) })
+		wg.Go(func() { answers[i] = d.answer(ctx, req, q) })
 	}
 	wg.Wait()
 
@@ -31,14 +31,14 @@ func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataReques
 	return out, nil
 }
 
-func (d *Datasource) answer(ctx context.Context, pc backend.PluginContext, q backend.DataQuery) (out backend.DataResponse) {
+func (d *Datasource) answer(ctx context.Context, req *backend.QueryDataRequest, q backend.DataQuery) (out backend.DataResponse) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			log.DefaultLogger.FromContext(ctx).Error("Query panicked", "ref_id", q.RefID, "reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
 			out = internalProblem().response()
 		}
 	}()
-	frames, err := d.run(ctx, pc, q)
+	frames, err := d.run(ctx, req, q)
 	if err != nil {
 		p := d.problemOf(err)
 		p.log(ctx, "Query failed", "ref_id", q.RefID)
@@ -47,7 +47,7 @@ func (d *Datasource) answer(ctx context.Context, pc backend.PluginContext, q bac
 	return backend.DataResponse{Frames: frames, Status: backend.StatusOK}
 }
 
-func (d *Datasource) run(ctx context.Context, pc backend.PluginContext, q backend.DataQuery) (data.Frames, error) {
+func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q backend.DataQuery) (data.Frames, error) {
 	if d.broken != nil {
 		return nil, d.broken
 	}
@@ -68,7 +68,7 @@ func (d *Datasource) run(ctx context.Context, pc backend.PluginContext, q backen
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	who := principal(d.settings, pc)
+	who := principal(d.settings, req.PluginContext)
 	if m.QueryType == kindErrors {
 		result, err := d.engine.ErrorGroups(ctx, who, r)
 		if err != nil {
@@ -79,6 +79,10 @@ func (d *Datasource) run(ctx context.Context, pc backend.PluginContext, q backen
 	result, err := d.engine.Do(ctx, who, r)
 	if err != nil {
 		return nil, err
+	}
+	// To an alert rule a group that is gone is not one that is at zero again.
+	if req.Headers[backend.FromAlertHeaderName] != "true" {
+		result.Frame = withoutEmptyGroups(result.Frame, r)
 	}
 	return metricFrames(result, r, m), nil
 }
