@@ -79,7 +79,9 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
       return [];
     }
     const request = { dimension, search: q.search ? replace(q.search) : undefined, limit: q.limit };
-    return toMetricFindValues(await this.getValues(request, options?.range));
+    const values = await this.getValues(request, options?.range);
+    // The last: the first one is what a variable without a choice starts with.
+    return toMetricFindValues(q.none && !values.includes('') ? [...values, ''] : values);
   }
 
   async getTagKeys(): Promise<MetricFindValue[]> {

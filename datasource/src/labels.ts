@@ -1,5 +1,7 @@
 /** The words of the editors. */
 export const labels = {
+  /** The empty value. */
+  none: '(none)',
   config: {
     server: 'Server',
     host: {
@@ -120,5 +122,6 @@ export const labels = {
     dimension: { label: 'Dimension', placeholder: 'Choose', tooltip: 'The variable lists the values of this dimension.' },
     search: { label: 'Containing', placeholder: 'Any text', tooltip: 'Only values that contain this text.' },
     limit: { label: 'At most', placeholder: '1000', tooltip: 'How many values to list.' },
+    none: { label: 'With (none)', tooltip: 'Also list (none): what has no value in this dimension.' },
   },
 };

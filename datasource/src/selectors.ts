@@ -44,5 +44,6 @@ export const selectors = {
     dimension: 'flowgauge-variable-dimension',
     search: 'flowgauge-variable-search',
     limit: 'flowgauge-variable-limit',
+    none: 'flowgauge-variable-none',
   },
 };

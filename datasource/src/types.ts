@@ -86,6 +86,8 @@ export interface VariableQuery extends DataQuery {
   dimension: string;
   search?: string;
   limit?: number;
+  /** Also list "(none)", the empty value. */
+  none?: boolean;
 }
 
 export interface FlowgaugeOptions extends DataSourceJsonData {

@@ -1,4 +1,12 @@
-import { DataQueryRequest, DataSourceInstanceSettings, dateTime, LoadingState } from '@grafana/data';
+import {
+  DataQueryRequest,
+  DataSourceInstanceSettings,
+  dateTime,
+  FieldType,
+  guessFieldTypes,
+  LoadingState,
+  toDataFrame,
+} from '@grafana/data';
 import { DataSourceWithBackend } from '@grafana/runtime';
 import { lastValueFrom, of } from 'rxjs';
 
@@ -72,6 +80,39 @@ it.each(['workflow', { dimension: 'workflow' }, { query: 'workflow', refId: 'V' 
     expect([...answer.data[0].fields[0].values]).toEqual(['a', 'b']);
   }
 );
+
+it.each([
+  [['10', '9'], ['10', '9'], ['10', '9']],
+  [['', 'a'], ['(none)', 'a'], ['$__none', 'a']],
+  [['2026-01-01'], ['2026-01-01'], ['2026-01-01']],
+  [[], [], []],
+])('lists %j as text, whatever it looks like', async (values, texts, want) => {
+  const { ds, getResource } = open();
+  getResource.mockResolvedValue({ values });
+  const { query } = ds.variables as FlowgaugeVariableSupport;
+  const answer = await lastValueFrom(query({ targets: ['version'], range } as unknown as DataQueryRequest<VariableQuery>));
+  // What Grafana does with a frame before it reads options from it.
+  const frame = guessFieldTypes(toDataFrame(answer.data[0]));
+  expect(frame.fields.map((f) => [f.name, f.type])).toEqual([
+    ['text', FieldType.string],
+    ['value', FieldType.string],
+  ]);
+  expect(frame.length).toBe(want.length);
+  expect(frame.fields.map((f) => [...f.values])).toEqual([texts, want]);
+});
+
+it('lists the empty value last where it was asked for', async () => {
+  const { ds, getResource } = open();
+  const none = { text: '(none)', value: '$__none' };
+  const values = [
+    { text: 'a', value: 'a' },
+    { text: 'b', value: 'b' },
+  ];
+  await expect(ds.metricFindQuery({ dimension: 'user', none: true })).resolves.toEqual([...values, none]);
+  await expect(ds.metricFindQuery({ dimension: 'user' })).resolves.toEqual(values);
+  getResource.mockResolvedValue({ values: ['', 'a'] });
+  await expect(ds.metricFindQuery({ dimension: 'user', none: true })).resolves.toEqual([none, values[0]]);
+});
 
 it('replaces variables in a variable’s query', async () => {
   const { ds, getResource } = open(templateSrv({ d: 'step', s: 'x' }));

@@ -96,6 +96,23 @@ describe('query editor', () => {
     );
   });
 
+  it('offers the empty value for a filter and shows it', async () => {
+    const filter = { dimension: 'user', operator: 'in' as const, values: ['a'] };
+    const { onChange, user } = await open(metricsQuery({ filters: [filter] }));
+    await user.type(screen.getByLabelText(labels.query.filters.values), 'none');
+    await waitFor(() => expect(screen.getByText('(none)')).toBeTruthy());
+    await user.click(screen.getByText('(none)'));
+    expect(onChange).toHaveBeenCalledWith(
+      expect.objectContaining({ filters: [{ ...filter, values: ['a', '$__none'] }] })
+    );
+  });
+
+  it('shows the empty value of a filter as people know it', async () => {
+    await open(metricsQuery({ filters: [{ dimension: 'user', operator: 'in', values: ['$__none'] }] }));
+    expect(screen.getByText('(none)')).toBeTruthy();
+    expect(screen.queryByText('$__none')).toBeNull();
+  });
+
   it('shows the generated request', async () => {
     const { user } = await open(metricsQuery());
     await user.click(screen.getByText(labels.query.request));
@@ -176,4 +193,6 @@ it('reads a variable that is a name alone, and writes the whole query', async ()
     expect.objectContaining({ dimension: 'workflow', search: 'sync' }),
     'workflow: sync'
   );
+  fireEvent.click(screen.getByTestId(selectors.variable.none));
+  expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ dimension: 'workflow', none: true }), 'workflow');
 });

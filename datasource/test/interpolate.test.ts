@@ -22,6 +22,10 @@ describe('filters', () => {
     ['the same value twice', { w: ['a', 'b'] }, ['a', '$w'], ['a', 'b']],
     ['an unset one beside another', { v: '', w: 'a' }, ['$v', '$w'], ['a']],
     ['an unknown variable', {}, ['$nope'], ['$nope']],
+    ['the empty value as it is written', {}, ['$__none'], ['$__none']],
+    ['the empty value', { w: '$__none' }, ['$w'], ['$__none']],
+    ['the empty value among others', { w: ['a', '$__none'] }, ['$w'], ['a', '$__none']],
+    ['the empty value inside a text', { w: ['a', '$__none'] }, ['x-$w'], ['x-a', 'x-']],
     ['a value with a comma', { w: ['a,b', 'c'] }, ['$w'], ['a,b', 'c']],
   ])('%s', (_name, variables: Record<string, string | string[]>, values, want) => {
     expect(interpolate(metricsQuery({ filters: [filter(...values)] }), templateSrv(variables)).filters).toEqual([

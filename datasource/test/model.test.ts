@@ -89,6 +89,8 @@ it.each([
   [{ dimension: 'workflow' }, { dimension: 'workflow', refId: variableRefId }],
   [{ query: 'workflow', refId: 'V' }, { dimension: 'workflow', refId: 'V' }],
   [{ dimension: 'user', search: 'a', limit: 5 }, { dimension: 'user', search: 'a', limit: 5, refId: variableRefId }],
+  [{ dimension: 'user', none: true }, { dimension: 'user', none: true, refId: variableRefId }],
+  [{ dimension: 'user', none: 'x' }, { dimension: 'user', refId: variableRefId }],
   [undefined, { dimension: '', refId: variableRefId }],
 ])('reads a variable’s query %j', (stored, want) => {
   expect(toVariableQuery(stored)).toEqual(want);

@@ -10,6 +10,7 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
+	"github.com/flowgauge/flowgauge/backend/metric"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
@@ -26,6 +27,10 @@ const (
 	modelVersion = 1
 	// What Grafana puts for a variable that is set to "All".
 	allValues = "$__all"
+	// What a filter has for the empty value. An empty text is a variable that is
+	// not set. It cannot be a value's own name: whatever looks like a variable is
+	// refused.
+	noneValue = "$__none"
 )
 
 // model is a query as dashboards and alert rules store it. The front end keeps
@@ -118,6 +123,10 @@ func filterValues(f query.Filter) ([]string, error) {
 	}
 	var values []string
 	for _, v := range f.Values {
+		if v == noneValue {
+			values = append(values, emptyOf(f.Dimension))
+			continue
+		}
 		if variable.MatchString(v) {
 			// Taken for a value it would match nothing, and an alert would never fire.
 			return nil, &query.RequestError{
@@ -130,6 +139,14 @@ func filterValues(f query.Filter) ([]string, error) {
 		}
 	}
 	return values, nil
+}
+
+// emptyOf is the value of events that have none.
+func emptyOf(dimension string) string {
+	if dimension == metric.Version {
+		return "0"
+	}
+	return ""
 }
 
 var variable = regexp.MustCompile(`^(\$[A-Za-z_]\w*|\$\{[A-Za-z_][\w.:]*\}|\[\[[A-Za-z_][\w:]*\]\])$`)
@@ -152,8 +169,10 @@ func (m *model) request(q backend.DataQuery) (query.Request, error) {
 		Filters:    m.Filters,
 		OrderBy:    m.OrderBy,
 		Descending: m.Descending,
-		Limit:      m.Limit,
-		Compare:    m.Compare,
+		// Rows that nobody put in an order stay in that of their groups.
+		Ascending: !m.Descending && (m.Limit > 0 || m.OrderBy != ""),
+		Limit:     m.Limit,
+		Compare:   m.Compare,
 	}
 	if m.QueryType == kindErrors {
 		return r, nil

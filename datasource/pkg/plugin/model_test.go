@@ -32,8 +32,25 @@ func TestModel(t *testing.T) {
 		Metrics: []string{"executions", "success_rate"}, From: time.Unix(0, 0).UTC(), To: time.Unix(86400, 0).UTC(),
 		Granularity: query.Day, TimeZone: "Europe/Berlin", GroupBy: []string{"workflow"},
 		Filters: []query.Filter{{Dimension: "user", Operator: query.NotIn, Values: []string{"a"}}},
-		OrderBy: "success_rate", Compare: query.PreviousWeek,
+		OrderBy: "success_rate", Ascending: true, Compare: query.PreviousWeek,
 	}, r)
+}
+
+func TestLowestFirst(t *testing.T) {
+	for text, ascending := range map[string]bool{
+		`{"groupBy":["workflow"],"descending":false,"limit":5}`:                        true,
+		`{"groupBy":["workflow"],"descending":false,"limit":0,"orderBy":"executions"}`: true,
+		`{"groupBy":["workflow"],"descending":false,"limit":0}`:                        false, // by the groups' names
+		`{"groupBy":["workflow"],"descending":true,"limit":5}`:                         false,
+		`{"groupBy":["workflow"],"limit":5}`:                                           false,
+	} {
+		m, err := parseModel(json.RawMessage(text))
+		require.NoError(t, err)
+		r, err := m.request(backend.DataQuery{})
+		require.NoError(t, err)
+		require.Equal(t, ascending, r.Ascending, text)
+		require.False(t, r.Ascending && r.Descending, text)
+	}
 }
 
 func TestFiltersThatFilterNothing(t *testing.T) {
@@ -45,6 +62,17 @@ func TestFiltersThatFilterNothing(t *testing.T) {
 	m, err := parseModel(json.RawMessage(`{"filters":[{"dimension":"workflow","operator":"in","values":["","a","$5 off"]}]}`))
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "$5 off"}, m.Filters[0].Values)
+}
+
+func TestFiltersByTheEmptyValue(t *testing.T) {
+	for dimension, want := range map[string][]string{"error_type": {"", "a"}, "version": {"0", "a"}} {
+		m, err := parseModel(json.RawMessage(`{"filters":[{"dimension":"` + dimension + `","operator":"not_in","values":["$__none","","a"]}]}`))
+		require.NoError(t, err)
+		require.Equal(t, []query.Filter{{Dimension: dimension, Operator: query.NotIn, Values: want}}, m.Filters)
+	}
+	m, err := parseModel(json.RawMessage(`{"filters":[{"dimension":"user","operator":"in","values":["$__none","$__all"]}]}`))
+	require.NoError(t, err)
+	require.Empty(t, m.Filters)
 }
 
 func TestModelsThatAreWrong(t *testing.T) {

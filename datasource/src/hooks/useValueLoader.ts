@@ -3,6 +3,8 @@ import { getTemplateSrv } from '@grafana/runtime';
 import { useEffect, useMemo, useRef } from 'react';
 
 import type { DataSource } from '../datasource';
+import { labels } from '../labels';
+import { NONE, valueOption } from '../query/none';
 
 type Loader = (search: string) => Promise<Array<SelectableValue<string>>>;
 
@@ -28,9 +30,13 @@ export function useValueLoader(datasource: DataSource, dimension: string, range?
         return [];
       }
       const values = await datasource.getValues({ dimension, search, limit: 100 }, period.current).catch(() => []);
-      return [...variables(search), ...values].map((value) => ({ label: value, value }));
+      return [...variables(search), ...none(search), ...values.filter((v) => v !== '')].map(valueOption);
     };
   }, [datasource, dimension]);
+}
+
+function none(search: string): string[] {
+  return labels.none.includes(search.toLowerCase()) ? [NONE] : [];
 }
 
 function variables(search: string): string[] {

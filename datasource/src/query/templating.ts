@@ -2,6 +2,7 @@ import { ScopedVars } from '@grafana/data';
 import { TemplateSrv } from '@grafana/runtime';
 
 import { Interpolated, ReplaceText, ReplaceValue } from './interpolate';
+import { NONE } from './none';
 
 const ALL = '$__all';
 const reference = /\$(\w+)|\$\{(\w+)(?:[.:][^}]*)?\}|\[\[(\w+)(?::\w+)?\]\]/g;
@@ -15,7 +16,7 @@ export function replacers(srv: TemplateSrv, scopedVars: ScopedVars): { text: Rep
 }
 
 function replaceValue(srv: TemplateSrv, scopedVars: ScopedVars, text: string): Interpolated {
-  if (!text.includes('$') && !text.includes('[[')) {
+  if (text === NONE || (!text.includes('$') && !text.includes('[['))) {
     return { kind: 'values', values: [text] };
   }
   if (namesIn(text).some((name) => scopedVars[name] === undefined && isAll(srv, name))) {
@@ -35,7 +36,11 @@ function expand(srv: TemplateSrv, scopedVars: ScopedVars, text: string): string[
     return `\u0000${lists.length - 1}\u0000`;
   });
   return lists.reduce<string[]>(
-    (texts, values, i) => texts.flatMap((t) => values.map((v) => t.split(`\u0000${i}\u0000`).join(v))),
+    (texts, values, i) => {
+      const mark = `\u0000${i}\u0000`;
+      // Inside a text the empty value is nothing.
+      return texts.flatMap((t) => values.map((v) => t.split(mark).join(v === NONE && t !== mark ? '' : v)));
+    },
     [marked]
   );
 }

@@ -2,6 +2,7 @@ import {
   CustomVariableSupport,
   DataQueryRequest,
   DataQueryResponse,
+  FieldType,
   LoadingState,
   MetricFindValue,
   toDataFrame,
@@ -29,6 +30,10 @@ export class FlowgaugeVariableSupport extends CustomVariableSupport<DataSource, 
 }
 
 function toResponse(values: MetricFindValue[]): DataQueryResponse {
-  const text = values.map((v) => v.text);
-  return { state: LoadingState.Done, data: [toDataFrame({ fields: [{ name: 'text', values: text }] })] };
+  // Without a type Grafana guesses it, and takes "10", "" or nothing at all for something else.
+  const fields = [
+    { name: 'text', type: FieldType.string, values: values.map((v) => v.text) },
+    { name: 'value', type: FieldType.string, values: values.map((v) => v.value) },
+  ];
+  return { state: LoadingState.Done, data: [toDataFrame({ fields })] };
 }

@@ -1,5 +1,6 @@
 import { MetricFindValue } from '@grafana/data';
 
+import { valueOption } from '../query/none';
 import { VariableQuery } from '../types';
 
 export const variableRefId = 'FlowgaugeVariable';
@@ -15,13 +16,14 @@ export function toVariableQuery(stored: unknown): VariableQuery {
   if (typeof stored !== 'object' || stored === null) {
     return { refId: variableRefId, dimension: '' };
   }
-  const q = stored as { refId?: unknown; dimension?: unknown; query?: unknown; search?: unknown; limit?: unknown };
+  const q = stored as { refId?: unknown; dimension?: unknown; query?: unknown; search?: unknown; limit?: unknown; none?: unknown };
   const dimension = typeof q.dimension === 'string' ? q.dimension : typeof q.query === 'string' ? q.query.trim() : '';
   return {
     refId: typeof q.refId === 'string' && q.refId !== '' ? q.refId : variableRefId,
     dimension,
     ...(typeof q.search === 'string' && q.search !== '' ? { search: q.search } : {}),
     ...(typeof q.limit === 'number' && q.limit > 0 ? { limit: q.limit } : {}),
+    ...(q.none === true ? { none: true } : {}),
   };
 }
 
@@ -31,5 +33,5 @@ export function describeVariableQuery(q: VariableQuery): string {
 }
 
 export function toMetricFindValues(values: string[]): MetricFindValue[] {
-  return values.map((v) => ({ text: v, value: v }));
+  return values.map(valueOption).map(({ label, value }) => ({ text: label, value }));
 }

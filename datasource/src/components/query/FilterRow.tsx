@@ -4,6 +4,7 @@ import React from 'react';
 
 import { useValueLoader } from '../../hooks/useValueLoader';
 import { labels } from '../../labels';
+import { valueOption } from '../../query/none';
 import { chosen, dimensionOptions, optionsOf } from '../../query/options';
 import { selectors } from '../../selectors';
 import { Filter } from '../../types';
@@ -63,7 +64,7 @@ export function FilterRow({ label, tooltip, filter, context, range, onChange, on
           noOptionsMessage={words.none}
           loadOptions={load}
           defaultOptions
-          value={filter.values.map((value) => ({ label: value, value }))}
+          value={filter.values.map(valueOption)}
           allowCustomValue
           closeMenuOnSelect={false}
           onChange={(picked) => onChange({ ...filter, values: picked.map((o) => o.value ?? '') })}

@@ -1,5 +1,5 @@
 import { QueryEditorProps } from '@grafana/data';
-import { Alert, InlineField, InlineFieldRow, Input, Select } from '@grafana/ui';
+import { Alert, InlineField, InlineFieldRow, InlineSwitch, Input, Select } from '@grafana/ui';
 import React from 'react';
 
 import type { DataSource } from '../../datasource';
@@ -72,6 +72,15 @@ export function VariableQueryEditor({ query: stored, datasource, onChange }: Pro
             width={width}
             placeholder={words.limit.placeholder}
             {...limit}
+          />
+        </InlineField>
+      </InlineFieldRow>
+      <InlineFieldRow>
+        <InlineField label={words.none.label} tooltip={words.none.tooltip} labelWidth={labelWidth}>
+          <InlineSwitch
+            data-testid={selectors.variable.none}
+            value={query.none === true}
+            onChange={(event) => update({ none: event.currentTarget.checked })}
           />
         </InlineField>
       </InlineFieldRow>
