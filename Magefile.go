@@ -131,10 +131,18 @@ func Lint() error {
 	return run("go", "tool", "-modfile=.ci/lint.mod", "golangci-lint", "run", "--build-tags=mage", "./...")
 }
 
-// Bench measures ingest and queries. The figures' meaning is in docs/performance.md.
+// Bench measures ingest, beside a raw insert of the same rows, and questions about 30 days. docs/performance.md says what the figures mean.
 func Bench() error {
-	step("Benchmarks")
-	return run("go", "test", "-run", "^$", "-bench", ".", "-benchmem", "-timeout", "60m", "./backend/event", "./backend/queue/wal", "./backend/app")
+	step("Benchmarks: ingest")
+	if err := run("go", "test", "-run", "^$", "-bench", "Ingest|RawInsert", "-benchtime", "1000000x", "-count", "3", "-timeout", "60m", "./collector/sink", "./backend/app"); err != nil {
+		return err
+	}
+	step("Benchmarks: questions about 30 days")
+	if err := run("go", "test", "-run", "^$", "-bench", "ThirtyDays", "-benchtime", "100x", "-timeout", "60m", "./backend/app"); err != nil {
+		return err
+	}
+	step("Benchmarks: parts")
+	return run("go", "test", "-run", "^$", "-bench", ".", "-benchmem", "-timeout", "60m", "./backend/event", "./backend/queue/wal", "./collector/receive")
 }
 
 // Clean removes what was built; data and packages stay.
