@@ -96,27 +96,39 @@ func TestCounterparts(t *testing.T) {
 	}{
 		"5.37 days by hour": {
 			Hour, time.Date(2026, 6, 10, 10, 20, 0, 0, berlin), time.Date(2026, 6, 15, 19, 12, 48, 0, berlin), PreviousPeriod,
-			[]string{"05 01:00", "05 02:00", "10 10:00"}, []string{"10 10:00", "10 11:00", "15 19:00"}, 130,
+			[]string{"05 01:00", "05 02:00", "10 10:00"},
+			[]string{"10 10:00", "10 11:00", "15 19:00"},
+			130,
 		},
 		"one bucket more than the question has": {
 			Hour, time.Date(2026, 6, 10, 10, 10, 0, 0, berlin), time.Date(2026, 6, 10, 12, 0, 0, 0, berlin), PreviousPeriod,
-			[]string{"10 08:00", "10 10:00"}, []string{"10 10:00", "10 12:00"}, 3,
+			[]string{"10 08:00", "10 10:00"},
+			[]string{"10 10:00", "10 12:00"},
+			3,
 		},
 		"a shorter month": {
 			Day, time.Date(2026, 3, 1, 0, 0, 0, 0, berlin), time.Date(2026, 4, 1, 0, 0, 0, 0, berlin), PreviousMonth,
-			[]string{"01 00:00", "28 00:00"}, []string{"01 00:00", "28 00:00"}, 28,
+			[]string{"01 00:00", "28 00:00"},
+			[]string{"01 00:00", "28 00:00"},
+			28,
 		},
 		"a longer month": {
 			Day, time.Date(2026, 4, 1, 0, 0, 0, 0, berlin), time.Date(2026, 5, 1, 0, 0, 0, 0, berlin), PreviousMonth,
-			[]string{"29 00:00", "31 00:00"}, []string{"29 00:00", "01 00:00"}, 31,
+			[]string{"29 00:00", "31 00:00"},
+			[]string{"29 00:00", "01 00:00"},
+			31,
 		},
 		"an hour that the clock leaves out": {
 			Hour, time.Date(2026, 3, 29, 0, 0, 0, 0, berlin), time.Date(2026, 3, 30, 0, 0, 0, 0, berlin), PreviousDay,
-			[]string{"28 01:00", "28 02:00", "28 03:00", "28 23:00"}, []string{"29 01:00", "29 03:30", "29 03:00", "29 23:00"}, 24,
+			[]string{"28 01:00", "28 02:00", "28 03:00", "28 23:00"},
+			[]string{"29 01:00", "29 03:30", "29 03:00", "29 23:00"},
+			24,
 		},
 		"an hour that the clock shows twice": {
 			Hour, time.Date(2026, 10, 26, 0, 0, 0, 0, berlin), time.Date(2026, 10, 27, 0, 0, 0, 0, berlin), PreviousDay,
-			[]string{"25 02:00", "25 02:00 again", "25 03:00"}, []string{"26 02:00", "26 02:30", "26 03:00"}, 25,
+			[]string{"25 02:00", "25 02:00 again", "25 03:00"},
+			[]string{"26 02:00", "26 02:30", "26 03:00"},
+			25,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -30,36 +30,51 @@ func TestGroupsWithoutAnything(t *testing.T) {
 	}{
 		"a group at 0 and none goes, one that has something in any bucket stays whole": {
 			`{"metrics":["executions_failed"],"granularity":"hour","groupBy":["error_type"],"format":"table"}`,
-			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first)}, nil, []string{"io", "io"},
+			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first)},
+			nil,
+			[]string{"io", "io"},
 		},
 		"another metric keeps it": {
 			`{"metrics":["executions_failed","executions"],"granularity":"hour","groupBy":["error_type"],"format":"table"}`,
-			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first), data.NewField("executions", nil, second)}, nil, []string{"io", "odd", "io"},
+			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first), data.NewField("executions", nil, second)},
+			nil,
+			[]string{"io", "odd", "io"},
 		},
 		"so does the period before": {
 			`{"metrics":["executions_failed"],"granularity":"hour","groupBy":["error_type"],"format":"table","compare":"previous_day"}`,
-			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first), data.NewField("executions_failed_previous", nil, second)}, nil, []string{"io", "odd", "io"},
+			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first), data.NewField("executions_failed_previous", nil, second)},
+			nil,
+			[]string{"io", "odd", "io"},
 		},
 		"a rate of 0 says something": {
 			`{"metrics":["executions_failed","failure_rate"],"granularity":"hour","groupBy":["error_type"],"format":"table"}`,
-			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first), data.NewField("failure_rate", nil, first)}, nil, []string{"", "io", "odd", "", "io"},
+			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first), data.NewField("failure_rate", nil, first)},
+			nil,
+			[]string{"", "io", "odd", "", "io"},
 		},
 		"what took no time was there": {
 			`{"metrics":["duration_sum"],"granularity":"hour","groupBy":["error_type"],"format":"table"}`,
-			[]*data.Field{times, groups, data.NewField("duration_sum", nil, first)}, nil, []string{"", "io", "odd", "", "io"},
+			[]*data.Field{times, groups, data.NewField("duration_sum", nil, first)},
+			nil,
+			[]string{"", "io", "odd", "", "io"},
 		},
 		"amounts may cancel each other out": {
 			`{"metrics":["credits"],"granularity":"hour","groupBy":["error_type"],"format":"table"}`,
-			[]*data.Field{times, groups, data.NewField("credits", nil, first)}, nil, []string{"", "io", "odd", "", "io"},
+			[]*data.Field{times, groups, data.NewField("credits", nil, first)},
+			nil,
+			[]string{"", "io", "odd", "", "io"},
 		},
 		"the lowest are those at 0": {
 			`{"metrics":["executions_failed"],"granularity":"hour","groupBy":["error_type"],"format":"table","descending":false}`,
-			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first)}, nil, []string{"", "io", "odd", "", "io"},
+			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first)},
+			nil,
+			[]string{"", "io", "odd", "", "io"},
 		},
 		"an alert rule needs them": {
 			`{"metrics":["executions_failed"],"granularity":"hour","groupBy":["error_type"],"format":"table"}`,
 			[]*data.Field{times, groups, data.NewField("executions_failed", nil, first)},
-			map[string]string{"FromAlert": "true"}, []string{"", "io", "odd", "", "io"},
+			map[string]string{"FromAlert": "true"},
+			[]string{"", "io", "odd", "", "io"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
