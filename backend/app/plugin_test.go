@@ -76,7 +76,7 @@ func pluginContext(t testing.TB, s *server) backend.PluginContext {
 	require.NoError(t, err)
 	return backend.PluginContext{
 		PluginID: app.PluginID,
-		User: &backend.User{Login: "admin", Role: "Admin"},
+		User:     &backend.User{Login: "admin", Role: "Admin"},
 		DataSourceInstanceSettings: &backend.DataSourceInstanceSettings{
 			ID: 1, UID: "flowgauge", Type: app.PluginID, Name: "Flowgauge", JSONData: settings, Updated: time.Now(),
 			DecryptedSecureJSONData: map[string]string{"password": at.Reader.Password},
