@@ -149,13 +149,14 @@ type shown struct {
 
 const panelsScript = `[...document.querySelectorAll('[data-testid^="data-testid Panel header "]')].map(panel => {
 	const body = panel.querySelector('[class*="panel-content"]') ?? panel;
+	const drawn = body.querySelector('canvas, svg') !== null;
 	const says = body.innerText.match(/^(No data.*|Data is missing.*|Data does not have.*|Data outside.*|Unable to.*|Too many points.*|Cannot .*|An unexpected error.*)$/m);
 	return {
 		title: panel.dataset.testid.slice('data-testid Panel header '.length),
 		loading: panel.querySelector('[aria-label="Panel loading bar"]') !== null,
 		failed: panel.querySelector('[aria-label="Panel status"], [data-testid^="data-testid Panel status"]') !== null,
-		blank: body.innerText.trim() === '' && body.querySelector('canvas, svg') === null,
-		says: says ? says[1] : (body.querySelector('.panel-empty')?.innerText ?? ''),
+		blank: !drawn && body.innerText.trim() === '',
+		says: says?.[1] ?? body.querySelector('.panel-empty')?.innerText ?? (drawn || /\d/.test(body.innerText) ? '' : 'No data'), // some write a dash
 	};
 })`
 
