@@ -90,6 +90,7 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 		"GF_PATHS_PLUGINS="+g.PluginDir, "GF_PATHS_PROVISIONING="+filepath.Join(dir, "provisioning"),
 		"GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS="+PluginID,
 		"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH="+filepath.Join(dir, "dashboards", "overview.json"),
+		"GF_DATABASE_WAL=true", // its writers otherwise lock each other out at the first start
 		"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false",
 		"GF_SECURITY_DISABLE_GRAVATAR=true", "GF_NEWS_NEWS_FEED_ENABLED=false",
 		// On loopback whoever can reach the port can also read the data folder.
@@ -125,6 +126,12 @@ func (g Grafana) writeProvisioning(dir string) error {
 		}
 		if err := os.CopyFS(to, files); err != nil {
 			return fmt.Errorf("unpack %s: %w", name, err)
+		}
+	}
+	// Grafana reports an error for each folder that it looks for in vain.
+	for _, name := range []string{"notifiers", "alerting"} {
+		if err := os.MkdirAll(filepath.Join(dir, "provisioning", name), 0o755); err != nil {
+			return fmt.Errorf("create %s: %w", name, err)
 		}
 	}
 	return nil

@@ -22,8 +22,7 @@ import (
 
 // complaints are the errors in Grafana's log that say nothing about Flowgauge.
 var complaints = []string{
-	"provisioning files from directory", // of kinds of which there are none
-	"database is locked",                // its own SQLite, on a busy machine
+	"database is locked", // its own SQLite, on a busy machine
 }
 
 // Grafana, as 'flowgauge up' starts it, shows every dashboard without an error

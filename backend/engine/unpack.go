@@ -74,7 +74,7 @@ func unpack(ctx context.Context, tarball, target string, progress func(int64)) e
 }
 
 func writeLibrary(ctx context.Context, target string, content io.Reader, progress func(int64)) (err error) {
-	file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
+	file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700) //nolint:gosec // A library is executable.
 	if err != nil {
 		return fmt.Errorf("create library: %w", err)
 	}

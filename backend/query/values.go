@@ -32,8 +32,18 @@ var valueSources = []metric.Source{
 	metric.SourceExecutions, metric.SourceSteps, metric.SourceCosts, metric.SourceActivity, metric.SourceIngest,
 }
 
-// Values returns the distinct values of a dimension in a period, in order, for
-// variables and editors. The empty value is left out. The period is widened to
+// volumes is how often a value occurs in a row of a source.
+var volumes = map[metric.Source]string{
+	metric.SourceExecutions: "started + completed + failed",
+	metric.SourceSteps:      "completed + failed + skipped",
+	metric.SourceCosts:      "records",
+	metric.SourceActivity:   "actions",
+	metric.SourceIngest:     "events",
+}
+
+// Values returns the distinct values of a dimension in a period, for variables
+// and editors: the most frequent first, so that a limit keeps those that matter
+// and a variable starts with one that has data. The empty value is left out. The period is widened to
 // whole UTC days, so that the coarsest rollups answer.
 func (e *Engine) Values(ctx context.Context, p access.Principal, r ValuesRequest) ([]string, error) {
 	q, sources, err := e.checkValues(p, r)
@@ -119,7 +129,7 @@ func (q *question) values(dimension, search string, sources []metric.Source) sta
 	branches := make([]string, len(sources))
 	for i, s := range sources {
 		columns := dimensionsOf(s)
-		value := "CAST(" + text(columns[dimension]) + ", 'String') AS value"
+		value := "CAST(" + text(columns[dimension]) + ", 'String') AS value, toUInt64(" + volumes[s] + ") AS volume"
 		if s == metric.SourceIngest {
 			branches[i] = fmt.Sprintf("    SELECT %s\n    FROM ingest_log\n    WHERE tenant = {tenant:String} AND %s%s",
 				value, within("minute", days, b.seconds), q.conditions(b, columns))
@@ -132,11 +142,12 @@ func (q *question) values(dimension, search string, sources []metric.Source) sta
 		}
 		branches[i] = q.current(b, rollupSources[s], seg, value)
 	}
-	return statement{params: b.params, sql: fmt.Sprintf(`SELECT DISTINCT value
+	return statement{params: b.params, sql: fmt.Sprintf(`SELECT value
 FROM (
 %s
 )
 WHERE value != '' AND positionCaseInsensitiveUTF8(value, %s) > 0
-ORDER BY value
+GROUP BY value
+ORDER BY sum(volume) DESC, value
 LIMIT %d`, strings.Join(branches, "\n    UNION ALL\n"), b.bind(search, "String"), q.limit)}
 }

@@ -101,7 +101,7 @@ func (s *stream) execute(e *execution, r rng) (int64, bool) {
 	e.version = s.p.version(w, e.start)
 	e.effect = s.p.effect(w, e.version)
 	s.phase(e, "started", e.start)
-	if r.chance(0.003) {
+	if r.chance(0.0003) {
 		e.crash = e.start + int64(r.logNormal(1500, 1))
 	}
 	end := e.start
