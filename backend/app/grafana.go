@@ -130,7 +130,7 @@ func (g Grafana) writeProvisioning(dir string) error {
 	}
 	// Grafana reports an error for each folder that it looks for in vain.
 	for _, name := range []string{"notifiers", "alerting"} {
-		if err := os.MkdirAll(filepath.Join(dir, "provisioning", name), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(dir, "provisioning", name), 0o750); err != nil {
 			return fmt.Errorf("create %s: %w", name, err)
 		}
 	}
