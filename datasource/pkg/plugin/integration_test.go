@@ -158,7 +158,7 @@ func TestResources(t *testing.T) {
 	period := fmt.Sprintf("&from=%d&to=%s", day.From.UnixMilli(), url.QueryEscape(day.To.Format(time.RFC3339)))
 	status, _ = g.get("values?dimension=workflow"+period, &values)
 	require.Equal(t, 200, status)
-	require.Equal(t, []string{"mail", "sync"}, values.Values)
+	require.Equal(t, []string{"sync", "mail"}, values.Values)
 	g.get("values?dimension=workflow&search=SY&limit=1"+period, &values)
 	require.Equal(t, []string{"sync"}, values.Values)
 	g.get("values?dimension=workflow&search=zzz", &values)
