@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -94,12 +95,33 @@ type Query struct {
 }
 
 // Do runs a statement. Its error is an *Error, or the context's error.
+//
+// A question that met a dead connection, as all of the pool's are after the
+// server was started again, is asked once more on another one. A statement that
+// changes something never is: it may have been carried out.
 func (c *Client) Do(ctx context.Context, q Query) error {
-	pool, err := c.connect(ctx)
-	if err != nil {
-		return classify(err)
-	}
 	params, err := parameters(q.Params)
+	if err != nil {
+		return err
+	}
+	answered := false
+	if inner := q.OnResult; inner != nil {
+		q.OnResult = func(ctx context.Context, block proto.Block) error {
+			answered = true
+			return inner(ctx, block)
+		}
+	}
+	question := q.Result != nil && q.Input == nil
+	for attempt := 0; ; attempt++ {
+		err := c.do(ctx, q, params)
+		if err == nil || !question || answered || attempt >= c.cfg.MaxConns || !errors.Is(err, io.EOF) || ctx.Err() != nil {
+			return classify(err)
+		}
+	}
+}
+
+func (c *Client) do(ctx context.Context, q Query, params []proto.Parameter) error {
+	pool, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -119,7 +141,7 @@ func (c *Client) Do(ctx context.Context, q Query) error {
 		cq.Result = (&proto.Results{}).Auto()
 		cq.OnResult = func(context.Context, proto.Block) error { return nil }
 	}
-	return classify(pool.Do(ctx, cq))
+	return pool.Do(ctx, cq)
 }
 
 // Exec runs a statement that returns nothing of interest.
