@@ -55,12 +55,12 @@ const codeIncomplete = "incomplete_body"
 // hints say what to do about an answer.
 var hints = map[int]string{
 	http.StatusBadRequest:            "the body is not what the collector expects: check that it is NDJSON, one event a line",
-	http.StatusUnauthorized:          "the API key is missing, wrong, expired or revoked: create one with `flowgauge keys create --scope ingest` and pass it with --key or FLOWGAUGE_KEY",
+	http.StatusUnauthorized:          "the API key is missing, wrong, expired or revoked: the administrator's is in DATA-DIR/admin.key; pass one with --key-file or FLOWGAUGE_API_KEY",
 	http.StatusForbidden:             "the API key is valid but may not write events: it needs the ingest scope, and the cross-tenant one to write for other tenants",
 	http.StatusNotFound:              "nothing takes events at this URL: check host, port and path prefix (" + Path + " is appended)",
 	http.StatusMethodNotAllowed:      "this URL takes no events: check host, port and path prefix, and whether a proxy redirects http to https",
 	http.StatusRequestEntityTooLarge: "the request is larger than the collector's limit: send smaller batches or raise the limit of the collector or of the proxy before it",
-	http.StatusUnsupportedMediaType:  "the collector does not take this content type or compression: try --encoding gzip",
+	http.StatusUnsupportedMediaType:  "the collector does not take this content type or compression: is it a Flowgauge collector, and as new as this program?",
 	http.StatusTooManyRequests:       "the key's rate limit or the collector's capacity is reached: send slower",
 	http.StatusServiceUnavailable:    "the collector cannot store events at the moment: its log's disk may be full, or its queue away",
 	http.StatusOK:                    "something other than a collector answers at this URL",
