@@ -57,6 +57,7 @@ type Variable struct {
 	Query      json.RawMessage `json:"query"` // of its type
 	Multi      bool            `json:"multi"`
 	IncludeAll bool            `json:"includeAll"`
+	Sort       int             `json:"sort"` // 0 is as the datasource gives them: the most frequent first
 }
 
 // Dimension returns the dimension whose values the variable lists, or "".
@@ -154,8 +155,9 @@ type FieldConfig struct {
 
 // FieldDefaults hold for all fields.
 type FieldDefaults struct {
-	Unit  string `json:"unit"`
-	Links []Link `json:"links"`
+	Unit   string          `json:"unit"`
+	Links  []Link          `json:"links"`
+	Custom json.RawMessage `json:"custom"` // of the panel's kind
 }
 
 // Override holds for the fields that it matches.

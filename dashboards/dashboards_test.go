@@ -100,6 +100,7 @@ func TestVariables(t *testing.T) {
 			_, known := metric.LookupDimension(v.Dimension())
 			require.True(t, known, "variable %s lists %q", v.Name, v.Dimension())
 			require.Equal(t, v.Multi, v.IncludeAll, "%s: several and All go together", v.Name)
+			require.Equal(t, v.Multi, v.Sort != 0, "%s: a list to look things up in is sorted; one without All opens on its first value, the most frequent", v.Name)
 		}
 	})
 }
@@ -164,6 +165,52 @@ func TestPanelHead(t *testing.T) {
 		require.Contains(t, types, p.Type, "a kind that Grafana 10.1 and the console both have")
 		requireDatasource(t, p.Datasource)
 		require.NotEmpty(t, p.Targets)
+	})
+}
+
+// Below a plot, Grafana gives a legend a third of the height: three or four
+// rows, and the rest out of sight.
+func TestLegendsOfGroupsStandBesideThePlot(t *testing.T) {
+	eachPanel(t, func(t *testing.T, _ *Dashboard, p *Panel) {
+		if p.Type != "timeseries" && p.Type != "piechart" {
+			return
+		}
+		var o struct {
+			Legend struct {
+				Placement string `json:"placement"`
+			} `json:"legend"`
+		}
+		require.NoError(t, json.Unmarshal(p.Options, &o))
+		for _, q := range p.Targets {
+			require.Equal(t, len(q.GroupBy) > 0, o.Legend.Placement == "right")
+		}
+	})
+}
+
+// Of a period without events the plugin gives a table's row and no series: the
+// line of the previous period would come and go.
+func TestStatsAskForWholePeriods(t *testing.T) {
+	eachTarget(t, func(t *testing.T, _ *Dashboard, p *Panel, q *Target) {
+		if p.Type == "stat" && q.Compare != "" {
+			require.Equal(t, "none", q.Granularity)
+		}
+	})
+}
+
+func TestPercentilesOfDurationsAreLogarithmic(t *testing.T) {
+	percentile := regexp.MustCompile(`duration_p\d+$`)
+	eachPanel(t, func(t *testing.T, _ *Dashboard, p *Panel) {
+		if p.Type != "timeseries" || !slices.ContainsFunc(p.Targets[0].Metrics, percentile.MatchString) {
+			return
+		}
+		var custom struct {
+			ScaleDistribution struct {
+				Type string `json:"type"`
+			} `json:"scaleDistribution"`
+		}
+		require.NoError(t, json.Unmarshal(p.FieldConfig.Defaults.Custom, &custom))
+		require.Equal(t, "log", custom.ScaleDistribution.Type)
+		require.Contains(t, p.Description, "logarithmic")
 	})
 }
 
