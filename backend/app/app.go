@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -120,6 +121,11 @@ func (a *App) Run(ctx context.Context) error {
 		return err
 	}
 	a.keys = keystore.New(a.database.writer, a.log)
+	if a.opts.Roles.Collector {
+		if err := a.keys.UseCache(filepath.Join(a.cfg.DataDir, "keys.json")); err != nil {
+			return err
+		}
+	}
 	if a.opts.Roles.Collector {
 		intake, err := newIntake(a)
 		if err != nil {

@@ -93,8 +93,9 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 		"GF_DATABASE_WAL=true", // its writers otherwise lock each other out at the first start
 		"GF_ANALYTICS_REPORTING_ENABLED=false", "GF_ANALYTICS_CHECK_FOR_UPDATES=false", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false",
 		"GF_SECURITY_DISABLE_GRAVATAR=true", "GF_NEWS_NEWS_FEED_ENABLED=false",
-		// On loopback whoever can reach the port can also read the data folder.
-		"GF_AUTH_ANONYMOUS_ENABLED=true", "GF_AUTH_ANONYMOUS_ORG_ROLE=Admin",
+		// No login where only this machine's users can come in; elsewhere Grafana's
+		// own accounts.
+		"GF_AUTH_ANONYMOUS_ENABLED="+strconv.FormatBool(isLoopback(host)), "GF_AUTH_ANONYMOUS_ORG_ROLE=Admin",
 		"FLOWGAUGE_DASHBOARDS="+filepath.Join(dir, "dashboards"),
 		"FLOWGAUGE_CLICKHOUSE_HOST="+dbHost, "FLOWGAUGE_CLICKHOUSE_PORT="+dbPort,
 		"FLOWGAUGE_CLICKHOUSE_USER="+endpoint.User, "FLOWGAUGE_CLICKHOUSE_PASSWORD="+endpoint.Password,
@@ -115,6 +116,11 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 		return nil
 	}
 	return fmt.Errorf("grafana ended (%w): see %s", err, logs.Name())
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // writeProvisioning unpacks the files that this program carries.

@@ -94,6 +94,26 @@ type Query struct {
 	OnProgress func(ctx context.Context, p proto.Progress) error
 }
 
+// pinned are settings that change what a statement means. A server's profile may
+// have set them otherwise; figures must not depend on it.
+var pinned = []ch.Setting{
+	{Key: "join_use_nulls", Value: "0", Important: true},
+	{Key: "aggregate_functions_null_for_empty", Value: "0", Important: true},
+	{Key: "transform_null_in", Value: "0", Important: true},
+	{Key: "timeout_overflow_mode", Value: "throw", Important: true},
+	{Key: "read_overflow_mode", Value: "throw", Important: true},
+	{Key: "group_by_overflow_mode", Value: "throw", Important: true},
+	{Key: "join_overflow_mode", Value: "throw", Important: true},
+	{Key: "set_overflow_mode", Value: "throw", Important: true},
+}
+
+// writing are those of statements that store something: a backfill may touch any
+// number of months, and an answer must mean that the rows are there.
+var writing = []ch.Setting{
+	{Key: "async_insert", Value: "0", Important: true},
+	{Key: "max_partitions_per_insert_block", Value: "0", Important: true},
+}
+
 // Do runs a statement. Its error is an *Error, or the context's error.
 //
 // A question that met a dead connection, as all of the pool's are after the
@@ -134,6 +154,10 @@ func (c *Client) do(ctx context.Context, q Query, params []proto.Parameter) erro
 		OnResult:   q.OnResult,
 		OnProgress: q.OnProgress,
 	}
+	cq.Settings = append(cq.Settings, pinned...)
+	if q.Result == nil {
+		cq.Settings = append(cq.Settings, writing...)
+	}
 	for k, v := range q.Settings {
 		cq.Settings = append(cq.Settings, ch.Setting{Key: k, Value: v, Important: true})
 	}
@@ -151,11 +175,7 @@ func (c *Client) Exec(ctx context.Context, sql string, params map[string]any) er
 
 // Insert sends columns into a table in one statement.
 func (c *Client) Insert(ctx context.Context, table string, input proto.Input) error {
-	return c.Do(ctx, Query{
-		SQL:      input.Into(table),
-		Input:    input,
-		Settings: map[string]string{"async_insert": "0"},
-	})
+	return c.Do(ctx, Query{SQL: input.Into(table), Input: input})
 }
 
 // Ping reports whether the server answers.

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"errors"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,11 +74,11 @@ func TestDecodeFields(t *testing.T) {
 		},
 		"step": {
 			`{"status":"completed","startTime":"2024-05-31T10:00:00Z","endTime":"2024-05-31T10:00:01.5Z","duration":1200,
-			"id":"s1","executionId":"e1","stepId":"a","stepType":"http","inputSize":9007199254740993,"outputSize":0,"creditsUsed":"0.5",
+			"id":"s1","executionId":"e1","stepId":"a","stepType":"http","inputSize":9007199254740991,"outputSize":0,"creditsUsed":"0.5",
 			"workflowId":"w","workflowVersion":1,"userId":"u","dependsOn":["x","y"],"queuedTime":"2024-05-31T10:00:00Z","attempt":1,"kind":"step"}`,
 			func(e *Event) {
 				e.Kind, e.Status, e.ID, e.ExecutionID, e.StepID, e.StepType = KindStep, StatusCompleted, "s1", "e1", "a", "http"
-				e.EndTime, e.Duration, e.InputSize, e.Credits = may31+1500, 1200, 9007199254740993, Decimal{Lo: 5e14}
+				e.EndTime, e.Duration, e.InputSize, e.Credits = may31+1500, 1200, 9007199254740991, Decimal{Lo: 5e14}
 				e.WorkflowID, e.WorkflowVersion, e.UserID, e.DependsOn = "w", 1, "u", []string{"x", "y"}
 				e.QueuedTime, e.Attempt = may31, 1
 			},
@@ -179,7 +178,8 @@ func TestDecodeFaults(t *testing.T) {
 		{but(t, goodStep, `completed`, `started`), CodeInvalidStatus, "status"},
 		{but(t, goodStep, `"duration":5`, `"endTime":"2024-05-31T09:59:59.999Z"`), CodeEndBeforeStart, "endTime"},
 		{with(but(t, goodStep, `completed`, `skipped`), `"endTime":"2024-05-31T09:59:59.999Z"`), CodeEndBeforeStart, "endTime"},
-		{but(t, goodStep, `"duration":5`, `"duration":9223372036854775807`), CodeTimeOutOfRange, "duration"},
+		{but(t, goodStep, `"duration":5`, `"duration":4102444800000`), CodeTimeOutOfRange, "duration"},
+		{but(t, goodStep, `"duration":5`, `"duration":4102444800001`), CodeOutOfRange, "duration"},
 		{but(t, goodCost, `,"credits":1`, ``), CodeMissingField, "credits"},
 		{but(t, goodActivity, `,"action":"login"`, ``), CodeMissingField, "action"},
 
@@ -262,8 +262,8 @@ func TestDecodeLimitsAreInclusive(t *testing.T) {
 		with(goodActivity, `"metadata":{"a":"`+strings.Repeat("x", MaxMetadataBytes-8)+`"}`),
 		with(goodActivity, `"metadata":`+deep),
 		with(goodStep, `"dependsOn":["a"`+strings.Repeat(`,"b"`, MaxDependsOn-1)+`]`),
-		with(goodStep, `"outputSize":9223372036854775807,"attempt":4294967295`),
-		with(goodActivity, `"duration":9223372036854775807`),
+		with(goodStep, `"outputSize":9007199254740992,"attempt":4294967295`),
+		with(goodActivity, `"duration":4102444800000`),
 		but(t, goodCost, `2024-05-31T10:00:00Z`, `2099-12-31T23:59:59.999999Z`),
 		but(t, goodCost, `2024-05-31T10:00:00Z`, `1970-01-01T00:00:00Z`),
 	} {
@@ -276,13 +276,13 @@ func TestDecodeLimitsAreInclusive(t *testing.T) {
 func TestDecodeDurations(t *testing.T) {
 	for in, want := range map[string]int64{
 		"0": 0, "-0": 0, "0.4": 0, "0.5": 1, "1.4999": 1, "2.5": 3, "1e3": 1000, "1.5E+1": 15, "1072732480": 1072732480,
-		"9007199254740992.0": 1 << 53, "9007199254740993": 1<<53 + 1, "9223372036854775807": math.MaxInt64, "1e-400": 0,
+		"4102444799999.4": 4_102_444_799_999, "4102444800000": MaxDuration, "1e-400": 0,
 	} {
 		e, fault := one(t, with(goodActivity, `"duration":`+in), testOptions)
 		require.Nil(t, fault, in)
 		require.Equal(t, want, e.Duration, in)
 	}
-	for in, want := range map[string]int64{"3": 3, "3.0": 3, "30e-1": 3, "0.3e1": 3, "-0": 0, "9.223372036854775807e18": math.MaxInt64} {
+	for in, want := range map[string]int64{"3": 3, "3.0": 3, "30e-1": 3, "0.3e1": 3, "-0": 0, "9.007199254740992e15": MaxSize} {
 		e, fault := one(t, with(goodStep, `"inputSize":`+in), testOptions)
 		require.Nil(t, fault, in)
 		require.Equal(t, want, e.InputSize, in)

@@ -48,6 +48,10 @@ const (
 	MaxMetadataBytes = 64 << 10
 	MaxMetadataDepth = 32
 	MaxDependsOn     = 1000
+
+	// Sums of what is below these limits stay far from overflowing.
+	MaxDuration = 4_102_444_800_000 // ms: 130 years, the range of accepted times
+	MaxSize     = 1 << 53           // bytes
 )
 
 // Error says what is wrong with one event, or with a request.

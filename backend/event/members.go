@@ -123,8 +123,11 @@ func (d *decoder) duration(f field) bool {
 		return false
 	}
 	ms, code := parseDuration(b)
+	if code == "" && ms > MaxDuration {
+		code = CodeOutOfRange
+	}
 	if code != "" {
-		d.fault(code, f, fieldNames[f]+" must be milliseconds from 0 to 9223372036854775807, not "+quote(b))
+		d.fault(code, f, fieldNames[f]+" must be milliseconds from 0 to "+itoa(MaxDuration)+", not "+quote(b))
 		return true
 	}
 	d.e.Duration = ms

@@ -141,9 +141,9 @@ func (d *decoder) field(f field) bool {
 	case fieldDuration:
 		return d.duration(f)
 	case fieldInputSize:
-		return d.count(f, 1<<63-1, func(n int64) { d.e.InputSize = n })
+		return d.count(f, MaxSize, func(n int64) { d.e.InputSize = n })
 	case fieldOutputSize:
-		return d.count(f, 1<<63-1, func(n int64) { d.e.OutputSize = n })
+		return d.count(f, MaxSize, func(n int64) { d.e.OutputSize = n })
 	case fieldWorkflowVersion:
 		return d.count(f, 1<<32-1, func(n int64) { d.e.WorkflowVersion = uint32(n) })
 	case fieldAttempt:

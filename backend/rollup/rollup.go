@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -121,28 +122,38 @@ func (r *Roller) Run(ctx context.Context) error {
 // Settle recomputes every bucket that is marked now and returns how many
 // minutes there were.
 func (r *Roller) Settle(ctx context.Context) (int, error) {
-	now, err := r.serverTime(ctx)
+	now, err := serverTime(ctx, r.client)
 	if err != nil {
 		return 0, err
 	}
 	total := 0
+	var errs []error
 	for _, k := range kinds { // executions first: they mark steps
 		marked, err := r.marked(ctx, k)
 		if err != nil {
-			return total, err
+			return total, errors.Join(append(errs, err)...)
 		}
 		pending := r.metrics.pending.WithLabelValues(k.name)
 		left := len(marked)
 		pending.Set(float64(left))
-		for _, c := range chunks(marked, r.chunk) {
+		// The newest first: they are what people look at. One that fails, for want
+		// of memory say, does not hold up the others.
+		for _, c := range slices.Backward(chunks(marked, r.chunk)) {
 			if err := r.rewrite(ctx, k, c); err != nil {
-				return total, fmt.Errorf("%s of %s: %w", k.name, c.String(), err)
+				if ctx.Err() != nil {
+					return total, ctx.Err()
+				}
+				errs = append(errs, fmt.Errorf("%s of %s: %w", k.name, c.String(), err))
+				continue
 			}
 			total += len(c.minutes)
 			left -= len(c.minutes)
 			pending.Set(float64(left))
 			r.metrics.minutes.WithLabelValues(k.name).Add(float64(len(c.minutes)))
 		}
+	}
+	if len(errs) > 0 {
+		return total, errors.Join(errs...)
 	}
 	if behind := now - uint64(slack.Microseconds()); behind > r.since {
 		r.since = behind

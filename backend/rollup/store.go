@@ -11,9 +11,9 @@ import (
 )
 
 // serverTime returns the server's clock in microseconds.
-func (r *Roller) serverTime(ctx context.Context) (uint64, error) {
+func serverTime(ctx context.Context, client *clickhouse.Client) (uint64, error) {
 	var now proto.ColUInt64
-	err := r.client.Do(ctx, clickhouse.Query{
+	err := client.Do(ctx, clickhouse.Query{
 		SQL:    "SELECT toUInt64(toUnixTimestamp64Micro(now64(6))) AS now",
 		Result: proto.Results{{Name: "now", Data: &now}},
 	})
@@ -69,15 +69,16 @@ type versioned struct {
 func (r *Roller) rewrite(ctx context.Context, k kind, c chunk) error {
 	began := time.Now()
 	from, to := c.span()
-	now, current, err := r.versions(ctx, k, from, to)
+	params := map[string]any{
+		"kind": k.name, "from": from, "to": to,
+		"minutes": c.minutes, "quarters": c.quarters, "days": c.days,
+	}
+	now, current, err := r.versions(ctx, params)
 	if err != nil {
 		return err
 	}
 	now &^= 1
-	params := map[string]any{
-		"from": from, "to": to, "version": now,
-		"minutes": c.minutes, "quarters": c.quarters, "days": c.days,
-	}
+	params["version"] = now
 	var rewritten []versioned
 	for _, l := range []struct {
 		level, odd string
@@ -115,19 +116,20 @@ type at struct {
 }
 
 // versions returns the server's time in microseconds and the current versions
-// of a span's buckets.
-func (r *Roller) versions(ctx context.Context, k kind, from, to int64) (now uint64, current map[at]uint64, err error) {
+// of a chunk's buckets.
+func (r *Roller) versions(ctx context.Context, params map[string]any) (now uint64, current map[at]uint64, err error) {
 	var level, tenant proto.ColStr
 	var start proto.ColInt64
 	var version proto.ColUInt64
 	current = map[at]uint64{}
 	err = r.client.Do(ctx, clickhouse.Query{
 		SQL: `SELECT toString(level) AS l, tenant AS t, toInt64(toUnixTimestamp(bucket)) AS b, max(version) AS v FROM bucket_versions
-WHERE kind = {kind:String} AND level IN ('minute', 'quarter', 'day') AND ` + bucketsInSpan + `
+WHERE kind = {kind:String} AND ` + bucketsInSpan + ` AND (
+    level = 'minute' AND ` + in("bucket", "minutes") + ` OR level = 'quarter' AND ` + in("bucket", "quarters") + ` OR level = 'day' AND ` + in("bucket", "days") + `)
 GROUP BY level, tenant, bucket
 UNION ALL
 SELECT 'now', '', 0, toUInt64(toUnixTimestamp64Micro(now64(6)))`,
-		Params: map[string]any{"kind": k.name, "from": from, "to": to},
+		Params: params,
 		Result: proto.Results{{Name: "l", Data: &level}, {Name: "t", Data: &tenant}, {Name: "b", Data: &start}, {Name: "v", Data: &version}},
 		OnResult: func(context.Context, proto.Block) error {
 			for i := range version.Rows() {

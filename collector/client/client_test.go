@@ -123,7 +123,7 @@ func TestSendRetries(t *testing.T) {
 
 func TestSendRefused(t *testing.T) {
 	for status, want := range map[int]string{
-		400: "NDJSON", 401: "keys create", 403: "ingest scope", 404: "check host",
+		400: "NDJSON", 401: "admin.key", 403: "ingest scope", 404: "check host",
 		405: "takes no events", 413: "smaller batches", 415: "content type or compression", 200: "something other than a collector",
 	} {
 		c, n := serve(t, func(_ int, w http.ResponseWriter, _ *http.Request) {

@@ -19,6 +19,7 @@ type batch struct {
 	counts map[countKey]*tally
 	first  queue.Version
 	events int
+	bytes  int // of their records
 	event  event.Event
 	letter event.DeadLetter
 	last   mark // events come in the order of time: most marks repeat
@@ -66,7 +67,7 @@ func (b *batch) reset() {
 	b.dead.input.Reset()
 	clear(b.marks)
 	clear(b.counts)
-	b.first, b.events, b.last = 0, 0, mark{}
+	b.first, b.events, b.bytes, b.last = 0, 0, 0, mark{}
 }
 
 // add decodes a record of the log into columns. A record that cannot be decoded
@@ -77,6 +78,7 @@ func (b *batch) add(r queue.Record) error {
 		b.first = r.Version
 	}
 	b.events++
+	b.bytes += len(r.Data)
 	switch event.RecordType(r.Data) {
 	case event.RecordEvent:
 		if err := event.DecodeBinary(r.Data, &b.event); err != nil {

@@ -103,16 +103,23 @@ func (s *Sink) Run(ctx context.Context) error {
 	}
 }
 
+// A batch is bounded in bytes too: ClickHouse takes no block that compresses to
+// more than 1 GiB, and events may carry long messages and metadata.
+const (
+	batchBytes = 64 << 20
+	fetchSize  = 2000
+)
+
 // fill fetches until the batch is full or has lingered.
 func (s *Sink) fill(ctx context.Context) error {
 	var deadline context.Context
 	var cancel context.CancelFunc
-	for s.batch.events < s.cfg.BatchSize {
+	for s.batch.events < s.cfg.BatchSize && s.batch.bytes < batchBytes {
 		wait := ctx
 		if deadline != nil {
 			wait = deadline
 		}
-		records, err := s.cfg.Consumer.Fetch(wait, s.cfg.BatchSize-s.batch.events)
+		records, err := s.cfg.Consumer.Fetch(wait, min(fetchSize, s.cfg.BatchSize-s.batch.events))
 		if err != nil && wait.Err() == nil {
 			return err
 		}

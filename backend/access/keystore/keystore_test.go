@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -81,7 +83,9 @@ func TestKeysSurvive(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, store.Put(t.Context(), key))
 
+	cache := filepath.Join(t.TempDir(), "keys.json")
 	again := keystore.New(first, slog.New(slog.DiscardHandler))
+	require.NoError(t, again.UseCache(cache))
 	require.NoError(t, again.Refresh(t.Context()))
 	_, err = again.Authenticate(request(secret))
 	require.NoError(t, err)
@@ -95,6 +99,17 @@ func TestKeysSurvive(t *testing.T) {
 	require.Error(t, again.Refresh(t.Context()))
 	_, err = again.Authenticate(request(secret))
 	require.NoError(t, err)
+
+	started := keystore.New(first, slog.New(slog.DiscardHandler))
+	require.NoError(t, started.UseCache(cache))
+	_, err = started.Authenticate(request(secret))
+	require.NoError(t, err, "started while the database is away")
+	text, err := os.ReadFile(cache)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), secret)
+	info, err := os.Stat(cache)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
 
 func TestGenerate(t *testing.T) {

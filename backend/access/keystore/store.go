@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,10 @@ type Store struct {
 	client *clickhouse.Client
 	log    *slog.Logger
 	keys   atomic.Pointer[map[string]Key]
+
+	mu     sync.Mutex // one refresh at a time
+	cache  string
+	cached []byte
 }
 
 // New returns an empty store; call Refresh or Run.
@@ -33,6 +38,8 @@ func New(client *clickhouse.Client, log *slog.Logger) *Store {
 
 // Refresh reads all keys.
 func (s *Store) Refresh(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var (
 		id, tenant, name proto.ColStr
 		hash             = proto.ColFixedStr{Size: sha256.Size}
@@ -75,6 +82,9 @@ func (s *Store) Refresh(ctx context.Context) error {
 		return fmt.Errorf("read API keys: %w", err)
 	}
 	s.keys.Store(&keys)
+	if err := s.save(keys); err != nil {
+		s.log.Warn("API keys are not cached; a start without the database would let nobody in", "error", err)
+	}
 	return nil
 }
 

@@ -44,17 +44,24 @@ collector has recomputed them. Right figures stay as they are, so it may be repe
 			}
 			defer client.Close()
 			ctx := cmd.Context()
-			if err := rollup.Mark(ctx, client, tenant, begin, end); err != nil {
+			marked, err := rollup.Mark(ctx, client, tenant, begin, end)
+			if err != nil {
 				return err
 			}
-			first := uint64(0)
+			first, last, changed := uint64(0), uint64(0), time.Now()
 			for {
-				pending, err := rollup.Pending(ctx, client)
+				pending, err := rollup.Pending(ctx, client, marked)
 				if err != nil {
 					return err
 				}
 				first = max(first, pending)
 				fmt.Fprintf(cmd.ErrOrStderr(), "\r%d of %d minutes recomputed   ", first-pending, first)
+				if pending != last {
+					last, changed = pending, time.Now()
+				} else if time.Since(changed) > time.Minute {
+					fmt.Fprintln(cmd.ErrOrStderr(), "\nnothing was recomputed for a minute: is a collector running, and what does its /readyz say?")
+					changed = time.Now()
+				}
 				if pending == 0 {
 					fmt.Fprintln(cmd.ErrOrStderr())
 					return nil

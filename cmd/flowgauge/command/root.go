@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,7 @@ func Execute() int {
 		return 0
 	case errors.Is(err, errRejected):
 		return 3
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
 		fmt.Fprintln(os.Stderr, "flowgauge:", err, "\nRun 'flowgauge --help', or a command with --help.")
 		return 2
 	}

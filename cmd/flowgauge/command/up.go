@@ -48,13 +48,16 @@ start finds the data again.`,
 			if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 				return fmt.Errorf("create the data folder: %w", err)
 			}
+			if cfg.ClickHouse.Addr != "" && !cmd.Flags().Changed("history") && !noSimulate {
+				noSimulate = true // nobody wants invented events in a database of their own unasked
+			}
 			u := &up{cfg: cfg, out: &lineWriter{w: cmd.OutOrStdout()}, history: history, platform: p, pluginDir: pluginDir, grafanaListen: grafanaListen}
 			return u.run(cmd.Context(), !noSimulate, !noGrafana)
 		},
 	}
 	addHTTPFlag(cmd)
 	p.flags(cmd, "60d", 2) // two months, so that one can be compared with the other
-	cmd.Flags().BoolVar(&noSimulate, "no-simulate", false, "take in only what is sent; simulate nothing")
+	cmd.Flags().BoolVar(&noSimulate, "no-simulate", false, "take in only what is sent; simulate nothing (the default with a ClickHouse of yours, unless --history is given)")
 	cmd.Flags().BoolVar(&noGrafana, "no-grafana", false, "do not start Grafana")
 	cmd.Flags().StringVar(&pluginDir, "plugin-dir", defaultPluginDir(), "folder that holds the built Grafana plugin's folder")
 	cmd.Flags().StringVar(&grafanaListen, "grafana", "127.0.0.1:3000", "HOST:PORT of Grafana")
@@ -97,7 +100,7 @@ func (u *up) run(ctx context.Context, withSimulation, withGrafana bool) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(gctx) })
 	group.Go(func() error {
-		if !awaitReady(gctx, a) {
+		if !awaitReady(gctx, a, u.out.line) {
 			return nil
 		}
 		u.announce(a)
@@ -168,15 +171,19 @@ func (u *up) simulate(ctx context.Context, a *app.App) error {
 }
 
 // awaitReady waits until the app works; false when ctx ended first.
-func awaitReady(ctx context.Context, a *app.App) bool {
-	for a.Ready() != nil {
+func awaitReady(ctx context.Context, a *app.App, waiting func(format string, args ...any)) bool {
+	for {
+		err := a.Ready()
+		if err == nil {
+			return true
+		}
+		waiting("  %v", err)
 		select {
 		case <-ctx.Done():
 			return false
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return true
 }
 
 // lineWriter lets several goroutines print whole lines.
