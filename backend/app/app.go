@@ -98,6 +98,9 @@ func (a *App) Addr() string { return a.listener.Addr().String() }
 // URL is where HTTP is served.
 func (a *App) URL() string { return "http://" + a.Addr() }
 
+// ErrStarting is what Ready returns until the database was asked for the first time.
+var ErrStarting = errors.New("starting")
+
 // Ready reports whether everything works that the process is there for; its
 // error says what does not.
 func (a *App) Ready() error {
@@ -105,7 +108,7 @@ func (a *App) Ready() error {
 		if why := a.waiting.Load(); why != nil {
 			return fmt.Errorf("waiting for the database: %s", *why)
 		}
-		return errors.New("starting")
+		return ErrStarting
 	}
 	if a.intake != nil {
 		return a.intake.err()

@@ -62,6 +62,10 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 	if _, err := os.Stat(filepath.Join(g.PluginDir, PluginID, "module.js")); err != nil {
 		return fmt.Errorf("the datasource plugin is not built in %s: run 'go tool mage build'", g.PluginDir)
 	}
+	plugins, err := filepath.Abs(g.PluginDir) // Grafana works in another folder
+	if err != nil {
+		return fmt.Errorf("plugin folder %q: %w", g.PluginDir, err)
+	}
 	dir := filepath.Join(g.DataDir, "grafana")
 	if err := g.writeProvisioning(dir); err != nil {
 		return err
@@ -87,7 +91,7 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 	cmd.Env = append(os.Environ(),
 		"GF_SERVER_HTTP_ADDR="+host, "GF_SERVER_HTTP_PORT="+port,
 		"GF_PATHS_DATA="+filepath.Join(dir, "data"), "GF_PATHS_LOGS="+filepath.Join(dir, "logs"),
-		"GF_PATHS_PLUGINS="+g.PluginDir, "GF_PATHS_PROVISIONING="+filepath.Join(dir, "provisioning"),
+		"GF_PATHS_PLUGINS="+plugins, "GF_PATHS_PROVISIONING="+filepath.Join(dir, "provisioning"),
 		"GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS="+PluginID,
 		"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH="+filepath.Join(dir, "dashboards", "overview.json"),
 		"GF_DATABASE_WAL=true", // its writers otherwise lock each other out at the first start

@@ -15,6 +15,9 @@ func (a *App) handler() (http.Handler, error) {
 		a.log.Error("a handler panicked", "path", c.FullPath(), "panic", what)
 		c.AbortWithStatus(http.StatusInternalServerError)
 	}))
+	router.GET("/", func(c *gin.Context) {
+		c.String(http.StatusOK, "Flowgauge. Events go to /api/v1/events, questions to /api/v1/analytics; /api/v1/analytics/openapi.yaml describes it.\n")
+	})
 	// alive: the process runs. ready: it does what it is there for.
 	router.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	router.GET("/readyz", func(c *gin.Context) {

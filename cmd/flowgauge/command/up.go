@@ -177,7 +177,9 @@ func awaitReady(ctx context.Context, a *app.App, waiting func(format string, arg
 		if err == nil {
 			return true
 		}
-		waiting("  %v", err)
+		if !errors.Is(err, app.ErrStarting) {
+			waiting("  %v", err)
+		}
 		select {
 		case <-ctx.Done():
 			return false
