@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -13,8 +14,8 @@ import (
 // maxErrors is the most errors that an answer lists. The dead letters have all.
 const maxErrors = 1000
 
-// eventError says why one event was rejected.
-type eventError struct {
+// EventError says why one event was rejected.
+type EventError struct {
 	Index   int        `json:"index"`
 	ID      string     `json:"id"`
 	Code    event.Code `json:"code"`
@@ -22,14 +23,16 @@ type eventError struct {
 	Message string     `json:"message"`
 }
 
-// receipt says what became of a request's events: accepted + duplicates + the
+// Receipt says what became of a request's events: accepted + duplicates + the
 // errors, listed and omitted, are the events of the request.
-type receipt struct {
+type Receipt struct {
 	Accepted      int          `json:"accepted"`
 	Duplicates    int          `json:"duplicates"`
-	Errors        []eventError `json:"errors"`
+	Errors        []EventError `json:"errors"`
 	ErrorsOmitted int          `json:"errorsOmitted,omitempty"`
 }
+
+func (r *Receipt) rejected() int { return len(r.Errors) + r.ErrorsOmitted }
 
 // problem is a problem document of RFC 9457, with the receipt as its members.
 type problem struct {
@@ -38,84 +41,73 @@ type problem struct {
 	Status int        `json:"status"`
 	Detail string     `json:"detail"`
 	Code   event.Code `json:"code"`
-	receipt
-}
-
-// refusal is why a request is not taken.
-type refusal struct {
-	status     int
-	code       event.Code
-	detail     string
-	retryAfter int // seconds; 0 is not to be tried again as it is
+	Receipt
 }
 
 // The refusals that say the same each time.
 var (
-	overloaded = &refusal{
-		status: http.StatusTooManyRequests, code: "overloaded", retryAfter: 1,
-		detail: "too many bytes of events are being taken in at the moment",
+	overloaded = &Refusal{
+		Status: http.StatusTooManyRequests, Code: "overloaded", RetryAfter: time.Second,
+		Detail: "too many bytes of events are being taken in at the moment",
 	}
-	incomplete = &refusal{
-		status: http.StatusBadRequest, code: "incomplete_body",
-		detail: "the body ended before it was complete; nothing of it was kept",
+	incomplete = &Refusal{
+		Status: http.StatusBadRequest, Code: "incomplete_body",
+		Detail: "the body ended before it was complete; nothing of it was kept",
 	}
-	emptyBody = &refusal{status: http.StatusBadRequest, code: event.CodeEmptyBody, detail: "the body holds no event"}
-	logFull   = &refusal{
-		status: http.StatusServiceUnavailable, code: "log_full", retryAfter: 5,
-		detail: "what was accepted before has not been stored yet, and the log is full",
+	emptyBody     = &Refusal{Status: http.StatusBadRequest, Code: event.CodeEmptyBody, Detail: "the body holds no event"}
+	noUsableEvent = &Refusal{
+		Status: http.StatusBadRequest, Code: "no_usable_event",
+		Detail: "none of the events could be used; each has its reason among the errors",
 	}
-	logFailed = &refusal{
-		status: http.StatusServiceUnavailable, code: "log_unavailable", retryAfter: 5,
-		detail: "the events could not be made durable",
+	logFull = &Refusal{
+		Status: http.StatusServiceUnavailable, Code: "log_full", RetryAfter: 5 * time.Second,
+		Detail: "what was accepted before has not been stored yet, and the log is full",
+	}
+	logFailed = &Refusal{
+		Status: http.StatusServiceUnavailable, Code: "log_unavailable", RetryAfter: 5 * time.Second,
+		Detail: "the events could not be made durable",
 	}
 )
 
-func tooLarge(limit int64) *refusal {
-	return &refusal{
-		status: http.StatusRequestEntityTooLarge, code: "body_too_large",
-		detail: "the body is larger than " + strconv.FormatInt(limit, 10) + " bytes; send it in parts",
+func tooLarge(limit int64) *Refusal {
+	return &Refusal{
+		Status: http.StatusRequestEntityTooLarge, Code: "body_too_large",
+		Detail: "the body is larger than " + strconv.FormatInt(limit, 10) + " bytes; send it in parts",
 	}
 }
 
-// refuse answers that nothing was taken.
-func (r *Receiver) refuse(c *gin.Context, why *refusal, rest receipt) {
-	if why.retryAfter > 0 {
-		c.Header("Retry-After", strconv.Itoa(why.retryAfter))
+// answer sends a protocol's answer.
+func (r *Receiver) answer(c *gin.Context, p Protocol, m Message, o *Outcome) {
+	if why := o.Refusal; why != nil {
+		if why.RetryAfter > 0 {
+			c.Header("Retry-After", strconv.Itoa(int((why.RetryAfter+time.Second-1)/time.Second)))
+		}
+		if why.Status == http.StatusUnauthorized {
+			c.Header("WWW-Authenticate", "Bearer")
+		}
 	}
-	if why.status == http.StatusUnauthorized {
-		c.Header("WWW-Authenticate", "Bearer")
+	a := p.Answer(m, o)
+	r.metrics.answered(a.Status)
+	c.Data(a.Status, a.ContentType, a.Body)
+}
+
+// Problem answers a refusal as a problem document with the receipt, for a Protocol
+// whose specification says nothing about the body of an error.
+func Problem(o *Outcome) Answer {
+	if o.Errors == nil {
+		o.Errors = []EventError{}
 	}
-	if rest.Errors == nil {
-		rest.Errors = []eventError{}
-	}
-	r.write(c, why.status, "application/problem+json", problem{
-		Type: "about:blank", Title: http.StatusText(why.status), Status: why.status,
-		Detail: why.detail, Code: why.code, receipt: rest,
+	why := o.Refusal
+	return jsonAnswer(why.Status, "application/problem+json", problem{
+		Type: "about:blank", Title: http.StatusText(why.Status), Status: why.Status,
+		Detail: why.Detail, Code: why.Code, Receipt: o.Receipt,
 	})
 }
 
-// acknowledge answers that everything in the receipt is durable.
-func (r *Receiver) acknowledge(c *gin.Context, rest receipt) {
-	if len(rest.Errors) > 0 {
-		r.write(c, http.StatusMultiStatus, "application/json", rest)
-		return
-	}
-	b := make([]byte, 0, 64)
-	b = append(b, `{"accepted":`...)
-	b = strconv.AppendInt(b, int64(rest.Accepted), 10)
-	b = append(b, `,"duplicates":`...)
-	b = strconv.AppendInt(b, int64(rest.Duplicates), 10)
-	b = append(b, `,"errors":[]}`...)
-	r.metrics.answered(http.StatusAccepted)
-	c.Data(http.StatusAccepted, "application/json", b)
-}
-
-func (r *Receiver) write(c *gin.Context, status int, contentType string, v any) {
-	r.metrics.answered(status)
+func jsonAnswer(status int, contentType string, v any) Answer {
 	b, err := json.Marshal(v)
 	if err != nil {
-		// Unreachable: the types have nothing that cannot be marshalled.
-		r.config.Logger.Error("an answer could not be written", "error", err)
+		panic("receive: " + err.Error()) // The types have nothing that cannot be marshalled.
 	}
-	c.Data(status, contentType, b)
+	return Answer{Status: status, ContentType: contentType, Body: b}
 }

@@ -12,7 +12,7 @@ type batch struct {
 	places  []place
 	records [][]byte
 	seen    identities
-	receipt receipt
+	receipt Receipt
 	tally   tally
 }
 
@@ -68,7 +68,7 @@ func (b *batch) reject(l *event.DeadLetter, id string, kind event.Kind) {
 		b.receipt.ErrorsOmitted++
 		return
 	}
-	b.receipt.Errors = append(b.receipt.Errors, eventError{
+	b.receipt.Errors = append(b.receipt.Errors, EventError{
 		Index: int(l.Index), ID: id, Code: l.Code, Field: l.Field, Message: l.Message,
 	})
 }

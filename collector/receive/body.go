@@ -32,7 +32,7 @@ func putBuffer(b *[]byte) {
 }
 
 // body reads and unpacks a request's body. The buffer is the caller's.
-func (r *Receiver) body(w http.ResponseWriter, req *http.Request, c *claim) (*[]byte, *refusal) {
+func (r *Receiver) body(w http.ResponseWriter, req *http.Request, c *claim) (*[]byte, *Refusal) {
 	encoding := strings.ToLower(strings.TrimSpace(req.Header.Get("Content-Encoding")))
 	limit := r.config.Limits.PackedBytes
 	switch encoding {
@@ -40,9 +40,9 @@ func (r *Receiver) body(w http.ResponseWriter, req *http.Request, c *claim) (*[]
 		encoding, limit = "", r.config.Limits.BodyBytes
 	case "gzip", "x-gzip", "zstd":
 	default:
-		return nil, &refusal{
-			status: http.StatusUnsupportedMediaType, code: "unsupported_encoding",
-			detail: "Content-Encoding must be gzip, zstd or identity",
+		return nil, &Refusal{
+			Status: http.StatusUnsupportedMediaType, Code: "unsupported_encoding",
+			Detail: "Content-Encoding must be gzip, zstd or identity",
 		}
 	}
 	if req.ContentLength > limit {
@@ -124,7 +124,7 @@ func (s *sender) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (s *sender) refusal(err error, limit int64) *refusal {
+func (s *sender) refusal(err error, limit int64) *Refusal {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large), errors.Is(err, errTooLarge):
@@ -135,7 +135,7 @@ func (s *sender) refusal(err error, limit int64) *refusal {
 	return incomplete
 }
 
-func (r *Receiver) unpack(encoding string, packed []byte, c *claim) (*[]byte, *refusal) {
+func (r *Receiver) unpack(encoding string, packed []byte, c *claim) (*[]byte, *Refusal) {
 	limit := r.config.Limits.BodyBytes
 	var (
 		out *[]byte
@@ -172,9 +172,9 @@ func (r *Receiver) unpack(encoding string, packed []byte, c *claim) (*[]byte, *r
 	case errors.Is(err, io.EOF) && len(packed) == 0:
 		return nil, emptyBody
 	}
-	return nil, &refusal{
-		status: http.StatusBadRequest, code: "malformed_encoding",
-		detail: "the body is not what its Content-Encoding says: " + err.Error(),
+	return nil, &Refusal{
+		Status: http.StatusBadRequest, Code: "malformed_encoding",
+		Detail: "the body is not what its Content-Encoding says: " + err.Error(),
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package receive takes events in over HTTP: POST /api/v1/events.
+// Package receive takes events in over HTTP: POST /api/v1/events, and whatever other
+// Protocol is mounted.
 //
 //	admit ─> read ─> unpack ─> decode ─> append ─> answer
 //	 401      413      413       per       503       202 all are durable
@@ -29,13 +30,11 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 )
-
-// Path is where events are sent.
-const Path = "/api/v1/events"
 
 // Appender is the part of the queue that is needed here; queue.Appender is one.
 type Appender interface {
@@ -74,6 +73,7 @@ type Limits struct {
 type Config struct {
 	Queue      Appender
 	Auth       Auth
+	Limit      Limit                 // of events per key; none if nil
 	Logger     *slog.Logger          // none if nil
 	Registerer prometheus.Registerer // none if nil
 	Limits     Limits
@@ -83,6 +83,9 @@ type Config struct {
 func (c *Config) Validate() error {
 	if c.Queue == nil || c.Auth == nil {
 		return errors.New("receive: needs a queue and an auth")
+	}
+	if c.Limit == nil {
+		c.Limit = func(context.Context, Principal, int) (time.Duration, error) { return 0, nil }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -138,5 +141,5 @@ func New(c Config) (*Receiver, error) {
 	return r, nil
 }
 
-// Register adds the endpoint to a router.
-func (r *Receiver) Register(router gin.IRouter) { router.POST(Path, r.events) }
+// Register adds the endpoint for the native format to a router.
+func (r *Receiver) Register(router gin.IRouter) { router.POST(Path, r.Handle(native{r})) }

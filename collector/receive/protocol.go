@@ -1,0 +1,65 @@
+package receive
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/flowgauge/flowgauge/backend/event"
+)
+
+// Protocol is one way in which events are sent over HTTP: Flowgauge's own, or that
+// of a standard. What all have in common is the Receiver's: it reads and unpacks the
+// body within its budget, joins duplicates, asks for the key's limits, and makes
+// everything durable before Answer is called.
+type Protocol interface {
+	// Admit says who sends a request and what its content type is, from the
+	// headers alone; the body has not been read. Most call Receiver.Authenticate.
+	Admit(req *http.Request) (who Principal, contentType string, why *Refusal)
+
+	// Decode takes the unpacked body apart and yields its events, good and bad, in
+	// order. Events that it makes itself have passed event.Validate. A Refusal is of
+	// the request as a whole; what was yielded before it is dropped.
+	Decode(m Message, yield event.Yield) *Refusal
+
+	// Answer says what the sender is told. Everything in the outcome is durable.
+	Answer(m Message, o *Outcome) Answer
+}
+
+// Message is a request whose body has been read.
+type Message struct {
+	Request     *http.Request
+	Who         Principal
+	ContentType string
+	Body        []byte // unpacked; nil when the request was refused before
+	MaxEvents   int    // the most that may be yielded
+}
+
+// Outcome is what became of a request. Without a Refusal, Accepted + Duplicates
+// + len(Errors) + ErrorsOmitted are its events, and at least one was accepted.
+type Outcome struct {
+	Refusal *Refusal // nil when events were taken
+	Receipt
+}
+
+// Answer is an HTTP answer.
+type Answer struct {
+	Status      int
+	ContentType string
+	Body        []byte
+}
+
+// Refusal is why a request is not taken.
+type Refusal struct {
+	Status     int
+	Code       event.Code
+	Detail     string
+	RetryAfter time.Duration // 0 is not to be tried again as it is
+	Field      string        // at fault, for the dead letter
+	Keep       bool          // the body becomes a dead letter: it may be mended and replayed
+}
+
+// Limit says whether a key may send so many events now. A duration above 0 is how
+// long the sender has to wait; an error means that it could not be found out, and
+// the events are taken.
+type Limit func(ctx context.Context, who Principal, events int) (time.Duration, error)
