@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/magefile/mage/mg"
@@ -30,7 +32,7 @@ var Default = Build
 
 // Up builds everything and runs it on this machine; Ctrl-C ends it. Arguments for 'flowgauge up' come from the variable UP_ARGS.
 func Up(ctx context.Context) error {
-	mg.CtxDeps(ctx, Build)
+	mg.SerialCtxDeps(ctx, needsNode, Build)
 	step("Starting Flowgauge")
 	args := append([]string{"up", "--plugin-dir", "dist"}, strings.Fields(os.Getenv("UP_ARGS"))...)
 	cmd := exec.Command(binary, args...) // no context: Ctrl-C reaches it by the terminal, and it stops in its own order
@@ -173,15 +175,87 @@ func run(name string, args ...string) error { return sh.RunV(name, args...) }
 
 func step(what string) { fmt.Println("==>", what) }
 
-// needs says what is missing before a long build does.
+// A need is a program that tests or builds run.
+type need struct{ program, debian, without string }
+
+var nodeNeeds = []need{
+	{"node", "nodejs", ""},
+	{"npm", "npm", ""},
+}
+
+var serverNeeds = []need{
+	{"java", "default-jre-headless", "the tests with Kafka and with a cluster"},
+	{"mvn", "maven", "the tests with Kafka and with a cluster, unless their jars are here already"},
+	{"redis-server", "redis-server", "the tests with Redis"},
+}
+
+// needs brings what tests run, and says what is missing before a long build does.
 func needs() error {
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("%s is not on the PATH: install Node.js 20 or newer", program)
-		}
+	if err := bring(slices.Concat(serverNeeds, nodeNeeds)); err != nil {
+		return err
+	}
+	for _, n := range missing(serverNeeds) {
+		fmt.Printf("%s is not on the PATH (Debian: %s): %s are left out.\n", n.program, n.debian, n.without)
 	}
 	if os.Getenv("GRAFANA_HOME") == "" {
 		fmt.Println("GRAFANA_HOME is not set: the tests that open Grafana in a browser are left out.")
 	}
+	return needsNode()
+}
+
+// needsNode is the part of it that a build and the embedded ClickHouse need.
+func needsNode() error {
+	if err := bring(nodeNeeds); err != nil {
+		return err
+	}
+	for _, n := range missing(nodeNeeds) {
+		return fmt.Errorf("%s is not on the PATH: install Node.js 20 or newer", n.program)
+	}
+	version, err := sh.Output("node", "--version")
+	if err != nil {
+		return err
+	}
+	major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	if n, err := strconv.Atoi(major); err != nil || n < 20 {
+		return fmt.Errorf("node is %s: install Node.js 20 or newer", version)
+	}
 	return nil
+}
+
+func missing(of []need) []need {
+	return slices.DeleteFunc(slices.Clone(of), func(n need) bool {
+		_, err := exec.LookPath(n.program)
+		return err == nil
+	})
+}
+
+// bring installs what is missing where it may: as root on Debian. It starts no services.
+func bring(of []need) error {
+	var names []string
+	for _, n := range missing(of) {
+		names = append(names, n.debian)
+	}
+	if _, err := exec.LookPath("apt-get"); len(names) == 0 || err != nil || os.Geteuid() != 0 {
+		return nil
+	}
+	step("Installing " + strings.Join(names, ", "))
+	// Where this file is, packages do not start their services.
+	const policy = "/usr/sbin/policy-rc.d"
+	if file, err := os.OpenFile(policy, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755); err == nil {
+		defer os.Remove(policy)
+		if _, err := file.WriteString("#!/bin/sh\nexit 101\n"); err != nil {
+			return errors.Join(err, file.Close())
+		}
+		if err := file.Close(); err != nil {
+			return err
+		}
+	}
+	if err := apt("update"); err != nil {
+		return err
+	}
+	return apt(append([]string{"install", "--yes", "--no-install-recommends"}, names...)...)
+}
+
+func apt(args ...string) error {
+	return sh.RunWith(map[string]string{"DEBIAN_FRONTEND": "noninteractive"}, "apt-get", append([]string{"--quiet"}, args...)...)
 }
