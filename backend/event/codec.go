@@ -61,6 +61,7 @@ const (
 	hasResource
 	hasResourceID
 	hasMetadata
+	hasNoDollars // a flag without a value
 	endOfMask
 )
 
@@ -136,6 +137,8 @@ func DecodeBinary(b []byte, e *Event) error {
 			e.Credits = r.decimal()
 		case hasDollars:
 			e.Dollars = r.decimal()
+		case hasNoDollars:
+			e.Pricing = PricingUnpriced
 		case hasDependsOn:
 			e.DependsOn = r.strings(depends)
 		}
@@ -167,9 +170,9 @@ func mask(e *Event) uint64 {
 		hasStepCount.when(e.StepCount != 0) | hasErrorType.when(e.ErrorType != "") | hasErrorMessage.when(e.ErrorMessage != "") |
 		hasStepID.when(e.StepID != "") | hasStepType.when(e.StepType != "") | hasInputSize.when(e.InputSize != 0) |
 		hasOutputSize.when(e.OutputSize != 0) | hasDependsOn.when(len(e.DependsOn) > 0) | hasActionType.when(e.ActionType != "") |
-		hasCredits.when(!e.Credits.IsZero()) | hasDollars.when(!e.Dollars.IsZero()) | hasSessionID.when(e.SessionID != "") |
+		hasCredits.when(!e.Credits.IsZero()) | hasDollars.when(e.Pricing == PricingSent && !e.Dollars.IsZero()) | hasSessionID.when(e.SessionID != "") |
 		hasAction.when(e.Action != "") | hasResource.when(e.Resource != "") | hasResourceID.when(e.ResourceID != "") |
-		hasMetadata.when(e.Metadata != ""))
+		hasMetadata.when(e.Metadata != "") | hasNoDollars.when(e.Pricing != PricingSent))
 }
 
 func stringField(e *Event, bit fieldBit) *string {

@@ -73,6 +73,16 @@ const (
 	PhaseTerminal
 )
 
+// Pricing says where a cost's dollars come from.
+type Pricing uint8
+
+// Where dollars come from. An explicit amount of 0 is one that was sent.
+const (
+	PricingSent     Pricing = iota // the source sent them
+	PricingUnpriced                // it sent none, and no price is known
+	PricingDerived                 // a price book derived them
+)
+
 // NoTime marks an absent optional time. It is outside the accepted range.
 const NoTime int64 = -1
 
@@ -114,9 +124,11 @@ type Event struct {
 	OutputSize int64    // step, bytes
 	DependsOn  []string // step: ids of steps
 
-	ActionType string  // cost
-	Credits    Decimal // cost: credits; step: creditsUsed
-	Dollars    Decimal // cost: dollarAmount
+	ActionType    string  // cost
+	Credits       Decimal // cost: credits; step: creditsUsed
+	Dollars       Decimal // cost: dollarAmount, or what a price book made of it
+	Pricing       Pricing // cost: where Dollars comes from
+	PriceRevision uint64  // cost: of the price book that Dollars was derived by; never in the log
 
 	SessionID  string // activity
 	Action     string // activity

@@ -45,8 +45,12 @@ func (d *decoder) finish() {
 	case KindStep:
 		d.finishStep()
 	case KindCost:
-		if !d.values.has(fieldCredits) && !d.values.has(fieldDollarAmount) {
-			d.fault(CodeMissingField, fieldCredits, "a cost needs credits or dollarAmount")
+		if d.values.has(fieldDollarAmount) {
+			return
+		}
+		e.Pricing = PricingUnpriced
+		if !d.values.has(fieldCredits) && !d.values.has(fieldMetadata) {
+			d.fault(CodeMissingField, fieldCredits, "a cost needs credits, dollarAmount, or metadata with units that a price book has prices for")
 		}
 	}
 }
