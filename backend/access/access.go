@@ -43,3 +43,12 @@ func (p *Principal) Allows(s Scope) bool {
 	}
 	return false
 }
+
+// Limits bound what a key may do; the collectors share them. A nil field is the
+// configuration's default, zero is no limit.
+type Limits struct {
+	EventsPerSecond   *float64 `json:"eventsPerSecond,omitempty"`
+	RequestsPerSecond *float64 `json:"requestsPerSecond,omitempty"`
+	// BurstSeconds is how much may come at once: what may come in so many seconds.
+	BurstSeconds *float64 `json:"burstSeconds,omitempty"`
+}

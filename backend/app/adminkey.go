@@ -2,12 +2,12 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,13 +28,21 @@ func ReadAdminKey(dataDir string) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// ensureAdminKey makes the administrator's key at the first start. The file is
-// written before the database: if the process dies in between, the next start
-// stores the key that the file has.
+// ensureAdminKey makes the administrator's key at the first 'flowgauge up'.
+// Collectors and servers make none: there may be any number of them, and each
+// would leave a key that never expires. Whoever may write to their database makes
+// the first one by 'flowgauge keys create --scope admin'. So does 'up' against an
+// external database whose tenant has an administrator's key already.
+//
+// The file is written before the database: if the process dies in between, the
+// next start stores the key that the file has.
 func (a *App) ensureAdminKey(ctx context.Context) error {
 	secret, err := ReadAdminKey(a.cfg.DataDir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if a.database.engine == nil && a.hasAdmin() {
+			return nil
+		}
 		var key keystore.Key
 		secret, key, err = keystore.Generate(a.cfg.Tenant, "administrator", access.ScopeAdmin)
 		if err != nil {
@@ -55,8 +63,15 @@ func (a *App) ensureAdminKey(ctx context.Context) error {
 		return nil
 	}
 	return a.keys.Put(ctx, keystore.Key{
-		ID: id, Tenant: a.cfg.Tenant, Name: "administrator", Hash: sha256.Sum256([]byte(secret)),
+		ID: id, Tenant: a.cfg.Tenant, Name: "administrator", Hash: keystore.HashOf(secret),
 		Scopes: []access.Scope{access.ScopeAdmin}, CreatedAt: time.Now().UTC(),
+	})
+}
+
+// hasAdmin reports whether somebody administers the tenant already.
+func (a *App) hasAdmin() bool {
+	return slices.ContainsFunc(a.keys.List(a.cfg.Tenant), func(k keystore.Key) bool {
+		return k.Usable(time.Now()) && k.Allows(access.ScopeAdmin)
 	})
 }
 

@@ -40,6 +40,8 @@ type Options struct {
 	Config config.Config
 	Roles  Roles
 	Logger *slog.Logger
+	// AdminKey makes the administrator's key in the data folder when there is none.
+	AdminKey bool
 	// Progress is told what a slow start is doing.
 	Progress func(message string)
 }

@@ -175,8 +175,11 @@ func (a *App) prepareOnce(ctx context.Context) error {
 	if err == nil {
 		err = a.keys.Refresh(ctx)
 	}
-	if err == nil && a.opts.Roles.Collector {
+	if err == nil && a.opts.AdminKey {
 		err = a.ensureAdminKey(ctx)
+	}
+	if err == nil && len(a.keys.List("")) == 0 {
+		a.log.Warn("there is no API key, so nobody is let in: make one with 'flowgauge keys create --scope admin'")
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &clickhouse.Error{Class: clickhouse.ClassUnavailable, Err: err}

@@ -1,20 +1,21 @@
 package app
 
 import (
+	"log/slog"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/flowgauge/flowgauge/backend/access/keyapi"
 )
 
 // handler returns the HTTP interface of the process's roles.
 func (a *App) handler() (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	router := gin.New()
-	router.Use(gin.CustomRecovery(func(c *gin.Context, what any) {
-		a.log.Error("a handler panicked", "path", c.FullPath(), "panic", what)
-		c.AbortWithStatus(http.StatusInternalServerError)
-	}))
+	router.Use(recovery(a.log))
 	router.GET("/", func(c *gin.Context) {
 		c.String(http.StatusOK, "Flowgauge. Events go to /api/v1/events, questions to /api/v1/analytics; /api/v1/analytics/openapi.yaml describes it.\n")
 	})
@@ -34,9 +35,19 @@ func (a *App) handler() (http.Handler, error) {
 		}
 	}
 	if a.opts.Roles.Server {
+		keyapi.New(a.keys, a.log).Register(router)
 		if err := a.questions(router); err != nil {
 			return nil, err
 		}
 	}
 	return router, nil
+}
+
+// recovery answers 500 when a handler panics. gin gets no writer: it would print
+// the request, query string and all, and what a caller sends may hold a secret.
+func recovery(log *slog.Logger) gin.HandlerFunc {
+	return gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, what any) {
+		log.Error("a handler panicked", "path", c.FullPath(), "panic", what, "stack", string(debug.Stack()))
+		c.AbortWithStatus(http.StatusInternalServerError)
+	})
 }

@@ -45,12 +45,20 @@ type server struct {
 	url  string
 	cmd  *exec.Cmd
 	done chan struct{}
+
+	printed strings.Builder // on standard output; to be read after done
 }
 
-var servesAt = regexp.MustCompile(`REST API and ingest\s+(http://\S+)/api/v1`)
+var servesAt = regexp.MustCompile(`REST API and ingest\s+(https?://\S+)/api/v1`)
 
 // up starts the program on a data folder and waits until it says where it is.
 func up(t testing.TB, dir string, args ...string) *server {
+	t.Helper()
+	return upAs(t, dir, func(*exec.Cmd) {}, args...)
+}
+
+// upAs is up with a change of the command.
+func upAs(t testing.TB, dir string, change func(*exec.Cmd), args ...string) *server {
 	t.Helper()
 	s := &server{t: t, dir: dir, done: make(chan struct{})}
 	s.cmd = exec.Command(program, append([]string{"up", "--no-simulate", "--no-grafana", "--http", "127.0.0.1:0", "--data-dir", dir}, args...)...)
@@ -58,12 +66,14 @@ func up(t testing.TB, dir string, args ...string) *server {
 	out, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
 	s.cmd.Stderr = os.Stderr
+	change(s.cmd)
 	require.NoError(t, s.cmd.Start())
 	at := make(chan string, 1)
 	go func() {
 		defer close(s.done)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
+			fmt.Fprintln(&s.printed, lines.Text())
 			if m := servesAt.FindStringSubmatch(lines.Text()); m != nil {
 				at <- m[1]
 			}

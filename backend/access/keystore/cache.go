@@ -27,7 +27,7 @@ func (s *Store) UseCache(path string) error {
 		return fmt.Errorf("parse %s (delete it, it is written anew): %w", path, err)
 	}
 	s.cached = text
-	s.keys.Store(&keys)
+	s.use(keys)
 	return nil
 }
 

@@ -68,7 +68,7 @@ func TestAuthenticate(t *testing.T) {
 	_, err = store.Authenticate(request(secret))
 	require.ErrorIs(t, err, keystore.ErrExpired)
 
-	key.ExpiresAt, key.Revoked = time.Time{}, true
+	key.ExpiresAt, key.RevokedAt = time.Time{}, time.Now()
 	require.NoError(t, store.Put(t.Context(), key))
 	_, err = store.Authenticate(request(secret))
 	require.ErrorIs(t, err, keystore.ErrRevoked)

@@ -1,14 +1,11 @@
 package keystore
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,16 +16,34 @@ import (
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 )
 
+const (
+	refreshEvery = 5 * time.Second
+	noteEvery    = time.Minute // uses of keys
+)
+
 // Store checks keys against a copy in memory, which it refreshes from the
 // database. While the database is away the copy stays in force.
 type Store struct {
 	client *clickhouse.Client
 	log    *slog.Logger
-	keys   atomic.Pointer[map[string]Key]
+	now    atomic.Pointer[snapshot]
+	uses   uses
 
-	mu     sync.Mutex // one refresh at a time
-	cache  string
-	cached []byte
+	changing sync.Mutex // one change at a time
+	mu       sync.Mutex // one refresh at a time
+	cache    string
+	cached   []byte
+}
+
+// snapshot is all keys at one moment. It is never changed.
+type snapshot struct {
+	keys         map[string]*entry
+	certificates map[string]*entry // the oldest key of each that was not revoked
+}
+
+type entry struct {
+	Key
+	used *atomic.Int64 // Unix seconds of the last use that this process saw
 }
 
 // New returns an empty store; call Refresh or Run.
@@ -40,40 +55,14 @@ func New(client *clickhouse.Client, log *slog.Logger) *Store {
 func (s *Store) Refresh(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var (
-		id, tenant, name proto.ColStr
-		hash             = proto.ColFixedStr{Size: sha256.Size}
-		scopes           = new(proto.ColStr).LowCardinality().Array()
-		created, expires = new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli), new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli)
-		revoked          proto.ColUInt8
-	)
 	keys := map[string]Key{}
+	c := newColumns()
+	sql, results := c.query()
 	err := s.client.Do(ctx, clickhouse.Query{
-		SQL: "SELECT id, tenant, name, hash, scopes, created_at, expires_at, revoked FROM api_keys FINAL",
-		Result: proto.Results{
-			{Name: "id", Data: &id},
-			{Name: "tenant", Data: &tenant},
-			{Name: "name", Data: &name},
-			{Name: "hash", Data: &hash},
-			{Name: "scopes", Data: scopes},
-			{Name: "created_at", Data: created},
-			{Name: "expires_at", Data: expires},
-			{Name: "revoked", Data: &revoked},
-		},
+		SQL: sql, Result: results,
 		OnResult: func(context.Context, proto.Block) error {
-			for i := range id.Rows() {
-				k := Key{
-					ID: id.Row(i), Tenant: tenant.Row(i), Name: name.Row(i),
-					CreatedAt: created.Row(i).UTC(), Revoked: revoked.Row(i) != 0,
-				}
-				copy(k.Hash[:], hash.Row(i))
-				if t := expires.Row(i); t.Unix() > 0 {
-					k.ExpiresAt = t.UTC()
-				}
-				for _, scope := range scopes.Row(i) {
-					k.Scopes = append(k.Scopes, access.Scope(scope))
-				}
-				keys[k.ID] = k
+			for i := range c.id.Rows() {
+				keys[c.id.Row(i)] = c.row(i)
 			}
 			return nil
 		},
@@ -81,114 +70,99 @@ func (s *Store) Refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read API keys: %w", err)
 	}
-	s.keys.Store(&keys)
+	s.use(keys)
 	if err := s.save(keys); err != nil {
 		s.log.Warn("API keys are not cached; a start without the database would let nobody in", "error", err)
 	}
 	return nil
 }
 
-// Run refreshes every ten seconds until ctx ends.
+// use puts keys in force.
+func (s *Store) use(keys map[string]Key) {
+	next := &snapshot{keys: make(map[string]*entry, len(keys)), certificates: map[string]*entry{}}
+	for id, k := range keys {
+		e := &entry{Key: k, used: s.uses.of(k.Tenant, id)}
+		next.keys[id] = e
+		if k.Certificate == "" || !k.RevokedAt.IsZero() {
+			continue
+		}
+		if other := next.certificates[k.Certificate]; other == nil || older(e, other) {
+			next.certificates[k.Certificate] = e
+		}
+	}
+	s.now.Store(next)
+}
+
+func older(a, b *entry) bool {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID)) < 0
+}
+
+// Run refreshes the keys every few seconds, and notes once a minute which were
+// used, until ctx ends.
 func (s *Store) Run(ctx context.Context) {
-	ticker := time.NewTicker(10 * time.Second)
-	defer ticker.Stop()
+	refresh, note := time.NewTicker(refreshEvery), time.NewTicker(noteEvery)
+	defer refresh.Stop()
+	defer note.Stop()
 	for {
+		do, what := s.Refresh, "API keys stay as they were"
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-refresh.C:
+		case <-note.C:
+			do, what = s.NoteUses, "when API keys were used is not noted"
 		}
-		if err := s.Refresh(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("API keys stay as they were", "error", err)
+		// A connection that hangs must not keep a revocation from coming in over another.
+		bounded, cancel := context.WithTimeout(ctx, refreshEvery)
+		err := do(bounded)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn(what, "error", err)
 		}
 	}
 }
 
-// Put stores a key, or a new version of it.
-func (s *Store) Put(ctx context.Context, k Key) error {
-	var (
-		id, tenant, name proto.ColStr
-		hash             = proto.ColFixedStr{Size: sha256.Size}
-		scopes           = new(proto.ColStr).LowCardinality().Array()
-		created, expires = new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli), new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli)
-		revoked          proto.ColUInt8
-		version          proto.ColUInt64
-	)
-	id.Append(k.ID)
-	tenant.Append(k.Tenant)
-	name.Append(k.Name)
-	hash.Append(k.Hash[:])
-	texts := make([]string, len(k.Scopes))
-	for i, scope := range k.Scopes {
-		texts[i] = string(scope)
+// Loaded reports whether the keys have been read.
+func (s *Store) Loaded() bool { return s.now.Load() != nil }
+
+func (s *Store) entry(id string) *entry {
+	if now := s.now.Load(); now != nil {
+		return now.keys[id]
 	}
-	scopes.Append(texts)
-	created.Append(k.CreatedAt)
-	if k.ExpiresAt.IsZero() {
-		expires.AppendRaw(0)
-	} else {
-		expires.Append(k.ExpiresAt)
-	}
-	if k.Revoked {
-		revoked.Append(1)
-	} else {
-		revoked.Append(0)
-	}
-	version.Append(uint64(time.Now().UnixMicro()))
-	err := s.client.Insert(ctx, "api_keys", proto.Input{
-		{Name: "id", Data: id},
-		{Name: "tenant", Data: tenant},
-		{Name: "name", Data: name},
-		{Name: "hash", Data: hash},
-		{Name: "scopes", Data: scopes},
-		{Name: "created_at", Data: created},
-		{Name: "expires_at", Data: expires},
-		{Name: "revoked", Data: revoked},
-		{Name: "version", Data: version},
-	})
-	if err != nil {
-		return fmt.Errorf("store API key %s: %w", k.ID, err)
-	}
-	return s.Refresh(ctx)
+	return nil
 }
 
 // Get returns a key by its id.
 func (s *Store) Get(id string) (Key, bool) {
-	keys := s.keys.Load()
-	if keys == nil {
-		return Key{}, false
+	if e := s.entry(id); e != nil {
+		return e.Key, true
 	}
-	k, ok := (*keys)[id]
-	return k, ok
+	return Key{}, false
 }
 
-// Authenticate returns who sends a request.
-func (s *Store) Authenticate(r *http.Request) (access.Principal, error) {
-	secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || secret == "" {
-		return access.Principal{}, ErrMissing
+// Limits returns the limits of a key, none of its own when it is not known.
+func (s *Store) Limits(id string) access.Limits {
+	if e := s.entry(id); e != nil {
+		return e.Limits
 	}
-	if s.keys.Load() == nil {
-		return access.Principal{}, ErrNotLoaded
-	}
-	id, ok := ID(secret)
-	if !ok {
-		return access.Principal{}, ErrUnknown
-	}
-	k, ok := s.Get(id)
-	hash := sha256.Sum256([]byte(secret))
-	switch {
-	case !ok || subtle.ConstantTimeCompare(hash[:], k.Hash[:]) != 1:
-		return access.Principal{}, ErrUnknown
-	case k.Revoked:
-		return access.Principal{}, ErrRevoked
-	case !k.ExpiresAt.IsZero() && time.Now().After(k.ExpiresAt):
-		return access.Principal{}, ErrExpired
-	}
-	return access.Principal{Tenant: k.Tenant, Role: access.RoleAdmin, KeyID: k.ID, Scopes: k.Scopes}, nil
+	return access.Limits{}
 }
 
-// Denied reports whether an error of Authenticate is the caller's fault.
-func Denied(err error) bool {
-	return errors.Is(err, ErrMissing) || errors.Is(err, ErrUnknown) || errors.Is(err, ErrExpired) || errors.Is(err, ErrRevoked)
+// List returns the keys of a tenant, or of all when tenant is empty, the oldest
+// first.
+func (s *Store) List(tenant string) []Key {
+	now := s.now.Load()
+	if now == nil {
+		return nil
+	}
+	out := []Key{}
+	for _, e := range now.keys {
+		if tenant == "" || e.Tenant == tenant {
+			out = append(out, e.Key)
+		}
+	}
+	slices.SortFunc(out, func(a, b Key) int {
+		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return out
 }

@@ -91,7 +91,7 @@ func (u *up) run(ctx context.Context, withSimulation, withGrafana bool) error {
 	defer func() { _ = logs.Close() }()
 	log := newLogger(u.cfg, logs)
 	a, err := app.New(app.Options{
-		Config: u.cfg, Roles: app.Roles{Collector: true, Server: true}, Logger: log,
+		Config: u.cfg, Roles: app.Roles{Collector: true, Server: true}, Logger: log, AdminKey: true,
 		Progress: func(m string) { u.out.line("  %s", m) },
 	})
 	if err != nil {
@@ -124,7 +124,11 @@ func (u *up) announce(a *app.App) {
 	u.out.line("Flowgauge is running")
 	u.out.line("  REST API and ingest   %s/api/v1", a.URL())
 	u.out.line("  Own metrics           %s/metrics", a.URL())
-	u.out.line("  Administrator's key   %s", app.AdminKeyFile(u.cfg.DataDir))
+	if _, err := app.ReadAdminKey(u.cfg.DataDir); err == nil {
+		u.out.line("  Administrator's key   %s", app.AdminKeyFile(u.cfg.DataDir))
+	} else {
+		u.out.line("  Administrator's key   the database has one already; make another with 'flowgauge keys create --scope admin'")
+	}
 	u.out.line("  Data                  %s", u.cfg.DataDir)
 	u.out.line("  Log                   %s", filepath.Join(u.cfg.DataDir, "flowgauge.log"))
 }

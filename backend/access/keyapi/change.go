@@ -1,0 +1,128 @@
+package keyapi
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/access/keystore"
+)
+
+// DefaultGrace is how long an old secret stays good when the caller says nothing.
+const DefaultGrace = 24 * time.Hour
+
+const maxBody = 64 << 10
+
+// wanted is the body of a request for a new key.
+type wanted struct {
+	Tenant      string         `json:"tenant"` // the caller's by default
+	Name        string         `json:"name"`
+	Scopes      []access.Scope `json:"scopes"`
+	CrossTenant bool           `json:"crossTenant"`
+	ExpiresAt   time.Time      `json:"expiresAt"` // never by default
+	Certificate string         `json:"certificate"`
+	Limits      access.Limits  `json:"limits"`
+}
+
+// issued is a key with its secret, which only this answer has.
+type issued struct {
+	keystore.Description
+	Secret string `json:"secret"`
+}
+
+// create makes a key.
+func (a *API) create(c *gin.Context) {
+	var w wanted
+	if !decode(c, &w, "tenant, name, scopes, crossTenant, expiresAt, certificate, limits") {
+		return
+	}
+	p := principal(c)
+	if w.Tenant == "" {
+		w.Tenant = p.Tenant
+	}
+	if !p.CrossTenant && (w.Tenant != p.Tenant || w.CrossTenant || w.Certificate != "") {
+		refuse(c, http.StatusForbidden, "tenant_mismatch", "keys of another tenant, cross-tenant keys and keys with a certificate are made by cross-tenant administrators")
+		return
+	}
+	secret, k, err := a.keys.Create(c.Request.Context(), keystore.Key{
+		Tenant: w.Tenant, Name: w.Name, Scopes: w.Scopes, CrossTenant: w.CrossTenant,
+		ExpiresAt: w.ExpiresAt.UTC(), Certificate: w.Certificate, Limits: w.Limits,
+	})
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	a.log.InfoContext(c.Request.Context(), "an API key was made", "key_id", k.ID, "tenant", k.Tenant, "by", p.KeyID)
+	c.Header("Location", Root+"/"+k.ID)
+	c.JSON(http.StatusCreated, issued{keystore.Describe(k, time.Time{}, time.Now()), secret})
+}
+
+// rotate gives a key a new secret.
+func (a *API) rotate(c *gin.Context) {
+	k, ok := a.find(c)
+	if !ok {
+		return
+	}
+	var w struct {
+		Grace string `json:"grace"`
+	}
+	if !decode(c, &w, "grace") {
+		return
+	}
+	grace := DefaultGrace
+	if w.Grace != "" {
+		var err error
+		if grace, err = time.ParseDuration(w.Grace); err != nil {
+			refuse(c, http.StatusBadRequest, "invalid_key", "grace: give a duration, e.g. 24h or 0s")
+			return
+		}
+	}
+	secret, k, err := a.keys.Rotate(c.Request.Context(), k.ID, grace)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	a.log.InfoContext(c.Request.Context(), "an API key was rotated", "key_id", k.ID, "tenant", k.Tenant, "by", principal(c).KeyID)
+	c.JSON(http.StatusOK, issued{keystore.Describe(k, time.Time{}, time.Now()), secret})
+}
+
+// revoke ends a key.
+func (a *API) revoke(c *gin.Context) {
+	k, ok := a.find(c)
+	if !ok {
+		return
+	}
+	if _, err := a.keys.Revoke(c.Request.Context(), k.ID); err != nil {
+		a.fail(c, err)
+		return
+	}
+	a.log.InfoContext(c.Request.Context(), "an API key was revoked", "key_id", k.ID, "tenant", k.Tenant, "by", principal(c).KeyID)
+	c.Status(http.StatusNoContent)
+}
+
+// decode reads one JSON object, none being an empty one. What is wrong with it is
+// said without quoting it: a caller may have pasted a key into the wrong place.
+func decode(c *gin.Context, into any, members string) bool {
+	d := json.NewDecoder(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil {
+		if _, rest := d.Token(); errors.Is(rest, io.EOF) {
+			return true
+		}
+	} else if errors.Is(err, io.EOF) {
+		return true
+	}
+	detail := "the body must be one JSON object; its members are " + members
+	if err != nil && strings.HasPrefix(err.Error(), "json: unknown field") {
+		detail = "the body has a member that is not known; known are " + members
+	}
+	refuse(c, http.StatusBadRequest, "malformed_json", detail)
+	return false
+}
