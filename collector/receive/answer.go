@@ -44,19 +44,25 @@ type problem struct {
 	Receipt
 }
 
+// Overloaded refuses a request for which there is no memory at the moment.
+var Overloaded = &Refusal{
+	Status: http.StatusTooManyRequests, Code: "overloaded", RetryAfter: time.Second,
+	Detail: "too many bytes of events are being taken in at the moment",
+}
+
+// CodeNoUsableEvent is the code of the refusal of a request all of whose events were
+// rejected. They are dead letters, each with its reason.
+const CodeNoUsableEvent event.Code = "no_usable_event"
+
 // The refusals that say the same each time.
 var (
-	overloaded = &Refusal{
-		Status: http.StatusTooManyRequests, Code: "overloaded", RetryAfter: time.Second,
-		Detail: "too many bytes of events are being taken in at the moment",
-	}
 	incomplete = &Refusal{
 		Status: http.StatusBadRequest, Code: "incomplete_body",
 		Detail: "the body ended before it was complete; nothing of it was kept",
 	}
 	emptyBody     = &Refusal{Status: http.StatusBadRequest, Code: event.CodeEmptyBody, Detail: "the body holds no event"}
 	noUsableEvent = &Refusal{
-		Status: http.StatusBadRequest, Code: "no_usable_event",
+		Status: http.StatusBadRequest, Code: CodeNoUsableEvent,
 		Detail: "none of the events could be used; each has its reason among the errors",
 	}
 	logFull = &Refusal{

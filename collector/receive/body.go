@@ -130,7 +130,7 @@ func (s *sender) refusal(err error, limit int64) *Refusal {
 	case errors.As(err, &large), errors.Is(err, errTooLarge):
 		return tooLarge(limit)
 	case errors.Is(err, errNoRoom):
-		return overloaded
+		return Overloaded
 	}
 	return incomplete
 }
@@ -166,7 +166,7 @@ func (r *Receiver) unpack(encoding string, packed []byte, c *claim) (*[]byte, *R
 	}
 	switch {
 	case errors.Is(err, errNoRoom):
-		return nil, overloaded
+		return nil, Overloaded
 	case errors.Is(err, errTooLarge), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return nil, tooLarge(limit)
 	case errors.Is(err, io.EOF) && len(packed) == 0:

@@ -31,3 +31,31 @@ func (c *claim) give() {
 	c.budget.used.Add(-c.bytes)
 	c.bytes = 0
 }
+
+// room is what a request may keep besides its body: records, and texts that a
+// protocol makes. So much as is usually needed is claimed ahead, more when it is.
+type room struct {
+	claim       *claim
+	used, ahead int64
+}
+
+// newRoom claims what the events of a body of n bytes usually need. The records are
+// mostly no larger than the body: names are left out and numbers shrink. Dead letters
+// add a few names to each.
+func newRoom(c *claim, n int) (*room, bool) {
+	r := &room{claim: c, ahead: int64(2 * n)}
+	return r, c.take(r.ahead)
+}
+
+func (r *room) take(n int) bool {
+	r.used += int64(n)
+	more := r.used - r.ahead
+	if more <= 0 {
+		return true
+	}
+	if !r.claim.take(more) {
+		return false
+	}
+	r.ahead = r.used
+	return true
+}

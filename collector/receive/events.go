@@ -72,23 +72,27 @@ func (r *Receiver) Authenticate(req *http.Request) (Principal, *Refusal) {
 // decode turns a body into records. A refusal is of the request as a whole; what
 // is in the batch then is its dead letter, if it is worth one.
 func (r *Receiver) decode(b *batch, p Protocol, m Message, hold *claim) *Refusal {
-	// The records are no larger than the body: names are left out and numbers shrink.
-	// Dead letters add a few names to each.
-	if !hold.take(int64(2 * len(m.Body))) {
-		return overloaded
+	var ok bool
+	if m.room, ok = newRoom(hold, len(m.Body)); !ok {
+		return Overloaded
 	}
 	letter := event.DeadLetter{Tenant: m.Who.Tenant, KeyID: m.Who.KeyID, ContentType: m.ContentType}
 	why := p.Decode(m, func(index int, raw []byte, e *event.Event, err *event.Error) bool {
+		from := len(b.buf)
 		if err == nil {
 			b.accept(e)
-			return true
+		} else {
+			letter.Source, letter.Index = e.Source, int64(index)
+			letter.Code, letter.Field, letter.Message, letter.Payload = err.Code, err.Field, err.Message, raw
+			b.reject(&letter, e.ID, e.Kind)
 		}
-		letter.Source, letter.Index = e.Source, int64(index)
-		letter.Code, letter.Field, letter.Message, letter.Payload = err.Code, err.Field, err.Message, raw
-		b.reject(&letter, e.ID, e.Kind)
-		return true
+		ok = m.room.take(len(b.buf)-from) && ok
+		return ok
 	})
-	if why == nil {
+	switch {
+	case !ok:
+		why = Overloaded
+	case why == nil:
 		return nil
 	}
 	b.reset()

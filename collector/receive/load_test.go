@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/queue/wal"
 )
 
@@ -38,6 +40,55 @@ func TestOverloaded(t *testing.T) {
 	<-s.entered
 	s.release <- struct{}{}
 	require.Equal(t, http.StatusAccepted, (<-first).status)
+}
+
+// swollen is a protocol whose events are far larger than the body.
+type swollen struct {
+	native
+	events int
+	keep   int // bytes that it reserves for each
+}
+
+func (s swollen) Decode(m Message, yield event.Yield) *Refusal {
+	e := event.Event{Kind: event.KindActivity, Tenant: m.Who.Tenant, Action: "login", Metadata: `{"a":"` + strings.Repeat("x", 32<<10) + `"}`}
+	for i := range s.events {
+		e.ID = strconv.Itoa(i)
+		if !m.Reserve(s.keep) {
+			return Overloaded
+		}
+		if !yield(i, nil, &e, nil) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// What a protocol makes of a body is within the budget too.
+func TestRecordsLargerThanTheBody(t *testing.T) {
+	limits := Limits{PackedBytes: 1 << 16, BodyBytes: 1 << 16}
+	limits.InFlightBytes = limits.largest()
+	c := start(t, limits, nil)
+	for name, tc := range map[string]struct {
+		protocol swollen
+		status   int
+	}{
+		"fits":               {swollen{events: 100}, http.StatusAccepted},
+		"many records":       {swollen{events: 1000}, http.StatusTooManyRequests},
+		"kept by a protocol": {swollen{events: 10, keep: 1 << 20}, http.StatusTooManyRequests},
+	} {
+		t.Run(name, func(t *testing.T) {
+			router := gin.New()
+			tc.protocol.native = native{c.receiver}
+			router.POST(Path, c.receiver.Handle(tc.protocol))
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, Path, strings.NewReader("{}"))
+			req.Header.Set("Authorization", "Bearer acme")
+			w := httptest.NewRecorder()
+			router.ServeHTTP(w, req)
+			require.Equal(t, tc.status, w.Code, w.Body)
+			events, _ := c.stored()
+			require.Equal(t, tc.status == http.StatusAccepted, len(events) > 0)
+		})
+	}
 }
 
 // Requests do not see one another's buffers.

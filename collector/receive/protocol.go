@@ -33,7 +33,14 @@ type Message struct {
 	ContentType string
 	Body        []byte // unpacked; nil when the request was refused before
 	MaxEvents   int    // the most that may be yielded
+
+	room *room // nil without a Receiver
 }
+
+// Reserve asks for n bytes that Decode is about to keep besides the body, such as
+// texts that it makes. When it returns false there is no room, and Decode returns
+// Overloaded.
+func (m Message) Reserve(n int) bool { return m.room == nil || m.room.take(n) }
 
 // Outcome is what became of a request. Without a Refusal, Accepted + Duplicates
 // + len(Errors) + ErrorsOmitted are its events, and at least one was accepted.
