@@ -27,6 +27,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/backend/config"
+	"github.com/flowgauge/flowgauge/backend/pricing"
 )
 
 // Roles says which parts a process plays.
@@ -56,6 +57,7 @@ type App struct {
 	listener net.Listener
 	database *database
 	keys     *keystore.Store
+	prices   *pricing.Store
 	intake   *intake
 	stored   atomic.Bool // the schema is there and keys are loaded
 	waiting  atomic.Pointer[string]
@@ -126,6 +128,7 @@ func (a *App) Run(ctx context.Context) error {
 		return err
 	}
 	a.keys = keystore.New(a.database.writer, a.log)
+	a.prices = pricing.NewStore(a.database.writer, a.log)
 	if a.opts.Roles.Collector {
 		if err := a.keys.UseCache(filepath.Join(a.cfg.DataDir, "keys.json")); err != nil {
 			return err
@@ -175,6 +178,7 @@ func (a *App) work(ctx context.Context) error {
 	}
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() error { a.keys.Run(gctx); return nil })
+	group.Go(func() error { a.prices.Run(gctx); return nil })
 	if a.intake != nil {
 		group.Go(func() error { return a.intake.run(gctx) })
 	}

@@ -175,6 +175,9 @@ func (a *App) prepareOnce(ctx context.Context) error {
 	if err == nil {
 		err = a.keys.Refresh(ctx)
 	}
+	if err == nil { // before the sink starts: it would find no price
+		err = a.prices.Refresh(ctx)
+	}
 	if err == nil && a.opts.AdminKey {
 		err = a.ensureAdminKey(ctx)
 	}

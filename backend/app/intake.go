@@ -51,7 +51,7 @@ func newIntake(a *App) (_ *intake, err error) {
 	}
 	in.sink, err = sink.New(sink.Config{
 		Consumer: in.log, Client: a.database.writer,
-		BatchSize: a.cfg.Sink.BatchSize, Linger: a.cfg.Sink.Linger,
+		BatchSize: a.cfg.Sink.BatchSize, Linger: a.cfg.Sink.Linger, Price: a.prices.Price,
 		Logger: a.log, Registerer: a.registry,
 	})
 	return in, err

@@ -51,6 +51,12 @@ var costs = []Metric{
 		Dimensions:  costDims, Sources: fromCosts,
 	},
 	{
+		Name: "dollars_derived", Title: "Cost derived", Unit: unitDollars, Area: areaCosts, Additive: true, Exact: true,
+		Description: "The part of the cost whose records came without dollars and were priced by the price book.",
+		Formula:     "sum of dollars that the price book derived",
+		Dimensions:  costDims, Sources: fromCosts,
+	},
+	{
 		Name: "cost_records", Title: "Cost records", Unit: "short", Area: areaCosts, Additive: true,
 		Description: "How many cost records there are.",
 		Formula:     "count of cost records",
@@ -60,6 +66,12 @@ var costs = []Metric{
 		Name: "cost_records_credited", Title: "Credit records", Unit: "short", Area: areaCosts, Additive: true,
 		Description: "How many cost records give something back: those with a negative amount of credits or dollars.",
 		Formula:     "count of cost records where credits < 0 or dollarAmount < 0",
+		Dimensions:  costDims, Sources: fromCosts,
+	},
+	{
+		Name: "cost_records_unpriced", Title: "Cost records without a price", Unit: "short", Area: areaCosts, Additive: true,
+		Description: "How many cost records came without dollars and found no price in the price book. They count with 0 dollars.",
+		Formula:     "count of cost records without dollarAmount that no rule prices",
 		Dimensions:  costDims, Sources: fromCosts,
 	},
 	{

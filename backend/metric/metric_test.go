@@ -48,7 +48,7 @@ func TestNamesAreStable(t *testing.T) {
 		"steps", "steps_completed", "steps_failed", "steps_skipped", "step_failure_rate", "step_duration_sum",
 		"step_duration_avg", "step_duration_p50", "step_duration_p90", "step_duration_p95", "step_duration_p99",
 		"step_duration_max", "step_input_bytes", "step_output_bytes", "step_credits",
-		"credits", "credits_charged", "credits_credited", "dollars", "dollars_charged", "dollars_credited", "cost_records", "cost_records_credited",
+		"credits", "credits_charged", "credits_credited", "dollars", "dollars_charged", "dollars_credited", "dollars_derived", "cost_records", "cost_records_credited", "cost_records_unpriced",
 		"dollars_per_execution", "credits_per_execution",
 		"actions", "action_duration", "active_users", "sessions", "active_time", "session_duration_avg",
 		"events_stored", "events_rejected", "ingest_lag_avg", "ingest_lag_max", "pending_buckets",

@@ -194,8 +194,10 @@ var formulas = map[string]formula{
 	"dollars":               exactSum(metric.SourceCosts, "dollars"),
 	"dollars_charged":       charged("dollars"),
 	"dollars_credited":      credited("dollars"),
+	"dollars_derived":       exactSum(metric.SourceCosts, "dollars_derived"),
 	"cost_records":          plain(metric.SourceCosts, "records"),
 	"cost_records_credited": plain(metric.SourceCosts, "records_credited"),
+	"cost_records_unpriced": plain(metric.SourceCosts, "records_unpriced"),
 	"dollars_per_execution": perExecution("dollars"),
 	"credits_per_execution": perExecution("credits"),
 

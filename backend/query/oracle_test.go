@@ -275,6 +275,22 @@ func (g *group) value(name string) string {
 			}
 		}
 		return number(float64(n))
+	case "dollars_derived":
+		var total event.Decimal
+		for _, e := range g.events {
+			if e.Pricing == event.PricingDerived {
+				total = total.Add(e.Dollars)
+			}
+		}
+		return total.String()
+	case "cost_records_unpriced":
+		n := 0
+		for _, e := range g.events {
+			if e.Pricing == event.PricingUnpriced {
+				n++
+			}
+		}
+		return number(float64(n))
 	case "cost_records", "actions":
 		return number(float64(len(g.events)))
 	case "action_duration":

@@ -54,7 +54,7 @@ func sampleEvents(from time.Time, length time.Duration, n int, seed uint64) []ev
 		}
 		cost := event.Event{
 			Kind: event.KindCost, Tenant: "acme", ID: id + "-c", Time: at(), WorkflowID: workflow(), UserID: user(),
-			ActionType: []string{"api", "llm"}[r.IntN(2)], Credits: amount(), Dollars: amount(),
+			ActionType: []string{"api", "llm"}[r.IntN(2)], Credits: amount(), Dollars: amount(), Pricing: event.Pricing(r.IntN(3)),
 		}
 		act := event.Event{
 			Kind: event.KindActivity, Tenant: "acme", ID: id + "-a", Time: at(), UserID: user(), Duration: duration(),

@@ -121,10 +121,13 @@ var rollupSources = map[metric.Source]rollupSource{
 			"records": "toUInt64(1)", "records_credited": "toUInt64(credits < 0 OR dollars < 0)", "credits": "credits", "dollars": "dollars",
 			"credits_credited": "least(credits, toDecimal128(0, 15))",
 			"dollars_credited": "least(dollars, toDecimal128(0, 15))",
+			"dollars_derived":  "if(pricing = 'derived', dollars, toDecimal128(0, 15))",
+			"records_unpriced": "toUInt64(pricing = 'unpriced')",
 		},
 		aggregates: map[string]aggregate{
 			"records": summed("records"), "records_credited": summed("records_credited"), "credits": amount("credits"), "dollars": amount("dollars"),
 			"credits_credited": amount("credits_credited"), "dollars_credited": amount("dollars_credited"),
+			"dollars_derived": amount("dollars_derived"), "records_unpriced": summed("records_unpriced"),
 		},
 	},
 	metric.SourceActivity: {

@@ -106,6 +106,8 @@ var kinds = []kind{
 			credited("credits"),
 			sum("dollars", "dollars"),
 			credited("dollars"),
+			{name: "dollars_derived", raw: "sumIf(dollars, pricing = 'derived')", merge: "sum(dollars_derived)"},
+			{name: "records_unpriced", raw: "countIf(pricing = 'unpriced')", merge: "sum(records_unpriced)"},
 		},
 	},
 	{

@@ -20,6 +20,7 @@ type batch struct {
 	first  queue.Version
 	events int
 	bytes  int // of their records
+	price  func(*event.Event)
 	event  event.Event
 	letter event.DeadLetter
 	last   mark // events come in the order of time: most marks repeat
@@ -46,8 +47,9 @@ type tally struct {
 	firstReceiptMs int64
 }
 
-func newBatch() *batch {
+func newBatch(price func(*event.Event)) *batch {
 	return &batch{
+		price: price,
 		tables: map[event.Kind]*table{
 			event.KindExecution: newExecutions(),
 			event.KindStep:      newSteps(),
@@ -85,6 +87,9 @@ func (b *batch) add(r queue.Record) error {
 			return fmt.Errorf("decode record %d: %w", r.Version, err)
 		}
 		e := &b.event
+		if e.Pricing == event.PricingUnpriced {
+			b.price(e)
+		}
 		b.tables[e.Kind].add(e, uint64(r.Version))
 		b.mark(e.Tenant, e.Kind, e.Time)
 		if moved(e) {

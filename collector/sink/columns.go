@@ -186,6 +186,8 @@ func newCosts() *table {
 	return new(columns).table("costs", func(c *columns) func(e *event.Event) {
 		workflow, user, execution, action := c.str("workflow_id"), c.str("user_id"), c.str("execution_id"), c.str("action_type")
 		credits, dollars := c.decimal("credits"), c.decimal("dollars")
+		pricing := c.enum("pricing", "Enum8('sent' = 0, 'unpriced' = 1, 'derived' = 2)")
+		revision := number(c, "price_revision", new(proto.ColUInt64))
 		metadata := c.str("metadata")
 		return func(e *event.Event) {
 			workflow.Append(e.WorkflowID)
@@ -194,6 +196,8 @@ func newCosts() *table {
 			action.Append(e.ActionType)
 			credits.Append(amount(e.Credits))
 			dollars.Append(amount(e.Dollars))
+			pricing.Append(proto.Enum8(e.Pricing))
+			revision.Append(e.PriceRevision)
 			metadata.Append(e.Metadata)
 		}
 	})

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/queue"
 )
 
@@ -28,9 +29,10 @@ import (
 type Config struct {
 	Consumer   queue.Consumer
 	Client     *clickhouse.Client
-	BatchSize  int           // most records of one insert; 0 is 100,000
-	Linger     time.Duration // how long a batch waits to fill; 0 is one second
-	OnStored   func()        // called after each batch, e.g. to wake the roller
+	BatchSize  int                // most records of one insert; 0 is 100,000
+	Linger     time.Duration      // how long a batch waits to fill; 0 is one second
+	OnStored   func()             // called after each batch, e.g. to wake the roller
+	Price      func(*event.Event) // fills in a cost's dollars where none were sent; nil leaves them 0
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -57,6 +59,9 @@ func New(cfg Config) (*Sink, error) {
 	if cfg.OnStored == nil {
 		cfg.OnStored = func() {}
 	}
+	if cfg.Price == nil {
+		cfg.Price = func(*event.Event) {}
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -64,7 +69,7 @@ func New(cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
-	return &Sink{cfg: cfg, batch: newBatch(), metrics: m}, nil
+	return &Sink{cfg: cfg, batch: newBatch(cfg.Price), metrics: m}, nil
 }
 
 // Err returns why the last attempt to store failed, nil when it did not.

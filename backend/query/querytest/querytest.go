@@ -156,7 +156,7 @@ func rawRow(e *event.Event) (string, map[string]any) {
 	case event.KindCost:
 		add(row, map[string]any{
 			"workflow_id": e.WorkflowID, "execution_id": e.ExecutionID, "action_type": e.ActionType,
-			"credits": e.Credits.String(), "dollars": e.Dollars.String(),
+			"credits": e.Credits.String(), "dollars": e.Dollars.String(), "pricing": uint8(e.Pricing), "price_revision": e.PriceRevision,
 		})
 		return "costs", row
 	}
