@@ -58,6 +58,15 @@ func (b *batch) accept(e *event.Event) {
 	b.places = append(b.places, place{from: from, to: len(b.buf), kind: e.Kind})
 }
 
+// fragment adds a fragment. Gathering them makes one of those that are the same.
+func (b *batch) fragment(f *event.Fragment) {
+	from := len(b.buf)
+	b.buf = event.AppendFragment(b.buf, f)
+	b.places = append(b.places, place{from: from, to: len(b.buf)})
+	b.receipt.Accepted++
+	b.tally[kindFragment][accepted]++
+}
+
 // reject adds a dead letter, and the error to the receipt.
 func (b *batch) reject(l *event.DeadLetter, id string, kind event.Kind) {
 	from := len(b.buf)

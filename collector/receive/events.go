@@ -77,6 +77,12 @@ func (r *Receiver) decode(b *batch, p Protocol, m Message, hold *claim) *Refusal
 		return Overloaded
 	}
 	letter := event.DeadLetter{Tenant: m.Who.Tenant, KeyID: m.Who.KeyID, ContentType: m.ContentType}
+	m.Fragment = func(f *event.Fragment) bool {
+		from := len(b.buf)
+		b.fragment(f)
+		ok = m.room.take(len(b.buf)-from) && ok
+		return ok
+	}
 	why := p.Decode(m, func(index int, raw []byte, e *event.Event, err *event.Error) bool {
 		from := len(b.buf)
 		if err == nil {

@@ -21,12 +21,15 @@ const (
 
 var outcomeNames = [outcomes]string{"accepted", "duplicate", "rejected"}
 
+// kindFragment counts fragments, which have no kind yet.
+const kindFragment = event.KindActivity + 1
+
 // tally counts the events of a request by kind, 0 being unknown, and outcome.
-type tally [event.KindActivity + 1][outcomes]int
+type tally [kindFragment + 1][outcomes]int
 
 type metrics struct {
 	requests         *prometheus.CounterVec
-	events           [event.KindActivity + 1][outcomes]prometheus.Counter
+	events           [kindFragment + 1][outcomes]prometheus.Counter
 	packed, unpacked prometheus.Counter
 	append           prometheus.Histogram
 }
@@ -54,8 +57,12 @@ func newMetrics(registerer prometheus.Registerer, b *budget) (*metrics, error) {
 		Name: prefix + "in_flight_bytes", Help: "Memory that requests hold at the moment.",
 	}, func() float64 { return float64(b.used.Load()) })
 	for kind := range m.events {
+		name := event.Kind(kind).String()
+		if event.Kind(kind) == kindFragment {
+			name = "fragment"
+		}
 		for o := range outcomes {
-			m.events[kind][o] = events.WithLabelValues(event.Kind(kind).String(), outcomeNames[o])
+			m.events[kind][o] = events.WithLabelValues(name, outcomeNames[o])
 		}
 	}
 	m.packed, m.unpacked = bodies.WithLabelValues("packed"), bodies.WithLabelValues("unpacked")

@@ -32,7 +32,11 @@ type Message struct {
 	Who         Principal
 	ContentType string
 	Body        []byte // unpacked; nil when the request was refused before
-	MaxEvents   int    // the most that may be yielded
+	MaxEvents   int    // the most that may be yielded, fragments included
+
+	// Fragment takes what a body says about a run that is no event yet, as yield
+	// takes events. It has passed event.ValidateFragment.
+	Fragment func(f *event.Fragment) bool
 
 	room *room // nil without a Receiver
 }
@@ -43,7 +47,8 @@ type Message struct {
 func (m Message) Reserve(n int) bool { return m.room == nil || m.room.take(n) }
 
 // Outcome is what became of a request. Without a Refusal, Accepted + Duplicates
-// + len(Errors) + ErrorsOmitted are its events, and at least one was accepted.
+// + len(Errors) + ErrorsOmitted are its events and fragments, and at least one was
+// accepted unless Decode found nothing to keep.
 type Outcome struct {
 	Refusal *Refusal // nil when events were taken
 	Receipt
