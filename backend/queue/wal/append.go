@@ -203,13 +203,13 @@ func isFull(err error) bool {
 // space is undone; a sync is never tried twice, since the kernel may have dropped
 // the pages that it could not write and report success the second time.
 func (l *Log) put(s *segment, b []byte) error {
-	if err := l.opts.write(l.file, b, s.end); err != nil {
+	if _, err := l.file.WriteAt(b, s.end); err != nil {
 		if isFull(err) && l.file.Truncate(s.end) == nil {
 			return fmt.Errorf("%w: %w", errUndone, err)
 		}
 		return fmt.Errorf("write to the log: %w", err)
 	}
-	if err := l.opts.sync(l.file); err != nil {
+	if err := l.file.Sync(); err != nil {
 		return fmt.Errorf("sync the log: %w", err)
 	}
 	return nil

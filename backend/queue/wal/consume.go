@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/flowgauge/flowgauge/backend/queue"
+	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
 )
 
 // readAhead is how much of a segment is read at once. Records share its memory.
@@ -73,7 +74,7 @@ func (l *Log) Commit(context.Context) error {
 	}
 	for _, s := range consumed {
 		// One that stays behind is removed at the next start.
-		if err := os.Remove(s.path); err != nil {
+		if err := l.opts.disk.Remove(s.path); err != nil {
 			return fmt.Errorf("remove consumed segment: %w", err)
 		}
 	}
@@ -113,7 +114,7 @@ type reader struct {
 	skip uint64 // what has at most this version was consumed before the start
 
 	segment *segment
-	file    *os.File
+	file    disk.File
 	at      int64  // offset of ahead in the file
 	ahead   []byte // read, and not parsed
 
@@ -222,7 +223,7 @@ func (r *reader) fill() (bool, error) {
 	if next == nil {
 		return false, nil
 	}
-	f, err := os.Open(next.path)
+	f, err := r.log.opts.disk.OpenFile(next.path, os.O_RDONLY)
 	if err != nil {
 		return false, fmt.Errorf("open segment: %w", err)
 	}

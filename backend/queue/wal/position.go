@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
 )
 
 const positionName = "position"
@@ -20,7 +22,7 @@ const positionLine = "flowgauge log position 1: %020d %08x\n"
 // come again.
 func (l *Log) readPosition() (uint64, error) {
 	path := filepath.Join(l.opts.Dir, positionName)
-	b, err := os.ReadFile(path)
+	b, err := disk.ReadFile(l.opts.disk, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
@@ -53,13 +55,13 @@ func (l *Log) writePosition(version uint64) error {
 	}
 	// A full disk has no room for another file, and segments must be freed. To
 	// write over the old one needs none; torn, it is as good as none.
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	f, err := l.opts.disk.OpenFile(path, os.O_WRONLY)
 	if err != nil {
 		return fmt.Errorf("write log position: %w", err)
 	}
-	err = writeAt(f, []byte(formatPosition(version)), 0)
+	_, err = f.WriteAt([]byte(formatPosition(version)), 0)
 	if err == nil {
-		err = l.opts.sync(f)
+		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("write log position: %w", err)
@@ -68,19 +70,19 @@ func (l *Log) writePosition(version uint64) error {
 }
 
 func (l *Log) replacePosition(path string, version uint64) error {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := l.opts.disk.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return fmt.Errorf("write log position: %w", err)
 	}
-	err = l.opts.write(f, []byte(formatPosition(version)), 0)
+	_, err = f.WriteAt([]byte(formatPosition(version)), 0)
 	if err == nil {
-		err = l.opts.sync(f)
+		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("write log position: %w", err)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := l.opts.disk.Rename(path+".new", path); err != nil {
 		return fmt.Errorf("replace log position: %w", err)
 	}
-	return syncDir(l.opts.Dir)
+	return l.syncDir()
 }

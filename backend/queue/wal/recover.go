@@ -5,8 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+
+	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
 )
 
 // ErrDamaged says that acknowledged records in the log are broken. The error that
@@ -37,22 +38,21 @@ func (l *Log) recover() error {
 	if err != nil {
 		return err
 	}
-	segments, err := listSegments(l.opts.Dir)
+	segments, err := listSegments(l.opts.disk, l.opts.Dir)
 	if err != nil {
 		return err
 	}
 	l.position, l.last = position, position
-	var buf bytes.Buffer
 	for i, s := range segments {
 		newest := i == len(segments)-1
 		if !newest && segments[i+1].base <= position+1 {
 			// Consumed; the process ended before it was removed.
-			if err := os.Remove(s.path); err != nil {
+			if err := l.opts.disk.Remove(s.path); err != nil {
 				return fmt.Errorf("remove consumed segment: %w", err)
 			}
 			continue
 		}
-		gone, err := l.scan(s, newest, &buf)
+		gone, err := l.scan(s, newest)
 		if err != nil {
 			return err
 		}
@@ -84,12 +84,12 @@ func (l *Log) activate() error {
 		return nil
 	}
 	s := l.segments[len(l.segments)-1]
-	f, err := os.OpenFile(s.path, os.O_RDWR, 0)
+	f, err := l.opts.disk.OpenFile(s.path, os.O_RDWR)
 	if err != nil {
 		return fmt.Errorf("open segment: %w", err)
 	}
 	// What the last process wrote and did not sync is handed out from now on.
-	if err := errors.Join(l.opts.sync(f), syncDir(l.opts.Dir)); err != nil {
+	if err := errors.Join(f.Sync(), l.syncDir()); err != nil {
 		_ = f.Close()
 		return fmt.Errorf("sync segment: %w", err)
 	}
@@ -99,17 +99,11 @@ func (l *Log) activate() error {
 
 // scan reads a whole segment, counts what is pending in it, and deals with its
 // end. gone says that it was removed, never having held a record.
-func (l *Log) scan(s *segment, newest bool, buf *bytes.Buffer) (gone bool, err error) {
-	f, err := os.Open(s.path)
+func (l *Log) scan(s *segment, newest bool) (gone bool, err error) {
+	b, err := disk.ReadFile(l.opts.disk, s.path)
 	if err != nil {
-		return false, fmt.Errorf("open segment: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	buf.Reset()
-	if _, err := io.Copy(buf, f); err != nil {
 		return false, fmt.Errorf("read segment: %w", err)
 	}
-	b := buf.Bytes()
 	switch err := s.parse(b); {
 	case err == nil:
 	case !errors.Is(err, errShort) && !errors.Is(err, errBad):
@@ -117,10 +111,10 @@ func (l *Log) scan(s *segment, newest bool, buf *bytes.Buffer) (gone bool, err e
 	case newest && len(b) <= segmentHeader:
 		// It was being created. Records come only after the header is durable.
 		l.opts.Logger.Warn("an unfinished log segment was removed", "file", s.path)
-		if err := os.Remove(s.path); err != nil {
+		if err := l.opts.disk.Remove(s.path); err != nil {
 			return false, fmt.Errorf("remove unfinished segment: %w", err)
 		}
-		return true, syncDir(l.opts.Dir)
+		return true, l.syncDir()
 	default:
 		return false, &DamagedError{File: s.path, After: l.last}
 	}
@@ -173,11 +167,30 @@ func frameFollows(b []byte, salt uint32) bool {
 func (l *Log) cutTorn(s *segment, tail []byte) error {
 	aside := fmt.Sprintf("%s.torn-%d", s.path, s.end)
 	l.opts.Logger.Warn("a torn group was cut off the log's end", "file", s.path, "offset", s.end, "bytes", len(tail), "aside", aside)
-	if err := os.WriteFile(aside, tail, 0o600); err != nil {
+	if err := writeFile(l.opts.disk, aside, tail); err != nil {
 		return fmt.Errorf("put torn group aside: %w", err)
 	}
-	if err := os.Truncate(s.path, s.end); err != nil {
+	if err := l.syncDir(); err != nil {
+		return fmt.Errorf("put torn group aside: %w", err)
+	}
+	f, err := l.opts.disk.OpenFile(s.path, os.O_RDWR)
+	if err != nil {
 		return fmt.Errorf("cut torn group off: %w", err)
 	}
-	return nil // activate syncs the file.
+	if err := errors.Join(f.Truncate(s.end), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("cut torn group off: %w", err)
+	}
+	return nil
+}
+
+func writeFile(fsys disk.FS, path string, b []byte) error {
+	f, err := fsys.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(b, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
 )
 
 // crashed copies a log's files as they are, as if its process had died here.
@@ -34,7 +36,7 @@ func crashed(t testing.TB, dir string) string {
 // newest returns the path and content of the newest segment.
 func newest(t testing.TB, dir string) (string, []byte) {
 	t.Helper()
-	segments, err := listSegments(dir)
+	segments, err := listSegments(disk.OS{}, dir)
 	require.NoError(t, err)
 	path := segments[len(segments)-1].path
 	b, err := os.ReadFile(path)
@@ -148,7 +150,7 @@ func TestDamageInAnOlderSegment(t *testing.T) {
 		require.NoError(t, l.Append(t.Context(), texts(fmt.Sprintf("record number %d of a segment", i))))
 	}
 	require.NoError(t, l.Close())
-	segments, err := listSegments(opts.Dir)
+	segments, err := listSegments(disk.OS{}, opts.Dir)
 	require.NoError(t, err)
 	require.Greater(t, len(segments), 2)
 	b, err := os.ReadFile(segments[1].path)
@@ -265,7 +267,7 @@ func TestModel(t *testing.T) {
 				s := l.Stats()
 				require.Equal(rt, int64(len(pending)), s.Pending)
 				require.Equal(rt, len(pending) > 0, l.oldest > 0)
-				segments, err := listSegments(opts.Dir)
+				segments, err := listSegments(disk.OS{}, opts.Dir)
 				require.NoError(rt, err)
 				require.Len(rt, segments, s.Segments)
 				var bytes int64

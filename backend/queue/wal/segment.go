@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
 )
 
 // A segment begins with a header, little endian:
@@ -42,29 +44,29 @@ func segmentPath(dir string, base uint64) string {
 
 // listSegments returns the segments in a folder by their base, as their names
 // tell it.
-func listSegments(dir string) ([]*segment, error) {
-	entries, err := os.ReadDir(dir)
+func listSegments(fsys disk.FS, dir string) ([]*segment, error) {
+	names, err := fsys.List(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list log folder: %w", err)
 	}
 	var segments []*segment
-	for _, e := range entries {
-		digits, ok := strings.CutSuffix(e.Name(), segmentSuffix)
+	for _, name := range names {
+		digits, ok := strings.CutSuffix(name, segmentSuffix)
 		if !ok {
 			continue
 		}
 		base, err := strconv.ParseUint(digits, 10, 64)
-		if err != nil || e.IsDir() {
+		if err != nil {
 			continue
 		}
-		segments = append(segments, &segment{path: filepath.Join(dir, e.Name()), base: base})
+		segments = append(segments, &segment{path: filepath.Join(dir, name), base: base})
 	}
 	slices.SortFunc(segments, func(a, b *segment) int { return cmp.Compare(a.base, b.base) })
 	return segments, nil
 }
 
 // create makes the segment's file, durable with its name, and returns it open.
-func (l *Log) create(base uint64) (_ *segment, _ *os.File, err error) {
+func (l *Log) create(base uint64) (_ *segment, _ disk.File, err error) {
 	s := &segment{path: segmentPath(l.opts.Dir, base), base: base, end: segmentHeader, last: base - 1}
 	b := make([]byte, segmentHeader)
 	if _, err := rand.Read(b[12:16]); err != nil {
@@ -76,18 +78,18 @@ func (l *Log) create(base uint64) (_ *segment, _ *os.File, err error) {
 	binary.LittleEndian.PutUint64(b[16:], base)
 	binary.LittleEndian.PutUint32(b[24:], crc32.Checksum(b[:24], castagnoli))
 
-	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := l.opts.disk.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return nil, nil, fmt.Errorf("create segment: %w", err)
 	}
-	if err = l.opts.write(f, b, 0); err == nil {
-		if err = l.opts.sync(f); err == nil {
-			err = syncDir(l.opts.Dir)
+	if _, err = f.WriteAt(b, 0); err == nil {
+		if err = f.Sync(); err == nil {
+			err = l.syncDir()
 		}
 	}
 	if err != nil {
 		_ = f.Close()
-		_ = os.Remove(s.path)
+		_ = l.opts.disk.Remove(s.path)
 		return nil, nil, fmt.Errorf("create segment: %w", err)
 	}
 	return s, f, nil
@@ -111,20 +113,10 @@ func (s *segment) parse(b []byte) error {
 	return nil
 }
 
-// syncDir makes the names in a folder durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open log folder: %w", err)
-	}
-	defer func() { _ = d.Close() }()
-	if err := d.Sync(); err != nil {
+// syncDir makes the names in the log's folder durable.
+func (l *Log) syncDir() error {
+	if err := l.opts.disk.SyncDir(l.opts.Dir); err != nil {
 		return fmt.Errorf("sync log folder: %w", err)
 	}
 	return nil
-}
-
-func writeAt(f *os.File, b []byte, at int64) error {
-	_, err := f.WriteAt(b, at)
-	return err
 }

@@ -45,13 +45,20 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/queue"
+	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
 )
+
+// ErrLocked says that another process has the log's folder.
+var ErrLocked = disk.ErrLocked
+
+const lockName = "lock"
 
 // The defaults of Options.
 const (
@@ -67,8 +74,7 @@ type Options struct {
 	Logger       *slog.Logger
 	Now          func() time.Time // time.Now if nil
 
-	write func(f *os.File, b []byte, at int64) error // for faults in tests
-	sync  func(f *os.File) error
+	disk disk.FS // another one in tests
 }
 
 // Validate fills in the defaults and says what is wrong.
@@ -91,11 +97,8 @@ func (o *Options) Validate() error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.write == nil {
-		o.write = writeAt
-	}
-	if o.sync == nil {
-		o.sync = datasync
+	if o.disk == nil {
+		o.disk = disk.OS{}
 	}
 	return nil
 }
@@ -104,14 +107,14 @@ func (o *Options) Validate() error {
 // Commit by one at a time.
 type Log struct {
 	opts Options
-	lock *os.File
+	lock io.Closer
 
 	kick    chan struct{} // a batch has become non-empty, or the log closes
 	arrived chan struct{} // records have become durable
 	failed  chan struct{} // closed when err is set
 	stopped chan struct{} // closed when the committer has ended
 
-	file *os.File // of the active segment; the committer's alone
+	file disk.File // of the active segment; the committer's alone
 
 	consumer sync.Mutex // held by Fetch, but not while it waits, and by Commit
 	read     reader
@@ -143,12 +146,12 @@ func New(opts Options) (*Log, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(opts.Dir, 0o750); err != nil {
+	if err := disk.MkdirAll(opts.disk, opts.Dir); err != nil {
 		return nil, fmt.Errorf("create log folder: %w", err)
 	}
-	lock, err := lockDir(opts.Dir)
+	lock, err := opts.disk.Lock(filepath.Join(opts.Dir, lockName))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lock log folder: %w", err)
 	}
 	l := &Log{
 		opts:    opts,

@@ -2,7 +2,6 @@ package wal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowgauge/flowgauge/backend/queue"
+	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disktest"
 )
 
 func open(t testing.TB, opts Options) *Log {
@@ -295,13 +295,15 @@ func TestLocked(t *testing.T) {
 // After a sync that failed nothing is acknowledged, and nothing is tried again.
 func TestSyncFailureIsFatal(t *testing.T) {
 	broken, syncs := false, 0
-	opts := Options{Dir: t.TempDir(), sync: func(f *os.File) error {
-		if broken {
+	d := disktest.New(1)
+	d.OnOp(func(op disktest.Op) error {
+		if op.Kind == disktest.OpSync && broken {
 			syncs++
 			return syscall.EIO
 		}
-		return datasync(f)
-	}}
+		return nil
+	})
+	opts := Options{Dir: "wal", disk: d}
 	l, err := New(opts)
 	require.NoError(t, err)
 	require.NoError(t, l.Append(t.Context(), texts("kept")))
@@ -323,12 +325,14 @@ func TestSyncFailureIsFatal(t *testing.T) {
 // written all the same.
 func TestDiskFull(t *testing.T) {
 	var full bool
-	opts := Options{Dir: t.TempDir(), SegmentBytes: 120, write: func(f *os.File, b []byte, at int64) error {
-		if full {
-			return errors.Join(syscall.ENOSPC, writeAt(f, b[:len(b)/2], at))
+	d := disktest.New(1)
+	d.OnOp(func(op disktest.Op) error {
+		if full && op.Kind == disktest.OpWrite && !strings.HasSuffix(op.Path, positionName) {
+			return syscall.ENOSPC
 		}
-		return writeAt(f, b, at)
-	}}
+		return nil
+	})
+	opts := Options{Dir: "wal", SegmentBytes: 120, disk: d}
 	l, err := New(opts)
 	require.NoError(t, err)
 	for i := range 4 {
