@@ -57,6 +57,7 @@ type App struct {
 	listener net.Listener
 	database *database
 	keys     *keystore.Store
+	limits   *limits
 	prices   *pricing.Store
 	intake   *intake
 	stored   atomic.Bool // the schema is there and keys are loaded
@@ -134,6 +135,11 @@ func (a *App) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	limits, err := newLimits(a, a.keys)
+	if err != nil {
+		return err
+	}
+	a.limits = limits
 	if a.opts.Roles.Collector {
 		intake, err := newIntake(a)
 		if err != nil {
@@ -188,6 +194,9 @@ func (a *App) work(ctx context.Context) error {
 func (a *App) close() {
 	if a.intake != nil {
 		a.intake.close()
+	}
+	if a.limits != nil {
+		a.limits.close()
 	}
 	if a.database != nil {
 		a.database.stop()

@@ -35,8 +35,9 @@ func (a *App) handler() (http.Handler, error) {
 		}
 	}
 	if a.opts.Roles.Server {
-		keyapi.New(a.keys, a.log).Register(router)
-		if err := a.questions(router); err != nil {
+		limited := router.Group("", a.limits.Middleware(a.asking))
+		keyapi.New(a.keys, a.log).Register(limited)
+		if err := a.questions(limited); err != nil {
 			return nil, err
 		}
 	}

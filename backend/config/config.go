@@ -34,6 +34,8 @@ type Config struct {
 	WAL        WAL        `koanf:"wal"`
 	Sink       Sink       `koanf:"sink"`
 	Rollup     Rollup     `koanf:"rollup"`
+	Redis      Redis      `koanf:"redis"`
+	Limits     Limits     `koanf:"limits"`
 	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
 }
 
@@ -94,6 +96,7 @@ func Default() Config {
 		WAL:        WAL{MaxBytes: 16 << 30},
 		Sink:       Sink{BatchSize: 100_000, Linger: time.Second},
 		Rollup:     Rollup{Enabled: true, Interval: 2 * time.Second},
+		Limits:     Limits{Burst: 10 * time.Second},
 		Tenant:     "default",
 	}
 }
@@ -151,12 +154,21 @@ func (c *Config) finish() error {
 		return fmt.Errorf("data_dir %q: %w", c.DataDir, err)
 	}
 	c.DataDir = dir
-	if c.ClickHouse.PasswordFile != "" {
-		b, err := os.ReadFile(c.ClickHouse.PasswordFile)
-		if err != nil {
-			return fmt.Errorf("clickhouse.password_file: %w", err)
+	for _, secret := range []struct {
+		key, file string
+		value     *string
+	}{
+		{"clickhouse.password_file", c.ClickHouse.PasswordFile, &c.ClickHouse.Password},
+		{"redis.password_file", c.Redis.PasswordFile, &c.Redis.Password},
+	} {
+		if secret.file == "" {
+			continue
 		}
-		c.ClickHouse.Password = strings.TrimRight(string(b), "\r\n")
+		b, err := os.ReadFile(secret.file)
+		if err != nil {
+			return fmt.Errorf("%s: %w", secret.key, err)
+		}
+		*secret.value = strings.TrimRight(string(b), "\r\n")
 	}
 	return c.Validate()
 }
@@ -172,6 +184,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("clickhouse.addr is %q: give HOST:PORT of the native protocol, e.g. db.internal:9000", c.ClickHouse.Addr))
 		}
 	}
+	errs = append(errs, c.Redis.validate(), c.Limits.validate())
 	if c.Tenant == "" {
 		errs = append(errs, errors.New("tenant is empty: give the name of your organisation"))
 	}
