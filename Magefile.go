@@ -133,18 +133,21 @@ func Lint() error {
 	return run("go", "tool", "-modfile=.ci/lint.mod", "golangci-lint", "run", "--build-tags=mage", "./...")
 }
 
-// Bench measures ingest, beside a raw insert of the same rows, and questions about 30 days. docs/performance.md says what the figures mean.
-func Bench() error {
-	step("Benchmarks: ingest")
-	if err := run("go", "test", "-run", "^$", "-bench", "Ingest|RawInsert", "-benchtime", "1000000x", "-count", "3", "-timeout", "60m", "./collector/sink", "./backend/app"); err != nil {
-		return err
+// Bench measures: 'bench ingest' beside peers that it starts, 'bench questions' about 30 days, 'bench parts' of the program alone. docs/performance.md says what the figures mean.
+func Bench(what string) error {
+	switch what {
+	case "ingest":
+		mg.Deps(Binary)
+		step("Benchmark: ingest beside its peers, about half an hour; BENCH_ARGS narrows it, see 'go run ./cmd/bench ingest --help'")
+		return run("go", append([]string{"run", "./cmd/bench", "ingest"}, strings.Fields(os.Getenv("BENCH_ARGS"))...)...)
+	case "questions":
+		step("Benchmark: questions about 30 days")
+		return run("go", "test", "-run", "^$", "-bench", "ThirtyDays", "-benchtime", "100x", "-timeout", "60m", "./backend/app")
+	case "parts":
+		step("Benchmarks: parts")
+		return run("go", "test", "-run", "^$", "-bench", ".", "-benchmem", "-timeout", "60m", "./backend/event", "./backend/queue/wal", "./collector/receive", "./collector/sink")
 	}
-	step("Benchmarks: questions about 30 days")
-	if err := run("go", "test", "-run", "^$", "-bench", "ThirtyDays", "-benchtime", "100x", "-timeout", "60m", "./backend/app"); err != nil {
-		return err
-	}
-	step("Benchmarks: parts")
-	return run("go", "test", "-run", "^$", "-bench", ".", "-benchmem", "-timeout", "60m", "./backend/event", "./backend/queue/wal", "./collector/receive")
+	return fmt.Errorf("bench %s: there are 'bench ingest', 'bench questions' and 'bench parts'", what)
 }
 
 // Clean removes what was built; data and packages stay.
