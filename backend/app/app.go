@@ -16,15 +16,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"path/filepath"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/flowgauge/flowgauge/backend/access/certs"
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/backend/config"
 	"github.com/flowgauge/flowgauge/backend/pricing"
@@ -55,13 +54,16 @@ type App struct {
 	registry *prometheus.Registry
 
 	listener net.Listener
-	database *database
-	keys     *keystore.Store
-	limits   *limits
-	prices   *pricing.Store
-	intake   *intake
-	stored   atomic.Bool // the schema is there and keys are loaded
-	waiting  atomic.Pointer[string]
+	inner    *pipes // for this process's own requests
+	// certificate is the listener's, nil for plain HTTP.
+	certificate *certs.Reloader
+	database    *database
+	keys        *keystore.Store
+	limits      *limits
+	prices      *pricing.Store
+	intake      *intake
+	stored      atomic.Bool // the schema is there and keys are loaded
+	waiting     atomic.Pointer[string]
 }
 
 // New checks the configuration, takes the address and opens the log. Nothing of
@@ -86,9 +88,8 @@ func New(opts Options) (_ *App, err error) {
 			a.close()
 		}
 	}()
-	a.listener, err = net.Listen("tcp", opts.Config.HTTP.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("http.listen: %w: choose another address with --http HOST:PORT", err)
+	if err := a.listen(); err != nil {
+		return nil, err
 	}
 	a.database, err = newDatabase(a.cfg, a.log)
 	if err != nil {
@@ -99,9 +100,6 @@ func New(opts Options) (_ *App, err error) {
 
 // Addr is where HTTP is served, the port chosen when the configuration's was 0.
 func (a *App) Addr() string { return a.listener.Addr().String() }
-
-// URL is where HTTP is served.
-func (a *App) URL() string { return "http://" + a.Addr() }
 
 // ErrStarting is what Ready returns until the database was asked for the first time.
 var ErrStarting = errors.New("starting")
@@ -151,24 +149,8 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
-
 	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve HTTP: %w", err)
-		}
-		return nil
-	})
-	group.Go(func() error { // requests under way may end; then the log is closed
-		<-gctx.Done()
-		stopping, cancel := context.WithTimeout(context.WithoutCancel(gctx), 10*time.Second)
-		defer cancel()
-		if err := server.Shutdown(stopping); err != nil {
-			_ = server.Close()
-		}
-		return nil
-	})
+	group.Go(func() error { return a.serve(gctx, handler) })
 	group.Go(func() error { return a.database.watch(gctx) })
 	group.Go(func() error { return a.work(gctx) })
 	if a.intake != nil {

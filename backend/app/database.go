@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/flowgauge/flowgauge/backend/access/certs"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 	"github.com/flowgauge/flowgauge/backend/config"
@@ -35,20 +35,31 @@ func newDatabase(cfg config.Config, log *slog.Logger) (*database, error) {
 	if cfg.ClickHouse.Addr == "" {
 		return d, nil
 	}
-	return d, d.connect(External(cfg), External(cfg))
+	external, err := External(cfg)
+	if err != nil {
+		return d, err
+	}
+	return d, d.connect(external, external)
 }
 
 // External returns how to reach the configured server.
-func External(cfg config.Config) clickhouse.Config {
+func External(cfg config.Config) (clickhouse.Config, error) {
 	c := clickhouse.Config{
 		Addr: cfg.ClickHouse.Addr, Database: cfg.ClickHouse.Database, Cluster: cfg.ClickHouse.Cluster,
 		User: cfg.ClickHouse.User, Password: cfg.ClickHouse.Password, MaxConns: cfg.ClickHouse.MaxConns,
 	}
-	if cfg.ClickHouse.TLS {
-		host, _, _ := net.SplitHostPort(cfg.ClickHouse.Addr) // validated with the configuration
-		c.TLS = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if !cfg.ClickHouse.TLS {
+		return c, nil
 	}
-	return c
+	host, _, _ := net.SplitHostPort(cfg.ClickHouse.Addr) // validated with the configuration
+	var err error
+	c.TLS, err = certs.Client{
+		CAFile: cfg.ClickHouse.CAFile, CertFile: cfg.ClickHouse.CertFile, KeyFile: cfg.ClickHouse.KeyFile, ServerName: host,
+	}.Config()
+	if err != nil {
+		return c, fmt.Errorf("clickhouse: %w", err)
+	}
+	return c, nil
 }
 
 func (d *database) connect(writer, reader clickhouse.Config) (err error) {

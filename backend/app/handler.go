@@ -28,7 +28,9 @@ func (a *App) handler() (http.Handler, error) {
 		}
 		c.String(http.StatusOK, "ok\n")
 	})
-	router.GET("/metrics", gin.WrapH(promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{})))
+	if a.cfg.HTTP.Metrics {
+		router.GET("/metrics", gin.WrapH(promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{})))
+	}
 	if a.intake != nil {
 		if err := a.intake.routes(router, a); err != nil {
 			return nil, err

@@ -38,7 +38,7 @@ func (s *server) send(key, method, path, body string) *http.Response {
 	if key != "" {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.http.Do(req)
 	require.NoError(s.t, err)
 	require.NoError(s.t, resp.Body.Close())
 	return resp

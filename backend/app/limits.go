@@ -2,13 +2,13 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"time"
 
+	"github.com/flowgauge/flowgauge/backend/access/certs"
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/backend/access/limit"
 	"github.com/flowgauge/flowgauge/backend/redis"
@@ -26,7 +26,10 @@ func newLimits(a *App, keys *keystore.Store) (_ *limits, err error) {
 	cfg := redis.Config{Addr: a.cfg.Redis.Addr, User: a.cfg.Redis.User, Password: a.cfg.Redis.Password, DB: a.cfg.Redis.DB}
 	if a.cfg.Redis.TLS {
 		host, _, _ := net.SplitHostPort(cfg.Addr) // validated with the configuration
-		cfg.TLS = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+		cfg.TLS, err = certs.Client{CAFile: a.cfg.Redis.CAFile, CertFile: a.cfg.Redis.CertFile, KeyFile: a.cfg.Redis.KeyFile, ServerName: host}.Config()
+		if err != nil {
+			return nil, fmt.Errorf("redis: %w", err)
+		}
 	}
 	if l.redis, err = redis.Open(cfg); err != nil {
 		return nil, err

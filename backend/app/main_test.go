@@ -45,6 +45,7 @@ type server struct {
 	url  string
 	cmd  *exec.Cmd
 	done chan struct{}
+	http *http.Client
 
 	printed strings.Builder // on standard output; to be read after done
 }
@@ -60,7 +61,7 @@ func up(t testing.TB, dir string, args ...string) *server {
 // upAs is up with a change of the command.
 func upAs(t testing.TB, dir string, change func(*exec.Cmd), args ...string) *server {
 	t.Helper()
-	s := &server{t: t, dir: dir, done: make(chan struct{})}
+	s := &server{t: t, dir: dir, done: make(chan struct{}), http: http.DefaultClient}
 	s.cmd = exec.Command(program, append([]string{"up", "--no-simulate", "--no-grafana", "--http", "127.0.0.1:0", "--data-dir", dir}, args...)...)
 	s.cmd.Env = append(os.Environ(), "FLOWGAUGE_ENGINE__MEMORY_BYTES=3221225472")
 	out, err := s.cmd.StdoutPipe()
@@ -118,7 +119,7 @@ func (s *server) call(method, path, contentType string, body io.Reader) (int, []
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.http.Do(req)
 	require.NoError(s.t, err)
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)

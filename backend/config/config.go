@@ -41,7 +41,9 @@ type Config struct {
 
 // HTTP is where requests are served.
 type HTTP struct {
-	Listen string `koanf:"listen"` // HOST:PORT
+	Listen  string `koanf:"listen"`  // HOST:PORT
+	Metrics bool   `koanf:"metrics"` // serve /metrics there
+	TLS     TLS    `koanf:"tls"`
 }
 
 // ClickHouse is an external server; without an address the embedded one is used.
@@ -52,6 +54,9 @@ type ClickHouse struct {
 	Password     string `koanf:"password"`
 	PasswordFile string `koanf:"password_file"`
 	TLS          bool   `koanf:"tls"`
+	CAFile       string `koanf:"ca_file"`   // authorities of the server's certificate; the system's when empty
+	CertFile     string `koanf:"cert_file"` // of this client
+	KeyFile      string `koanf:"key_file"`
 	Cluster      string `koanf:"cluster"` // for Replicated and Distributed tables
 	MaxConns     int    `koanf:"max_conns"`
 }
@@ -90,7 +95,7 @@ type Rollup struct {
 func Default() Config {
 	return Config{
 		DataDir:    "flowgauge-data",
-		HTTP:       HTTP{Listen: "127.0.0.1:8080"},
+		HTTP:       HTTP{Listen: "127.0.0.1:8080", Metrics: true, TLS: TLS{ClientAuth: "none", MinVersion: "1.3"}},
 		ClickHouse: ClickHouse{Database: "flowgauge", User: "default", MaxConns: 16},
 		Log:        Log{Level: "info", Format: "text"},
 		WAL:        WAL{MaxBytes: 16 << 30},
@@ -178,6 +183,9 @@ func (c *Config) Validate() error {
 	var errs []error
 	if _, _, err := net.SplitHostPort(c.HTTP.Listen); err != nil {
 		errs = append(errs, fmt.Errorf("http.listen is %q: give HOST:PORT, e.g. 127.0.0.1:8080", c.HTTP.Listen))
+	}
+	if !c.ClickHouse.TLS && c.ClickHouse.CAFile+c.ClickHouse.CertFile+c.ClickHouse.KeyFile != "" {
+		errs = append(errs, errors.New("clickhouse.ca_file, cert_file and key_file are of no use while clickhouse.tls is false: set it to true"))
 	}
 	if c.ClickHouse.Addr != "" {
 		if _, _, err := net.SplitHostPort(c.ClickHouse.Addr); err != nil {

@@ -9,6 +9,7 @@ package client
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -40,6 +41,9 @@ type Config struct {
 	URL string
 	// Key is an API key with the ingest scope; "" sends none.
 	Key string
+	// TLS is how the collector is checked and, by a certificate, the client; nil
+	// trusts the system's authorities. It is of no use with an HTTPClient.
+	TLS *tls.Config
 	// HTTPClient makes the requests; nil is one with enough idle connections for
 	// several in flight.
 	HTTPClient *http.Client
@@ -97,7 +101,7 @@ func New(c Config) (*Client, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.HTTPClient == nil {
-		c.HTTPClient = newHTTPClient()
+		c.HTTPClient = newHTTPClient(c.TLS)
 	}
 	compressor, err := newCompressor(c.Encoding)
 	if err != nil {
@@ -129,13 +133,14 @@ func (c *Client) Send(ctx context.Context, body []byte, n int) (Receipt, error) 
 	return c.retry(ctx, c.compressor.compress(body), n)
 }
 
-func newHTTPClient() *http.Client {
+func newHTTPClient(secure *tls.Config) *http.Client {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
 		return &http.Client{} // somebody replaced it, and knows why
 	}
 	t = t.Clone()
 	t.MaxIdleConnsPerHost = 32
+	t.TLSClientConfig = secure
 	// Answers are small, and a compressed one would cost more than it saves.
 	t.DisableCompression = true
 	return &http.Client{Transport: t}

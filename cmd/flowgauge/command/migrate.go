@@ -37,7 +37,11 @@ at the same time as anything else, and a second time does nothing.`,
 			if cfg.ClickHouse.Addr == "" {
 				return errors.New("no external ClickHouse is configured (clickhouse.addr): the embedded one is upgraded by 'flowgauge up'")
 			}
-			client, err := clickhouse.New(app.External(cfg))
+			external, err := app.External(cfg)
+			if err != nil {
+				return err
+			}
+			client, err := clickhouse.New(external)
 			if err != nil {
 				return err
 			}

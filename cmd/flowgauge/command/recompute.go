@@ -83,7 +83,11 @@ collector has recomputed them. Right figures stay as they are, so it may be repe
 // databaseOf returns a client of the database that a running Flowgauge uses.
 func databaseOf(cfg config.Config) (*clickhouse.Client, error) {
 	if cfg.ClickHouse.Addr != "" {
-		return clickhouse.New(app.External(cfg))
+		external, err := app.External(cfg)
+		if err != nil {
+			return nil, err
+		}
+		return clickhouse.New(external)
 	}
 	endpoint, err := engine.Running(filepath.Join(cfg.DataDir, "clickhouse"))
 	if err != nil {

@@ -155,7 +155,7 @@ func (u *up) simulate(ctx context.Context, a *app.App) error {
 	if err != nil {
 		return err
 	}
-	c, err := client.New(client.Config{URL: a.URL(), Key: key, MaxElapsed: client.Forever})
+	c, err := client.New(client.Config{URL: a.URL(), Key: key, MaxElapsed: client.Forever, HTTPClient: a.Client()})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,19 @@ type Redis struct {
 	Password     string `koanf:"password"`
 	PasswordFile string `koanf:"password_file"`
 	TLS          bool   `koanf:"tls"`
+	CAFile       string `koanf:"ca_file"`   // authorities of the server's certificate; the system's when empty
+	CertFile     string `koanf:"cert_file"` // of this client
+	KeyFile      string `koanf:"key_file"`
+}
+
+// TLS is how the listener proves who it is; without a certificate it is plain
+// HTTP. The files are read again when they change.
+type TLS struct {
+	CertFile     string `koanf:"cert_file"`
+	KeyFile      string `koanf:"key_file"`
+	ClientCAFile string `koanf:"client_ca_file"`
+	ClientAuth   string `koanf:"client_auth"` // none, request, require
+	MinVersion   string `koanf:"min_version"` // 1.2, 1.3
 }
 
 // Limits bound each API key that has none of its own. Zero is no limit.
@@ -30,6 +43,9 @@ func (r *Redis) validate() error {
 		if _, _, err := net.SplitHostPort(r.Addr); err != nil {
 			return fmt.Errorf("redis.addr is %q: give HOST:PORT, e.g. redis.internal:6379", r.Addr)
 		}
+	}
+	if !r.TLS && r.CAFile+r.CertFile+r.KeyFile != "" {
+		return errors.New("redis.ca_file, cert_file and key_file are of no use while redis.tls is false: set it to true")
 	}
 	if r.DB < 0 {
 		return fmt.Errorf("redis.db is %d: it is 0 or more", r.DB)
