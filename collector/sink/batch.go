@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/queue"
+	"github.com/flowgauge/flowgauge/collector/gather"
 )
 
 // batch is what one round of the sink stores: the columns of every table and the
@@ -24,6 +25,8 @@ type batch struct {
 	event  event.Event
 	letter event.DeadLetter
 	last   mark // events come in the order of time: most marks repeat
+
+	fragments []gather.Fragment // those that have not been gathered yet
 }
 
 // mark is a minute, in Unix seconds, of one tenant's events of one kind.
@@ -70,6 +73,7 @@ func (b *batch) reset() {
 	clear(b.marks)
 	clear(b.counts)
 	b.first, b.events, b.bytes, b.last = 0, 0, 0, mark{}
+	b.fragments = nil
 }
 
 // add decodes a record of the log into columns. A record that cannot be decoded
@@ -96,6 +100,8 @@ func (b *batch) add(r queue.Record) error {
 			b.mark(e.Tenant, e.Kind, e.PreviousTime)
 		}
 		b.count(countKey{tenant: e.Tenant, source: e.Source, kind: e.Kind.String()}, r.Version)
+	case event.RecordFragment:
+		return b.fragment(r)
 	case event.RecordDeadLetter:
 		if err := event.DecodeDeadLetter(r.Data, &b.letter); err != nil {
 			return fmt.Errorf("decode dead letter %d: %w", r.Version, err)

@@ -1,6 +1,6 @@
 // Package sink moves accepted events from the log into ClickHouse.
 //
-//	fetch -> columns -> mark minutes -> insert -> mark again -> commit
+//	fetch -> columns -> gather fragments -> mark minutes -> insert -> mark again -> commit
 //
 // Each step may fail or be cut off by a crash; then the batch comes out of the
 // log again and is stored again, which changes nothing, because the raw tables
@@ -23,6 +23,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/queue"
+	"github.com/flowgauge/flowgauge/collector/gather"
 )
 
 // Config says where events come from and where they go.
@@ -33,6 +34,7 @@ type Config struct {
 	Linger     time.Duration      // how long a batch waits to fill; 0 is one second
 	OnStored   func()             // called after each batch, e.g. to wake the roller
 	Price      func(*event.Event) // fills in a cost's dollars where none were sent; nil leaves them 0
+	Gather     Gather             // makes rows of fragments; nil is a gather.Gatherer
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -61,6 +63,13 @@ func New(cfg Config) (*Sink, error) {
 	}
 	if cfg.Price == nil {
 		cfg.Price = func(*event.Event) {}
+	}
+	if cfg.Gather == nil {
+		g, err := gather.New(cfg.Client)
+		if err != nil {
+			return nil, fmt.Errorf("sink: %w", err)
+		}
+		cfg.Gather = g
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -175,6 +184,9 @@ func (s *Sink) storeUntilDone(ctx context.Context) error {
 }
 
 func (s *Sink) store(ctx context.Context) error {
+	if err := s.gather(ctx, s.batch); err != nil {
+		return err
+	}
 	marks := s.batch.markInput()
 	if err := s.insert(ctx, "bucket_marks", marks); err != nil {
 		return err
