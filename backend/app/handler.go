@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/flowgauge/flowgauge/backend/access/keyapi"
+	"github.com/flowgauge/flowgauge/backend/pricing/priceapi"
 )
 
 // handler returns the HTTP interface of the process's roles.
@@ -39,6 +40,7 @@ func (a *App) handler() (http.Handler, error) {
 	if a.opts.Roles.Server {
 		limited := router.Group("", a.limits.Middleware(a.asking))
 		keyapi.New(a.keys, a.log).Register(limited)
+		priceapi.New(a.prices, a.keys, a.log).Register(limited)
 		if err := a.questions(limited); err != nil {
 			return nil, err
 		}
