@@ -23,7 +23,7 @@ type database struct {
 	log    *slog.Logger
 	engine *engine.Engine // nil with an external server
 	writer *clickhouse.Client
-	reader *clickhouse.Client // answers questions; may only select where the engine is embedded
+	reader *clickhouse.Client // answers questions; may only select where the engine is embedded or a reader is configured
 	read   clickhouse.Config
 }
 
@@ -39,7 +39,11 @@ func newDatabase(cfg config.Config, log *slog.Logger) (*database, error) {
 	if err != nil {
 		return d, err
 	}
-	return d, d.connect(external, external)
+	reader := external
+	if cfg.ClickHouse.ReaderUser != "" {
+		reader.User, reader.Password = cfg.ClickHouse.ReaderUser, cfg.ClickHouse.ReaderPassword
+	}
+	return d, d.connect(external, reader)
 }
 
 // External returns how to reach the configured server.

@@ -37,6 +37,9 @@ type Config struct {
 	Redis      Redis      `koanf:"redis"`
 	Limits     Limits     `koanf:"limits"`
 	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
+
+	// Warnings are what looks like a mistake and is none for sure.
+	Warnings []string `koanf:"-"`
 }
 
 // HTTP is where requests are served.
@@ -53,12 +56,18 @@ type ClickHouse struct {
 	User         string `koanf:"user"`
 	Password     string `koanf:"password"`
 	PasswordFile string `koanf:"password_file"`
-	TLS          bool   `koanf:"tls"`
-	CAFile       string `koanf:"ca_file"`   // authorities of the server's certificate; the system's when empty
-	CertFile     string `koanf:"cert_file"` // of this client
-	KeyFile      string `koanf:"key_file"`
-	Cluster      string `koanf:"cluster"` // for Replicated and Distributed tables
-	MaxConns     int    `koanf:"max_conns"`
+	// Reader is whom questions are asked as, who may select and nothing else; the
+	// user when empty.
+	ReaderUser         string `koanf:"reader_user"`
+	ReaderPassword     string `koanf:"reader_password"`
+	ReaderPasswordFile string `koanf:"reader_password_file"`
+
+	TLS      bool   `koanf:"tls"`
+	CAFile   string `koanf:"ca_file"`   // authorities of the server's certificate; the system's when empty
+	CertFile string `koanf:"cert_file"` // of this client
+	KeyFile  string `koanf:"key_file"`
+	Cluster  string `koanf:"cluster"` // for Replicated and Distributed tables
+	MaxConns int    `koanf:"max_conns"`
 }
 
 // Engine is the embedded ClickHouse.
@@ -127,8 +136,8 @@ func Load(path string, flags map[string]any) (Config, error) {
 	err := k.Load(env.Provider(".", env.Opt{
 		Prefix: envPrefix,
 		TransformFunc: func(key, value string) (string, any) {
-			key = strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(key, envPrefix), "__", "."))
-			if !known[key] { // other programs of ours use the prefix too, e.g. tests
+			key = keyOf(key)
+			if !known[key] { // other programs of ours use the prefix too: see unknown
 				return "", nil
 			}
 			return key, value
@@ -149,6 +158,7 @@ func Load(path string, flags map[string]any) (Config, error) {
 	if err := k.Unmarshal("", &cfg); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
+	cfg.Warnings = unknown(os.Environ(), known)
 	return cfg, cfg.finish()
 }
 
@@ -164,6 +174,7 @@ func (c *Config) finish() error {
 		value     *string
 	}{
 		{"clickhouse.password_file", c.ClickHouse.PasswordFile, &c.ClickHouse.Password},
+		{"clickhouse.reader_password_file", c.ClickHouse.ReaderPasswordFile, &c.ClickHouse.ReaderPassword},
 		{"redis.password_file", c.Redis.PasswordFile, &c.Redis.Password},
 	} {
 		if secret.file == "" {
@@ -186,6 +197,9 @@ func (c *Config) Validate() error {
 	}
 	if !c.ClickHouse.TLS && c.ClickHouse.CAFile+c.ClickHouse.CertFile+c.ClickHouse.KeyFile != "" {
 		errs = append(errs, errors.New("clickhouse.ca_file, cert_file and key_file are of no use while clickhouse.tls is false: set it to true"))
+	}
+	if c.ClickHouse.ReaderUser == "" && c.ClickHouse.ReaderPassword != "" {
+		errs = append(errs, errors.New("clickhouse.reader_password is whose? Set clickhouse.reader_user"))
 	}
 	if c.ClickHouse.Addr != "" {
 		if _, _, err := net.SplitHostPort(c.ClickHouse.Addr); err != nil {

@@ -75,8 +75,17 @@ Start with 'flowgauge up': it runs everything in one process on this machine.`,
 	return root
 }
 
-// load reads the configuration with the flags that were set.
+// load reads the configuration and shows its warnings.
 func load(cmd *cobra.Command) (config.Config, error) {
+	cfg, err := read(cmd)
+	for _, w := range cfg.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "flowgauge: warning:", w)
+	}
+	return cfg, err
+}
+
+// read reads the configuration with the flags that were set.
+func read(cmd *cobra.Command) (config.Config, error) {
 	set := map[string]any{}
 	for flag, key := range map[string]string{"data-dir": "data_dir", "http": "http.listen", "log-level": "log.level"} {
 		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed {
@@ -94,14 +103,20 @@ func load(cmd *cobra.Command) (config.Config, error) {
 	return cfg, nil
 }
 
+// newLogger returns a process's log, in which the configuration's warnings are.
 func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(cfg.Log.Level)) // validated
 	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewTextHandler(w, options)
 	if cfg.Log.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+		handler = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	log := slog.New(handler)
+	for _, warning := range cfg.Warnings {
+		log.Warn(warning)
+	}
+	return log
 }
 
 func noArgs(cmd *cobra.Command, args []string) error {

@@ -40,7 +40,7 @@ func addHTTPFlag(cmd *cobra.Command) {
 
 func serve(roles app.Roles) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
-		cfg, err := load(cmd)
+		cfg, err := read(cmd)
 		if err != nil {
 			return err
 		}
