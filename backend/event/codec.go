@@ -13,6 +13,8 @@ import (
 const (
 	RecordEvent      byte = 1 // AppendBinary, DecodeBinary
 	RecordDeadLetter byte = 2 // AppendDeadLetter, DecodeDeadLetter
+	// RecordFragment is 3.
+	RecordDuplicates byte = 4 // AppendDuplicates, DecodeDuplicates
 )
 
 // RecordType returns the first byte of a record, or 0 when it has none.

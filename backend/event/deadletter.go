@@ -11,7 +11,9 @@ const MaxDeadLetterPayload = 64 << 10
 type DeadLetter struct {
 	Tenant      string // of the API key
 	Source      string // as far as it could be read
+	Kind        Kind   // as far as it could be read; 0 is unknown
 	KeyID       string // which API key sent it
+	Path        string // of the request: by which protocol the payload is to be read
 	ContentType string // how the payload is to be read
 	Index       int64  // in its request; -1 when the payload is a request's whole body
 	Code        Code
@@ -21,6 +23,17 @@ type DeadLetter struct {
 	Truncated   bool   // the payload is cut at MaxDeadLetterPayload
 }
 
+// The second byte of a dead letter: whether it is cut, its kind, and whether its
+// path follows the message. Records from before there were kinds and paths have 0
+// for them.
+const (
+	letterTruncated byte = 1 << 0
+	letterKind      byte = 7 << letterKindShift
+	letterHasPath   byte = 1 << 4
+	letterKindShift      = 1
+	letterFlags          = letterTruncated | letterKind | letterHasPath
+)
+
 // AppendDeadLetter appends l in the log's encoding to dst and returns it. A longer
 // payload than MaxDeadLetterPayload is cut, and marked as such.
 func AppendDeadLetter(dst []byte, l *DeadLetter) []byte {
@@ -28,13 +41,19 @@ func AppendDeadLetter(dst []byte, l *DeadLetter) []byte {
 	if len(payload) > MaxDeadLetterPayload {
 		payload, truncated = payload[:MaxDeadLetterPayload], true
 	}
-	flags := byte(0)
+	flags := byte(l.Kind) << letterKindShift & letterKind
 	if truncated {
-		flags = 1
+		flags |= letterTruncated
+	}
+	if l.Path != "" {
+		flags |= letterHasPath
 	}
 	dst = append(dst, RecordDeadLetter, flags)
 	for _, s := range [...]string{l.Tenant, l.Source, l.KeyID, l.ContentType, string(l.Code), l.Field, l.Message} {
 		dst = appendString(dst, s)
+	}
+	if l.Path != "" {
+		dst = appendString(dst, l.Path)
 	}
 	dst = binary.AppendVarint(dst, l.Index)
 	dst = binary.AppendUvarint(dst, uint64(len(payload)))
@@ -45,16 +64,20 @@ func AppendDeadLetter(dst []byte, l *DeadLetter) []byte {
 // it sets. They share the bytes of b. It returns ErrCorrupt for any other input.
 func DecodeDeadLetter(b []byte, l *DeadLetter) error {
 	*l = DeadLetter{}
-	if len(b) < 2 || b[0] != RecordDeadLetter || b[1] > 1 {
+	if len(b) < 2 || b[0] != RecordDeadLetter || b[1] > letterFlags {
 		return ErrCorrupt
 	}
-	l.Truncated = b[1] == 1
+	l.Truncated = b[1]&letterTruncated != 0
+	l.Kind = Kind(b[1] & letterKind >> letterKindShift)
 	r := reader{b: b[2:]}
 	l.Tenant, l.Source, l.KeyID, l.ContentType = r.string(), r.string(), r.string(), r.string()
 	l.Code, l.Field, l.Message = Code(r.string()), r.string(), r.string()
+	if b[1]&letterHasPath != 0 {
+		l.Path = r.string()
+	}
 	l.Index = r.varint()
 	l.Payload = r.bytes()
-	if r.bad || len(r.b) != 0 || len(l.Payload) > MaxDeadLetterPayload {
+	if r.bad || len(r.b) != 0 || len(l.Payload) > MaxDeadLetterPayload || l.Kind > KindActivity {
 		return ErrCorrupt
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 )
 
 var sampleLetter = DeadLetter{
-	Tenant: "acme", Source: "engine", KeyID: "k1", ContentType: "application/json", Index: 7,
+	Tenant: "acme", Source: "engine", Kind: KindActivity, KeyID: "k1", Path: "/api/v1/events", ContentType: "application/json", Index: 7,
 	Code: CodeUnknownField, Field: "colour", Message: "no event has a field", Payload: []byte(`{"colour":1}`),
 }
 
@@ -23,6 +23,20 @@ func TestDeadLetterIdentity(t *testing.T) {
 			require.ErrorIs(t, DecodeDeadLetter(b[:cut:cut], &got), ErrCorrupt)
 		}
 		require.ErrorIs(t, DecodeBinary(b, new(Event)), ErrCorrupt)
+	}
+}
+
+// A log may hold letters from before they had kinds and paths.
+func TestDeadLetterWithoutKindAndPath(t *testing.T) {
+	var got DeadLetter
+	require.NoError(t, DecodeDeadLetter([]byte("\x02\x01\x04acme\x00\x02k1\x00\x0dmissing_field\x02id\x00\x0e\x02{}"), &got))
+	require.Equal(t, DeadLetter{
+		Tenant: "acme", KeyID: "k1", Code: CodeMissingField, Field: "id", Index: 7, Payload: []byte("{}"), Truncated: true,
+	}, got)
+	for _, flags := range []byte{5 << letterKindShift, letterFlags + 1, 0xff} {
+		b := AppendDeadLetter(nil, &sampleLetter)
+		b[1] = flags
+		require.ErrorIs(t, DecodeDeadLetter(b, &got), ErrCorrupt, "%x", flags)
 	}
 }
 
