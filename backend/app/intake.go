@@ -49,8 +49,12 @@ func newIntake(a *App) (_ *intake, err error) {
 			return nil, err
 		}
 	}
+	name, err := logName(a.cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
 	in.sink, err = sink.New(sink.Config{
-		Consumer: in.log, Client: a.database.writer,
+		Consumer: in.log, Client: a.database.writer, Log: name,
 		BatchSize: a.cfg.Sink.BatchSize, Linger: a.cfg.Sink.Linger, Price: a.prices.Price,
 		Logger: a.log, Registerer: a.registry,
 	})

@@ -1,6 +1,9 @@
 package metric
 
-const areaCollector = "Collector"
+const (
+	areaCollector = "Collector"
+	wholeDoc      = " A body that could not be taken apart counts as one."
+)
 
 var (
 	collectorDims = []string{EventSource, EventKind, RejectCode}
@@ -9,15 +12,33 @@ var (
 
 var collector = []Metric{
 	{
-		Name: "events_stored", Title: "Stored events", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
-		Description: "Events that were received in the period and stored; one sent twice is stored twice and counts once elsewhere.",
-		Formula:     "sum of events where reject_code is empty",
+		Name: "events_received", Title: "Received events", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
+		Description: "Events that came with requests, whatever became of them." + wholeDoc,
+		Formula:     "events_accepted + events_duplicate + events_rejected",
+		Dimensions:  collectorDims, Sources: fromIngest,
+	},
+	{
+		Name: "events_accepted", Title: "Accepted events", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
+		Description: "Events that were received in the period and taken.",
+		Formula:     "count of events that were made durable",
+		Dimensions:  collectorDims, Sources: fromIngest,
+	},
+	{
+		Name: "events_duplicate", Title: "Duplicate events", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
+		Description: "Events that were received in the period and left out, because a later one of the same request has their identity. One that is sent again in another request is stored again and replaces the earlier one.",
+		Formula:     "count of events with the identity of a later one of their request",
 		Dimensions:  collectorDims, Sources: fromIngest,
 	},
 	{
 		Name: "events_rejected", Title: "Rejected events", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
-		Description: "Events that were received in the period and refused. They lie in the dead-letter table with the reason.",
-		Formula:     "sum of events where reject_code is not empty",
+		Description: "Events that were received in the period and refused. They are dead letters with the reason." + wholeDoc,
+		Formula:     "count of dead letters",
+		Dimensions:  collectorDims, Sources: fromIngest,
+	},
+	{
+		Name: "events_stored", Title: "Stored events", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
+		Description: "Events that were received in the period and stored; one sent twice is stored twice and counts once elsewhere.",
+		Formula:     "count of accepted events that the database has acknowledged",
 		Dimensions:  collectorDims, Sources: fromIngest,
 	},
 	{

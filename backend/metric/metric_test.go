@@ -51,7 +51,7 @@ func TestNamesAreStable(t *testing.T) {
 		"credits", "credits_charged", "credits_credited", "dollars", "dollars_charged", "dollars_credited", "dollars_derived", "cost_records", "cost_records_credited", "cost_records_unpriced",
 		"dollars_per_execution", "credits_per_execution",
 		"actions", "action_duration", "active_users", "sessions", "active_time", "session_duration_avg",
-		"events_stored", "events_rejected", "ingest_lag_avg", "ingest_lag_max", "pending_buckets",
+		"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_stored", "ingest_lag_avg", "ingest_lag_max", "pending_buckets",
 	}, Names())
 	require.Equal(t, []string{
 		"workflow", "version", "trigger_type", "error_type", "user", "step", "step_type", "action_type", "action", "resource",

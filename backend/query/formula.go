@@ -208,9 +208,17 @@ var formulas = map[string]formula{
 	"active_time":          plain(metric.SourceSessions, "active"),
 	"session_duration_avg": mean(metric.SourceSessions, "active", "sessions"),
 
-	"events_stored":   plain(metric.SourceIngest, "stored"),
-	"events_rejected": plain(metric.SourceIngest, "rejected"),
-	"ingest_lag_avg":  mean(metric.SourceIngest, "lag", "stored"),
+	"events_received": {
+		needs: refs(metric.SourceIngest, "accepted", "duplicate", "rejected"), order: "a_accepted + a_duplicate + a_rejected",
+		value: func(in []cells, row int) (float64, bool) {
+			return float64(in[0].ints[row] + in[1].ints[row] + in[2].ints[row]), true
+		},
+	},
+	"events_accepted":  plain(metric.SourceIngest, "accepted"),
+	"events_duplicate": plain(metric.SourceIngest, "duplicate"),
+	"events_rejected":  plain(metric.SourceIngest, "rejected"),
+	"events_stored":    plain(metric.SourceIngest, "stored"),
+	"ingest_lag_avg":   mean(metric.SourceIngest, "lag", "stored"),
 	"ingest_lag_max": {
 		needs: refs(metric.SourceIngest, "lag_max", "stored"), order: "if(a_stored = 0, NULL, a_lag_max)",
 		value: func(in []cells, row int) (float64, bool) { return float64(in[0].ints[row]), in[1].ints[row] > 0 },

@@ -7,8 +7,9 @@ import (
 	"github.com/flowgauge/flowgauge/backend/metric"
 )
 
-// ingest renders what the collector stored and refused. Its rows are minutes of
-// receipt; one belongs to the period in which it begins. Scope needs no clause:
+// ingest renders what the collector received and what became of it. Its rows are
+// minutes of receipt; one belongs to the period in which it begins. Rows of one
+// key add up, merged or not. Scope needs no clause:
 // check lets administrators only ask for these metrics.
 func (q *question) ingest(cal *calendar, o ordering) statement {
 	src := plainSources[metric.SourceIngest]
@@ -18,14 +19,11 @@ func (q *question) ingest(cal *calendar, o ordering) statement {
 	for _, d := range q.dims {
 		columns = append(columns, fmt.Sprintf("CAST(%s, 'String') AS %s", src.dimensions[d], dimensionAlias(d)))
 	}
-	columns = append(columns, "code", "events", "lag_ms_sum", "lag_ms_max")
+	columns = append(columns, "accepted", "duplicates", "rejected", "stored", "lag_ms_sum", "lag_ms_max")
 	from := fmt.Sprintf(`(
     SELECT %s
-    FROM (
-        SELECT * FROM ingest_log FINAL
-        WHERE tenant = {tenant:String} AND %s
-    ) AS r
-    WHERE 1%s
+    FROM ingest_log
+    WHERE tenant = {tenant:String} AND %s%s
 )`, strings.Join(columns, ", "), within("minute", period, b.seconds), q.conditions(b, src.dimensions))
 	return q.grouped(b, metric.SourceIngest, q.aggregates(metric.SourceIngest), []string{src.label}, from, cal, o)
 }

@@ -38,7 +38,7 @@ var volumes = map[metric.Source]string{
 	metric.SourceSteps:      "completed + failed + skipped",
 	metric.SourceCosts:      "records",
 	metric.SourceActivity:   "actions",
-	metric.SourceIngest:     "events",
+	metric.SourceIngest:     "accepted + duplicates + rejected",
 }
 
 // Values returns the distinct values of a dimension in a period, for variables

@@ -66,8 +66,8 @@ func TestSomeAreBad(t *testing.T) {
 	require.Equal(t, "logout", events[1].Action, "the one received last stands")
 	require.Len(t, letters, 4)
 	require.Equal(t, event.DeadLetter{
-		Tenant: "acme", Source: "crm", KeyID: "k1", ContentType: ndjson, Index: 1, Code: event.CodeInvalidTime,
-		Field: "timestamp", Message: a.Errors[0].Message, Payload: []byte(bad),
+		Tenant: "acme", Source: "crm", Kind: event.KindActivity, KeyID: "k1", Path: Path, ContentType: ndjson, Index: 1,
+		Code: event.CodeInvalidTime, Field: "timestamp", Message: a.Errors[0].Message, Payload: []byte(bad),
 	}, letters[0])
 	require.JSONEq(t, other, string(letters[3].Payload))
 

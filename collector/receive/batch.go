@@ -12,6 +12,8 @@ type batch struct {
 	places  []place
 	records [][]byte
 	seen    identities
+	dropped map[event.Duplicates]uint32 // duplicates by all but their count
+	left    event.Event                 // the last of them
 	receipt Receipt
 	tally   tally
 }
@@ -39,7 +41,11 @@ func (b *batch) release() {
 // reset forgets everything, for a request that cannot be used after all.
 func (b *batch) reset() {
 	b.seen.reset()
-	*b = batch{buf: b.buf[:0], places: b.places[:0], records: b.records[:0], seen: b.seen}
+	if len(b.dropped) > 64 {
+		b.dropped = nil // Of a sender with a source for each event; few have more than one.
+	}
+	clear(b.dropped)
+	*b = batch{buf: b.buf[:0], places: b.places[:0], records: b.records[:0], seen: b.seen, dropped: b.dropped}
 }
 
 // accept adds an event. One with the identity of an earlier event of the request
@@ -48,7 +54,7 @@ func (b *batch) accept(e *event.Event) {
 	from := len(b.buf)
 	b.buf = event.AppendBinary(b.buf, e)
 	if before := b.seen.put(e.Identity(), len(b.places)); before >= 0 {
-		b.places[before].to = b.places[before].from
+		b.drop(&b.places[before])
 		b.receipt.Duplicates++
 		b.tally[e.Kind][duplicate]++
 	} else {
@@ -56,6 +62,20 @@ func (b *batch) accept(e *event.Event) {
 		b.tally[e.Kind][accepted]++
 	}
 	b.places = append(b.places, place{from: from, to: len(b.buf), kind: e.Kind})
+}
+
+// drop leaves an event out and notes whose it was: the source is no part of an
+// identity, so it may be another than that of the event which replaces it.
+func (b *batch) drop(p *place) {
+	e := &b.left
+	if err := event.DecodeBinary(b.buf[p.from:p.to], e); err != nil {
+		panic("receive: " + err.Error()) // It was encoded a moment ago.
+	}
+	if b.dropped == nil {
+		b.dropped = map[event.Duplicates]uint32{}
+	}
+	b.dropped[event.Duplicates{Tenant: e.Tenant, Source: e.Source, Kind: e.Kind}]++
+	p.to = p.from
 }
 
 // fragment adds a fragment. Gathering them makes one of those that are the same.
@@ -82,12 +102,16 @@ func (b *batch) reject(l *event.DeadLetter, id string, kind event.Kind) {
 	})
 }
 
-// take returns the records that stand.
+// take returns the records that stand, and those that count the others.
 func (b *batch) take() [][]byte {
 	for _, p := range b.places {
 		if p.from != p.to {
 			b.records = append(b.records, b.buf[p.from:p.to:p.to])
 		}
+	}
+	for d, n := range b.dropped {
+		d.Count = n
+		b.records = append(b.records, event.AppendDuplicates(nil, &d))
 	}
 	return b.records
 }

@@ -76,7 +76,7 @@ func (r *Receiver) decode(b *batch, p Protocol, m Message, hold *claim) *Refusal
 	if m.room, ok = newRoom(hold, len(m.Body)); !ok {
 		return Overloaded
 	}
-	letter := event.DeadLetter{Tenant: m.Who.Tenant, KeyID: m.Who.KeyID, ContentType: m.ContentType}
+	letter := event.DeadLetter{Tenant: m.Who.Tenant, KeyID: m.Who.KeyID, Path: m.Request.URL.Path, ContentType: m.ContentType}
 	m.Fragment = func(f *event.Fragment) bool {
 		from := len(b.buf)
 		b.fragment(f)
@@ -88,7 +88,7 @@ func (r *Receiver) decode(b *batch, p Protocol, m Message, hold *claim) *Refusal
 		if err == nil {
 			b.accept(e)
 		} else {
-			letter.Source, letter.Index = e.Source, int64(index)
+			letter.Source, letter.Kind, letter.Index = e.Source, e.Kind, int64(index)
 			letter.Code, letter.Field, letter.Message, letter.Payload = err.Code, err.Field, err.Message, raw
 			b.reject(&letter, e.ID, e.Kind)
 		}
@@ -103,7 +103,7 @@ func (r *Receiver) decode(b *batch, p Protocol, m Message, hold *claim) *Refusal
 	}
 	b.reset()
 	if why.Keep {
-		letter.Source, letter.Index = "", -1
+		letter.Source, letter.Kind, letter.Index = "", 0, -1
 		letter.Code, letter.Field, letter.Message, letter.Payload = why.Code, why.Field, why.Detail, m.Body
 		b.reject(&letter, "", 0)
 	}

@@ -22,7 +22,7 @@ func BenchmarkRawInsert(b *testing.B) {
 	require.NoError(b, err)
 	end := time.Now().UTC().Truncate(time.Hour)
 	var batches []*batch
-	current, events := newBatch(func(*event.Event) {}), 0
+	current, events := newBatch("log", func(*event.Event) {}), 0
 	for chunk := range platform.History(end.Add(-90*24*time.Hour), end) {
 		fault := event.Decode(chunk.Body, event.FormatNDJSON, event.Options{Tenant: "t"}, func(_ int, _ []byte, e *event.Event, fault *event.Error) bool {
 			require.Nil(b, fault)
@@ -30,7 +30,7 @@ func BenchmarkRawInsert(b *testing.B) {
 			require.NoError(b, current.add(queue.Record{Version: queue.Version(events), Data: event.AppendBinary(nil, e)}))
 			if current.events == 100_000 {
 				batches = append(batches, current)
-				current = newBatch(func(*event.Event) {})
+				current = newBatch("log", func(*event.Event) {})
 			}
 			return events < b.N
 		})

@@ -23,7 +23,7 @@ func (b *batch) fragment(r queue.Record) error {
 		return fmt.Errorf("decode fragment %d: %w", r.Version, err)
 	}
 	b.fragments = append(b.fragments, gather.Fragment{Fragment: f, Version: r.Version})
-	b.count(countKey{tenant: f.Tenant, source: f.Source, kind: "fragment"}, r.Version)
+	b.counts.add(countKey{tenant: f.Tenant, source: f.Source, kind: "fragment"}, placeOf(r), accepted, 1)
 	return nil
 }
 

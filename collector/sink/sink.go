@@ -1,6 +1,6 @@
 // Package sink moves accepted events from the log into ClickHouse.
 //
-//	fetch -> columns -> gather fragments -> mark minutes -> insert -> mark again -> commit
+//	fetch -> columns -> gather fragments -> mark minutes -> insert -> count -> mark again -> commit
 //
 // Each step may fail or be cut off by a crash; then the batch comes out of the
 // log again and is stored again, which changes nothing, because the raw tables
@@ -26,10 +26,17 @@ import (
 	"github.com/flowgauge/flowgauge/collector/gather"
 )
 
+// Database is what a sink needs of clickhouse.Client.
+type Database interface {
+	Do(ctx context.Context, q clickhouse.Query) error
+	Insert(ctx context.Context, table string, input proto.Input) error
+}
+
 // Config says where events come from and where they go.
 type Config struct {
 	Consumer   queue.Consumer
-	Client     *clickhouse.Client
+	Client     Database
+	Log        string             // names the log that the consumer reads, among those of all collectors; "log" if empty
 	BatchSize  int                // most records of one insert; 0 is 100,000
 	Linger     time.Duration      // how long a batch waits to fill; 0 is one second
 	OnStored   func()             // called after each batch, e.g. to wake the roller
@@ -52,6 +59,9 @@ func New(cfg Config) (*Sink, error) {
 	if cfg.Consumer == nil || cfg.Client == nil {
 		return nil, errors.New("sink: it needs a consumer of the log and a ClickHouse client")
 	}
+	if cfg.Log == "" {
+		cfg.Log = "log"
+	}
 	if cfg.BatchSize == 0 {
 		cfg.BatchSize = 100_000
 	}
@@ -65,7 +75,8 @@ func New(cfg Config) (*Sink, error) {
 		cfg.Price = func(*event.Event) {}
 	}
 	if cfg.Gather == nil {
-		g, err := gather.New(cfg.Client)
+		client, _ := cfg.Client.(*clickhouse.Client)
+		g, err := gather.New(client)
 		if err != nil {
 			return nil, fmt.Errorf("sink: %w", err)
 		}
@@ -78,7 +89,7 @@ func New(cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
-	return &Sink{cfg: cfg, batch: newBatch(cfg.Price), metrics: m}, nil
+	return &Sink{cfg: cfg, batch: newBatch(cfg.Log, cfg.Price), metrics: m}, nil
 }
 
 // Err returns why the last attempt to store failed, nil when it did not.
@@ -199,7 +210,7 @@ func (s *Sink) store(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := s.insert(ctx, "ingest_log", s.batch.countInput(time.Now())); err != nil {
+	if err := s.count(ctx); err != nil {
 		return err
 	}
 	return s.insert(ctx, "bucket_marks", marks)

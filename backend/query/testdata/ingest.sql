@@ -1,12 +1,9 @@
 -- ingest
-SELECT d_event_kind, toInt64(sumIf(events, code = '')) AS a_stored, toInt64(maxIf(lag_ms_max, code = '')) AS a_lag_max
+SELECT d_event_kind, toInt64(sum(stored)) AS a_stored, toInt64(max(lag_ms_max)) AS a_lag_max
 FROM (
-    SELECT toInt64(toUnixTimestamp(minute)) AS ts, CAST(kind, 'String') AS d_event_kind, code, events, lag_ms_sum, lag_ms_max
-    FROM (
-        SELECT * FROM ingest_log FINAL
-        WHERE tenant = {tenant:String} AND minute >= toDateTime({p0:Int64}, 'UTC') AND minute < toDateTime({p1:Int64}, 'UTC')
-    ) AS r
-    WHERE 1
+    SELECT toInt64(toUnixTimestamp(minute)) AS ts, CAST(kind, 'String') AS d_event_kind, accepted, duplicates, rejected, stored, lag_ms_sum, lag_ms_max
+    FROM ingest_log
+    WHERE tenant = {tenant:String} AND minute >= toDateTime({p0:Int64}, 'UTC') AND minute < toDateTime({p1:Int64}, 'UTC')
 )
 GROUP BY d_event_kind
 ORDER BY d_event_kind
