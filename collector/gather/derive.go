@@ -11,6 +11,16 @@ import (
 	"github.com/flowgauge/flowgauge/backend/event"
 )
 
+// Derive returns the events of one run of which the given fragments are known, in
+// any order.
+func Derive(fragments ...event.Fragment) []event.Event {
+	known := make([]Fragment, len(fragments))
+	for i, f := range fragments {
+		known[i] = Fragment{Fragment: f, digest: f.Digest()}
+	}
+	return derive(known)
+}
+
 // derive returns the events of a run of which the given fragments are known.
 //
 // A run of which no fragment says otherwise is an execution: started at the first

@@ -10,14 +10,6 @@ import (
 	"github.com/flowgauge/flowgauge/backend/event"
 )
 
-func known(fragments ...event.Fragment) []Fragment {
-	out := make([]Fragment, len(fragments))
-	for i, f := range fragments {
-		out[i] = Fragment{Fragment: f, digest: f.Digest()}
-	}
-	return out
-}
-
 func TestDerive(t *testing.T) {
 	say := func(s event.Status, at int64, more ...func(*event.Fragment)) event.Fragment {
 		f := event.Fragment{Tenant: "t", Run: "r", Workflow: "w", StepID: "w", Status: s, Time: at, Duration: event.NoDuration}
@@ -56,7 +48,7 @@ func TestDerive(t *testing.T) {
 		"its own parent":       {[]event.Fragment{say(1, 3, func(f *event.Fragment) { f.Execution = "r" })}, []string{"execution started 3+0 w"}},
 	} {
 		var got []string
-		for _, e := range derive(known(tc.said...)) {
+		for _, e := range Derive(tc.said...) {
 			require.Nil(t, event.Validate(&e), name)
 			got = append(got, line(e))
 		}
@@ -84,7 +76,7 @@ func TestMetadataIsBounded(t *testing.T) {
 func TestOrderIsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		said := drawFragments(t, 1, 6)
-		got := derive(known(said...))
+		got := Derive(said...)
 		w := want(said)
 		n := 0
 		for _, e := range got {
@@ -114,6 +106,6 @@ func TestOrderIsNothing(t *testing.T) {
 			require.Equal(t, 1, n)
 		}
 		require.Equal(t, w.execution && w.start != 0, len(got) == n+1)
-		require.Equal(t, got, derive(known(rapid.Permutation(said).Draw(t, "order")...)))
+		require.Equal(t, got, Derive(rapid.Permutation(said).Draw(t, "order")...))
 	})
 }

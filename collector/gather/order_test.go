@@ -132,7 +132,7 @@ func TestAnyHistoryEndsInTheSameRows(t *testing.T) {
 			byRun[f.Run] = append(byRun[f.Run], f)
 		}
 		for _, fragments := range byRun {
-			for _, e := range derive(known(fragments...)) {
+			for _, e := range Derive(fragments...) {
 				expect[id{e.ID, keyOf(&e)}] = e
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/url"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -49,6 +50,15 @@ func Host(urls ...string) string {
 		}
 	}
 	return ""
+}
+
+// Path returns the path of a URL without its slashes at the ends.
+func Path(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return strings.Trim(u.Path, "/")
 }
 
 // Metadata returns the facts that are not empty as a JSON object, "" if none is.
