@@ -131,7 +131,7 @@ func TestAFormIsTakenToo(t *testing.T) {
 	status, answer = e.Post(path, body, "Content-Type", mediaForm, "X-GitHub-Event", "workflow_run", "X-Hub-Signature-256", sign("old", body))
 	require.Equal(t, http.StatusBadRequest, status, answer)
 	require.Equal(t, []event.DeadLetter{{
-		Tenant: "acme", KeyID: "github:ci", ContentType: mediaForm, Index: -1, Code: event.CodeMalformedJSON,
+		Tenant: "acme", KeyID: "github:ci", Path: path, ContentType: mediaForm, Index: -1, Code: event.CodeMalformedJSON,
 		Message: "the form has no field payload", Payload: body,
 	}}, e.Stored().Letters)
 }
