@@ -14,6 +14,7 @@ type batch struct {
 	seen    identities
 	dropped map[event.Duplicates]uint32 // duplicates by all but their count
 	left    event.Event                 // the last of them
+	ignored int
 	receipt Receipt
 	tally   tally
 }

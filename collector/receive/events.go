@@ -46,7 +46,7 @@ func (r *Receiver) handle(c *gin.Context, p Protocol) {
 	} else if b.receipt.Accepted == 0 && b.receipt.rejected() > 0 {
 		why = noUsableEvent
 	}
-	r.answer(c, p, m, &Outcome{Refusal: why, Receipt: b.receipt})
+	r.answer(c, p, m, &Outcome{Refusal: why, Ignored: b.ignored, Receipt: b.receipt})
 	b.release()
 	putBuffer(body)
 }
@@ -77,6 +77,7 @@ func (r *Receiver) decode(b *batch, p Protocol, m Message, hold *claim) *Refusal
 		return Overloaded
 	}
 	letter := event.DeadLetter{Tenant: m.Who.Tenant, KeyID: m.Who.KeyID, Path: m.Request.URL.Path, ContentType: m.ContentType}
+	m.Ignore = func() { b.ignored++ }
 	m.Fragment = func(f *event.Fragment) bool {
 		from := len(b.buf)
 		b.fragment(f)

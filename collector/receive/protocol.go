@@ -38,6 +38,9 @@ type Message struct {
 	// takes events. It has passed event.ValidateFragment.
 	Fragment func(f *event.Fragment) bool
 
+	// Ignore counts an event that is well and of no use, for the answer.
+	Ignore func()
+
 	room *room // nil without a Receiver
 }
 
@@ -51,6 +54,7 @@ func (m Message) Reserve(n int) bool { return m.room == nil || m.room.take(n) }
 // accepted unless Decode found nothing to keep.
 type Outcome struct {
 	Refusal *Refusal // nil when events were taken
+	Ignored int      // by Message.Ignore
 	Receipt
 }
 
