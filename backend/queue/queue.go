@@ -1,5 +1,6 @@
 // Package queue is the contract of the durable log between the collector's
-// receivers and its sink. backend/queue/wal implements it in a folder.
+// receivers and its sink. backend/queue/wal implements it in a folder,
+// backend/queue/kafka as a topic of several partitions.
 //
 // The log fixes the order of events: every record gets a version when it is
 // accepted, and of two records for the same event the higher version wins.
@@ -27,8 +28,9 @@ func (v Version) UnixMilli() int64 { return int64(v / 1000) }
 
 // Record is one event in the log, in event.AppendBinary's encoding.
 type Record struct {
-	Version Version
-	Data    []byte // owned by the caller
+	Version   Version
+	Partition int32  // of the log that has several; versions are unique in one
+	Data      []byte // owned by the caller
 }
 
 // Appender puts events into the log.
