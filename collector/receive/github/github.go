@@ -122,7 +122,7 @@ func (h *Hook) Decode(m receive.Message, yield event.Yield) *receive.Refusal {
 	case "":
 		return &receive.Refusal{Status: http.StatusBadRequest, Code: event.CodeMissingField, Detail: "the header X-GitHub-Event is missing", Keep: true}
 	default:
-		return webhook.Ignored("events of type " + webhook.Clip(kind, 64) + " are of no use; workflow_run and workflow_job are")
+		return webhook.Ignored("events of type " + event.Clip(kind, 64) + " are of no use; workflow_run and workflow_job are")
 	}
 }
 

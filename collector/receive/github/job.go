@@ -48,7 +48,7 @@ func (h *Hook) job(m receive.Message, body []byte, yield event.Yield) *receive.R
 	case d.Job == nil || d.Job.ID == 0 || d.Job.RunID == 0:
 		return webhook.Malformed("the payload has no workflow_job with an id and a run_id")
 	case d.Action != "completed":
-		return webhook.Ignored("workflow_job is of use when it is completed, not " + webhook.Clip(d.Action, 64))
+		return webhook.Ignored("workflow_job is of use when it is completed, not " + event.Clip(d.Action, 64))
 	}
 	j := d.Job
 	e := newEvent(m, event.KindStep)
@@ -56,7 +56,7 @@ func (h *Hook) job(m receive.Message, body []byte, yield event.Yield) *receive.R
 	e.ExecutionID = runID(d.Repository, j.HTMLURL, j.RunID, j.RunAttempt)
 	e.Attempt = max(1, j.RunAttempt)
 	if h.level == Jobs || len(j.Steps) == 0 {
-		e.StepID, e.StepType = webhook.Name(j.Name), "job"
+		e.StepID, e.StepType = event.ClipName(j.Name), "job"
 		if queued, ok := webhook.Time(j.CreatedAt); ok {
 			e.QueuedTime = queued
 		}
@@ -70,7 +70,7 @@ func (h *Hook) job(m receive.Message, body []byte, yield event.Yield) *receive.R
 	for i, s := range j.Steps {
 		step := e
 		step.ID += "/" + strconv.FormatInt(s.Number, 10)
-		step.StepID, step.StepType = webhook.Name(j.Name+" / "+s.Name), "step"
+		step.StepID, step.StepType = event.ClipName(j.Name+" / "+s.Name), "step"
 		if !made(&step, i, body, yield, s.into(&step, j.StartedAt)) {
 			break
 		}
@@ -82,7 +82,7 @@ func (h *Hook) job(m receive.Message, body []byte, yield event.Yield) *receive.R
 // is where the whole was.
 func (p *part) into(e *event.Event, otherwise string) *event.Error {
 	if p.Conclusion == "" {
-		return webhook.Missing("status", p.Name+" has no conclusion")
+		return event.Missing("status", p.Name+" has no conclusion")
 	}
 	e.Status = status(p.Conclusion)
 	end, ended := webhook.Time(p.CompletedAt)
@@ -92,7 +92,7 @@ func (p *part) into(e *event.Event, otherwise string) *event.Error {
 	}
 	switch {
 	case !started && !ended:
-		return webhook.Missing("startTime", p.Name+" has neither a started_at nor a completed_at that is a time")
+		return event.Missing("startTime", p.Name+" has neither a started_at nor a completed_at that is a time")
 	case !started:
 		start = end // It was cancelled in the queue.
 	case !ended || end < start: // Skipped jobs say that they started after they ended.

@@ -54,7 +54,7 @@ func (h *Hook) run(m receive.Message, body []byte, yield event.Yield) *receive.R
 	case d.Run == nil || d.Run.ID == 0:
 		return webhook.Malformed("the payload has no workflow_run with an id")
 	case d.Action != "requested" && d.Action != "in_progress" && d.Action != "completed":
-		return webhook.Ignored("workflow_run is of use when it is requested, in_progress or completed, not " + webhook.Clip(d.Action, 64))
+		return webhook.Ignored("workflow_run is of use when it is requested, in_progress or completed, not " + event.Clip(d.Action, 64))
 	case d.Run.Conclusion == "action_required":
 		// The run waits for somebody's approval, and goes on as the same attempt.
 		return webhook.Ignored("the run waits for approval, and has not run")
@@ -74,9 +74,9 @@ func (d *runDelivery) started(m receive.Message) (event.Event, *event.Error) {
 	e.Attempt = max(1, r.RunAttempt)
 	e.ID = runID(d.Repository, r.HTMLURL, r.ID, e.Attempt)
 	e.WorkflowID = d.workflow()
-	e.TriggerType = webhook.Name(r.Event)
-	if e.UserID = webhook.Name(r.TriggerActor.Login); e.UserID == "" {
-		e.UserID = webhook.Name(r.Actor.Login)
+	e.TriggerType = event.ClipName(r.Event)
+	if e.UserID = event.ClipName(r.TriggerActor.Login); e.UserID == "" {
+		e.UserID = event.ClipName(r.Actor.Login)
 	}
 	e.Metadata = webhook.Metadata(d.facts(""))
 	created, known := webhook.Time(r.CreatedAt)
@@ -85,7 +85,7 @@ func (d *runDelivery) started(m receive.Message) (event.Event, *event.Error) {
 		e.Time, ok = created, known // Older servers do not say when an attempt started.
 	}
 	if !ok {
-		return e, webhook.Missing("timestamp", "workflow_run has neither a run_started_at nor a created_at that is a time")
+		return e, event.Missing("timestamp", "workflow_run has neither a run_started_at nor a created_at that is a time")
 	}
 	// A later attempt's created_at is when the first one was made.
 	if known && e.Attempt == 1 && created <= e.Time {
@@ -96,17 +96,17 @@ func (d *runDelivery) started(m receive.Message) (event.Event, *event.Error) {
 
 func (d *runDelivery) ended(e event.Event) (event.Event, *event.Error) {
 	if d.Run.Conclusion == "" {
-		return e, webhook.Missing("status", "workflow_run has completed without a conclusion")
+		return e, event.Missing("status", "workflow_run has completed without a conclusion")
 	}
 	updated, ok := webhook.Time(d.Run.UpdatedAt)
 	if !ok {
-		return e, webhook.Missing("timestamp", "workflow_run has no updated_at that is a time")
+		return e, event.Missing("timestamp", "workflow_run has no updated_at that is a time")
 	}
 	e.Duration = max(0, updated-e.Time)
 	e.Time = max(e.Time, updated)
 	e.Metadata = webhook.Metadata(d.facts(d.Run.Conclusion))
 	if e.Status = status(d.Run.Conclusion); e.Status == event.StatusFailed {
-		e.ErrorType = webhook.Name(d.Run.Conclusion)
+		e.ErrorType = event.ClipName(d.Run.Conclusion)
 	} else {
 		e.Status = event.StatusCompleted // An execution cannot be skipped; nothing failed.
 	}

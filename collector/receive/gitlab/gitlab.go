@@ -73,7 +73,7 @@ func (h *Hooks) Decode(m receive.Message, yield event.Yield) *receive.Refusal {
 	case "":
 		return webhook.Malformed("the hook has no object_kind")
 	}
-	return webhook.Ignored("hooks of kind " + webhook.Clip(kind.ObjectKind, 64) + " are of no use; those of pipelines and jobs are")
+	return webhook.Ignored("hooks of kind " + event.Clip(kind.ObjectKind, 64) + " are of no use; those of pipelines and jobs are")
 }
 
 // Answer says what became of a hook.

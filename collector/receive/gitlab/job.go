@@ -77,7 +77,7 @@ func jobHook(m receive.Message, yield event.Yield) *receive.Refusal {
 func (j *job) fragment(host, pipeline, workflow string) (event.Fragment, bool, *event.Error) {
 	f := event.Fragment{
 		Run: cmp.Or(host, "gitlab") + "/jobs/" + strconv.FormatInt(j.ID, 10), Execution: pipeline, Workflow: workflow,
-		StepID: webhook.Name(j.Name), StepType: webhook.Name(j.Stage), UserID: webhook.Name(j.User.Username),
+		StepID: event.ClipName(j.Name), StepType: event.ClipName(j.Stage), UserID: event.ClipName(j.User.Username),
 		Attempt: j.attempt, Duration: event.NoDuration,
 	}
 	f.Status, _ = status(j.Status)
@@ -97,7 +97,7 @@ func (j *job) fragment(host, pipeline, workflow string) (event.Fragment, bool, *
 	case hasCreated: // It was skipped, or canceled before it ran.
 		end = created
 	default:
-		return f, true, webhook.Missing("startTime", "the job "+j.Name+" has no time")
+		return f, true, event.Missing("startTime", "the job "+j.Name+" has no time")
 	}
 	f.Time = end
 	if started {

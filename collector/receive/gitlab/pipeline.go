@@ -83,7 +83,7 @@ func (p *pipeline) fragment() (event.Fragment, bool, *event.Error) {
 	a := p.Attributes
 	f := event.Fragment{
 		Run: pipelineID(webhook.Host(p.Project.URL), a.ID), Workflow: p.Project.Path, Duration: event.NoDuration,
-		UserID: webhook.Name(p.User.Username), TriggerType: webhook.Name(a.Source), Facts: p.facts(),
+		UserID: event.ClipName(p.User.Username), TriggerType: event.ClipName(a.Source), Facts: p.facts(),
 	}
 	if p.Source.PipelineID != 0 {
 		f.TriggerID = pipelineID(webhook.Host(p.Source.Project.URL, p.Project.URL), p.Source.PipelineID)
@@ -94,7 +94,7 @@ func (p *pipeline) fragment() (event.Fragment, bool, *event.Error) {
 	}
 	created, ok := webhook.Time(a.CreatedAt)
 	if !ok {
-		return f, true, webhook.Missing("timestamp", "object_attributes has no created_at that is a time")
+		return f, true, event.Missing("timestamp", "object_attributes has no created_at that is a time")
 	}
 	f.QueuedTime, f.Time = created, created
 	if a.QueuedDuration != nil {
@@ -145,7 +145,7 @@ func (p *pipeline) failure() (category, text string) {
 		}
 		text = strings.Join(jobs, "\n")
 	}
-	return webhook.Name(category), webhook.Clip(text, event.MaxMessageBytes)
+	return event.ClipName(category), event.Clip(text, event.MaxMessageBytes)
 }
 
 func (p *pipeline) facts() []event.Fact {
@@ -166,7 +166,7 @@ func (p *pipeline) facts() []event.Fact {
 	}
 	out = slices.DeleteFunc(out, func(f event.Fact) bool { return f.Value == "" })
 	for i := range out {
-		out[i].Value = webhook.Clip(out[i].Value, 1024)
+		out[i].Value = event.Clip(out[i].Value, 1024)
 	}
 	return out
 }

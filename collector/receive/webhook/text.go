@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/flowgauge/flowgauge/backend/event"
 )
@@ -26,20 +25,6 @@ func Time(text string) (int64, bool) {
 	}
 	return 0, false
 }
-
-// Clip shortens a text that is not worth refusing an event for.
-func Clip(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for most > 0 && !utf8.RuneStart(s[most]) {
-		most--
-	}
-	return s[:most]
-}
-
-// Name clips a text to the length of a name.
-func Name(s string) string { return Clip(s, event.MaxNameBytes) }
 
 // Host returns the host of the first URL that has one. Ids of platforms are only
 // unique within an installation.
@@ -66,7 +51,7 @@ func Metadata(facts []event.Fact) string {
 	members := map[string]string{}
 	for _, f := range facts {
 		if f.Value != "" {
-			members[f.Name] = Clip(f.Value, 1024)
+			members[f.Name] = event.Clip(f.Value, 1024)
 		}
 	}
 	if len(members) == 0 {
@@ -77,9 +62,4 @@ func Metadata(facts []event.Fact) string {
 	enc.SetEscapeHTML(false) // URLs stay readable.
 	_ = enc.Encode(members)  // Texts can be encoded.
 	return string(bytes.TrimSpace(b.Bytes()))
-}
-
-// Missing says that a payload lacks what an event needs.
-func Missing(field, what string) *event.Error {
-	return &event.Error{Code: event.CodeMissingField, Field: field, Message: what}
 }
