@@ -90,7 +90,15 @@ func (c *Consumer) Fetch(ctx context.Context, limit int) ([]queue.Record, error)
 		if err := c.take(fetches); err != nil {
 			return nil, err
 		}
-		if len(c.ready) == 0 && ctx.Err() != nil {
+		if len(c.ready) > 0 {
+			break
+		}
+		// A poll that gives nothing but errors blocks the group's rebalance too, which
+		// then waits for a commit that nobody has a reason for.
+		if offsets, _ := c.dirty(); len(offsets) == 0 {
+			c.client.AllowRebalance()
+		}
+		if ctx.Err() != nil {
 			return nil, nil
 		}
 	}
