@@ -25,6 +25,7 @@ type load struct {
 	bodies      []bodyMaker
 	events      int          // of a body
 	hold        func() bool  // while it returns true, nothing is sent
+	impatient   bool         // a refused request is followed by the next at once
 	accepted    atomic.Int64 // events that were acknowledged
 	requests    atomic.Int64
 	refused     atomic.Int64 // requests that were told to come again
@@ -80,7 +81,9 @@ func (l *load) send(ctx context.Context, client *http.Client, body []byte) error
 		return err
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
 		l.refused.Add(1)
-		time.Sleep(20 * time.Millisecond)
+		if !l.impatient {
+			time.Sleep(20 * time.Millisecond)
+		}
 		return nil
 	case res.StatusCode/100 != 2 || res.StatusCode == http.StatusMultiStatus:
 		return fmt.Errorf("POST %s: %s: %.300s", l.url, res.Status, text)
