@@ -24,6 +24,7 @@ type batch struct {
 	event  event.Event
 	letter event.DeadLetter
 	last   mark // events come in the order of time: most marks repeat
+	moves  moves
 
 	fragments []gather.Fragment // those that have not been gathered yet
 }
@@ -47,6 +48,7 @@ func newBatch(log string, price func(*event.Event)) *batch {
 		dead:   newDeadLetters(log),
 		marks:  map[mark]struct{}{},
 		counts: newCounts(),
+		moves:  moves{},
 	}
 }
 
@@ -59,6 +61,7 @@ func (b *batch) reset() {
 	b.counts.reset()
 	b.events, b.bytes, b.last = 0, 0, mark{}
 	b.fragments = nil
+	clear(b.moves)
 }
 
 // add decodes a record of the log into columns. A record that cannot be decoded
@@ -77,11 +80,12 @@ func (b *batch) add(r queue.Record) error {
 		if e.Pricing == event.PricingUnpriced {
 			b.price(e)
 		}
-		b.tables[e.Kind].add(e, uint64(r.Version))
-		b.mark(e.Tenant, e.Kind, e.Time)
 		if moved(e) {
 			b.mark(e.Tenant, e.Kind, e.PreviousTime)
+			b.moves.add(e, b.tables[e.Kind].common.version.Rows())
 		}
+		b.tables[e.Kind].add(e, uint64(r.Version))
+		b.mark(e.Tenant, e.Kind, e.Time)
 		b.counts.add(countKey{tenant: e.Tenant, source: e.Source, kind: e.Kind.String()}, at, accepted, 1)
 	case event.RecordFragment:
 		return b.fragment(r)

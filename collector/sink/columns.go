@@ -3,6 +3,7 @@ package sink
 import (
 	"github.com/ClickHouse/ch-go/proto"
 
+	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 	"github.com/flowgauge/flowgauge/backend/event"
 )
 
@@ -25,11 +26,12 @@ type table struct {
 func (t *table) reset() { t.input.Reset() }
 
 // add appends an event, and for a correction that moves its time also a row that
-// deletes it at the time it had.
+// deletes it at the time it had: for good, so that a repetition of what was sent
+// before the correction does not bring it back.
 func (t *table) add(e *event.Event, version uint64) {
 	t.row(e, e.Time, version, 0)
 	if moved(e) {
-		t.row(e, e.PreviousTime, version, 1)
+		t.row(e, e.PreviousTime, version|schema.VersionMoved, 1)
 	}
 }
 

@@ -198,6 +198,9 @@ func (s *Sink) store(ctx context.Context) error {
 	if err := s.gather(ctx, s.batch); err != nil {
 		return err
 	}
+	if err := s.bringBack(ctx, s.batch); err != nil {
+		return err
+	}
 	marks := s.batch.markInput()
 	if err := s.insert(ctx, "bucket_marks", marks); err != nil {
 		return err
