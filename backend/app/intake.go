@@ -20,6 +20,7 @@ type intake struct {
 	log    *wal.Log
 	sink   *sink.Sink
 	roller *rollup.Roller
+	holder *holder
 	once   sync.Once
 }
 
@@ -42,8 +43,11 @@ func newIntake(a *App) (_ *intake, err error) {
 		return nil, err
 	}
 	if a.cfg.Rollup.Enabled {
+		if in.holder, err = openHolder(a.cfg.DataDir); err != nil {
+			return nil, err
+		}
 		in.roller, err = rollup.New(rollup.Config{
-			Client: a.database.writer, Interval: a.cfg.Rollup.Interval, Logger: a.log, Registerer: a.registry,
+			Client: a.database.writer, Holder: in.holder.name, Interval: a.cfg.Rollup.Interval, Logger: a.log, Registerer: a.registry,
 		})
 		if err != nil {
 			return nil, err
@@ -93,7 +97,12 @@ func (in *intake) err() error {
 }
 
 func (in *intake) close() {
-	in.once.Do(func() { _ = in.log.Close() })
+	in.once.Do(func() {
+		_ = in.log.Close()
+		if in.holder != nil {
+			in.holder.close()
+		}
+	})
 }
 
 // registerLog exposes the log's state; reading it costs nothing while nobody asks.

@@ -16,17 +16,24 @@ const (
 // bucket is a tenant's bucket: its start in Unix seconds.
 type bucket = clickhouse.Pair
 
+// change is a minute that is not settled, with its last mark.
+type change struct {
+	bucket
+	mark uint64
+}
+
 // chunk is what one recomputation rewrites: changed minutes in order of time,
 // and the quarters and days that they lie in.
 type chunk struct {
 	minutes, quarters, days []bucket
+	mark                    uint64 // the highest of the minutes' last marks
 }
 
 // chunks cuts changed minutes into recomputations of at most size minutes. They
 // are cut between days, unless a day alone has more, so that a day is not
 // rewritten more often than needed.
-func chunks(minutes []bucket, size int) []chunk {
-	slices.SortFunc(minutes, func(a, b bucket) int {
+func chunks(minutes []change, size int) []chunk {
+	slices.SortFunc(minutes, func(a, b change) int {
 		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Text, b.Text))
 	})
 	var out []chunk
@@ -42,11 +49,12 @@ func chunks(minutes []bucket, size int) []chunk {
 				n = cut
 			}
 		}
-		out = append(out, chunk{
-			minutes:  minutes[:n],
-			quarters: widen(minutes[:n], quarterSeconds),
-			days:     widen(minutes[:n], daySeconds),
-		})
+		c := chunk{minutes: make([]bucket, n)}
+		for i, m := range minutes[:n] {
+			c.minutes[i], c.mark = m.bucket, max(c.mark, m.mark)
+		}
+		c.quarters, c.days = widen(c.minutes, quarterSeconds), widen(c.minutes, daySeconds)
+		out = append(out, c)
 		minutes = minutes[n:]
 	}
 	return out

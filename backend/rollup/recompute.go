@@ -8,6 +8,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/clickhouse/lease"
 )
 
 // Mark asks for a recomputation of every bucket of a period: the minutes that
@@ -21,11 +22,11 @@ func Mark(ctx context.Context, client *clickhouse.Client, tenant string, from, t
 		return m, fmt.Errorf("recompute: the period is empty: from %s must be before to %s", from.Format(time.RFC3339), to.Format(time.RFC3339))
 	}
 	var err error
-	if m.at, err = serverTime(ctx, client); err != nil {
+	if m.at, err = lease.Now(ctx, client, Lease); err != nil {
 		return m, err
 	}
-	// A month a statement: a mark carries the time at which its statement began,
-	// and must not be old when the roller gets to see it.
+	// A month a statement: a mark carries the time before its statement began, and
+	// must not be old when the roller gets to see it.
 	for begin := from; begin.Before(to); {
 		end := begin.AddDate(0, 1, 0)
 		if end.After(to) {
@@ -49,8 +50,12 @@ type Marked struct {
 }
 
 func markSpan(ctx context.Context, client *clickhouse.Client, k kind, tenant string, from, to time.Time) error {
-	err := client.Exec(ctx, fmt.Sprintf(`INSERT INTO bucket_marks (tenant, kind, minute)
-SELECT DISTINCT tenant, {kind:String}, minute FROM (
+	mark, err := lease.Now(ctx, client, Lease)
+	if err != nil {
+		return err
+	}
+	err = client.Exec(ctx, fmt.Sprintf(`INSERT INTO bucket_marks (tenant, kind, minute, marked_at)
+SELECT DISTINCT tenant, {kind:String}, minute, {mark:UInt64} FROM (
     SELECT tenant, toStartOfMinute(time) AS minute FROM %s
     WHERE time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
       AND ({tenant:String} = '' OR tenant = {tenant:String})
@@ -59,7 +64,7 @@ SELECT DISTINCT tenant, {kind:String}, minute FROM (
     WHERE kind = {kind:String} AND level = 'minute'
       AND bucket >= toStartOfMinute(fromUnixTimestamp64Milli({from:Int64}, 'UTC')) AND bucket < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
       AND ({tenant:String} = '' OR tenant = {tenant:String})
-)`, k.raw), map[string]any{"tenant": tenant, "kind": k.name, "from": from.UnixMilli(), "to": to.UnixMilli()})
+)`, k.raw), map[string]any{"tenant": tenant, "kind": k.name, "from": from.UnixMilli(), "to": to.UnixMilli(), "mark": mark})
 	if err != nil {
 		return fmt.Errorf("mark %s buckets: %w", k.name, err)
 	}

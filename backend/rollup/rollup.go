@@ -6,46 +6,76 @@
 //	sink:   mark minutes -> insert rows -> mark them again -> commit the log
 //	roller: read marks -> allocate a version -> read raw, write rows -> publish the version
 //
-// A bucket is settled when its version is higher than its last mark. The second
-// mark is written after the insert was acknowledged. If the roller allocated its
-// version before that mark, the bucket is not settled and is recomputed; if it
-// did so after it, its read of raw saw the rows. Either way nothing is missed,
-// and a sink that dies between the two steps repeats both from the log.
+// # Marks and versions
 //
-// Marks and versions come from the clock of the server that stores them, so the
-// collectors' own clocks do not matter.
+// A bucket is settled when its version is higher than its last mark. The second
+// mark is stamped after the insert was acknowledged. If the roller allocated its
+// version before that, the mark is higher and the bucket is recomputed; if it did
+// so after it, its read of raw saw the rows. Either way nothing is missed, and a
+// sink that dies between the two steps repeats both from the log.
+//
+// Both come from one register, that of the roller's lease: a mark is stamped
+// higher than every version allocated before, and a version is allocated higher
+// than the marks that it is to settle. They look like microseconds of the server's
+// clock, and are, as long as that goes forward; when it is set back they go on
+// rising. The collectors' own clocks do not matter.
+//
+// # One roller at a time
+//
+// Any number of processes may run a Roller on a database; one leads, the others
+// stand by (see package lease). A day is put together from the current quarters,
+// so two rollers at the same time could each miss what the other publishes. That
+// cannot last, even if one that was stopped wakes up after another took over:
+//
+//   - Versions are in the order of terms: one that an earlier leader allocated is
+//     lower than all of a later leader's.
+//   - Slots are a term's own. What one roller writes never replaces a row that
+//     another published.
+//   - A new leader first marks again what is pending. These marks are higher than
+//     every version that an earlier leader still might publish, so such a version
+//     cannot settle a bucket that the new leader has not recomputed. What was not
+//     pending has the same content in either's version.
 package rollup
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/clickhouse/lease"
 )
+
+// Lease is the name of the lease that a leading Roller holds.
+const Lease = "rollup"
 
 // Config says what a Roller works on.
 type Config struct {
 	Client     *clickhouse.Client
+	Holder     string        // names this process in the lease, also after a restart; random if empty
+	TTL        time.Duration // after so much silence of the leader another takes over; lease.DefaultTTL if 0
 	Interval   time.Duration // pause between two looks at the marks; 0 is two seconds
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
 
-// Roller recomputes marked buckets. Only one may run on a database at a time.
+// Roller recomputes marked buckets while it leads.
 type Roller struct {
 	client   *clickhouse.Client
+	lease    *lease.Lease
 	interval time.Duration
 	log      *slog.Logger
 	metrics  metrics
-	chunk    int    // most minutes of one recomputation
-	since    uint64 // marks before it are settled
+	chunk    int           // most minutes of one recomputation
+	delay    time.Duration // publishDelay, but in tests
 	wake     chan struct{}
+	failures int         // in a row
+	stage    func(stage) // for faults in tests
 }
 
 // slack is how far behind the newest settled mark the next look begins: a mark
@@ -68,11 +98,18 @@ func New(cfg Config) (*Roller, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Holder == "" {
+		cfg.Holder = rand.Text()
+	}
+	candidate, err := lease.New(lease.Config{Client: cfg.Client, Name: Lease, Holder: cfg.Holder, TTL: cfg.TTL, Logger: cfg.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("rollup: %w", err)
+	}
 	m, err := newMetrics(cfg.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("rollup: %w", err)
 	}
-	return &Roller{client: cfg.Client, interval: cfg.Interval, log: cfg.Logger, metrics: m, chunk: 5000, wake: make(chan struct{}, 1)}, nil
+	return &Roller{client: cfg.Client, lease: candidate, stage: func(stage) {}, interval: cfg.Interval, log: cfg.Logger, metrics: m, chunk: 5000, delay: publishDelay, wake: make(chan struct{}, 1)}, nil
 }
 
 // Wake makes Run look at the marks at once.
@@ -83,81 +120,10 @@ func (r *Roller) Wake() {
 	}
 }
 
-// longestPause bounds the pause after a long recomputation, so that figures are
-// never more than some seconds behind what could be recomputed.
-const longestPause = 5 * time.Second
-
-// Run recomputes marked buckets until ctx ends. After a recomputation that took
-// longer than the interval it pauses as long again: queries and inserts get their
-// share of the machine, however much there is to do.
+// Run recomputes marked buckets whenever this process leads, until ctx ends.
 func (r *Roller) Run(ctx context.Context) error {
-	failures := 0
-	for {
-		began := time.Now()
-		n, err := r.Settle(ctx)
-		pause := max(r.interval, min(longestPause, time.Since(began)))
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			failures++
-			pause = min(time.Minute, r.interval<<min(failures, 5))
-			r.metrics.failures.Inc()
-			r.log.Warn("recompute rollups", "error", err, "retry_in", pause)
-		default:
-			failures = 0
-			if n > 0 {
-				r.log.Debug("recomputed rollups", "minutes", n, "took", time.Since(began))
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		case <-r.wake:
-		}
-	}
-}
-
-// Settle recomputes every bucket that is marked now and returns how many
-// minutes there were.
-func (r *Roller) Settle(ctx context.Context) (int, error) {
-	now, err := serverTime(ctx, r.client)
-	if err != nil {
-		return 0, err
-	}
-	total := 0
-	var errs []error
-	for _, k := range kinds { // executions first: they mark steps
-		marked, err := r.marked(ctx, k)
-		if err != nil {
-			return total, errors.Join(append(errs, err)...)
-		}
-		pending := r.metrics.pending.WithLabelValues(k.name)
-		left := len(marked)
-		pending.Set(float64(left))
-		// The newest first: they are what people look at. One that fails, for want
-		// of memory say, does not hold up the others.
-		for _, c := range slices.Backward(chunks(marked, r.chunk)) {
-			if err := r.rewrite(ctx, k, c); err != nil {
-				if ctx.Err() != nil {
-					return total, ctx.Err()
-				}
-				errs = append(errs, fmt.Errorf("%s of %s: %w", k.name, c.String(), err))
-				continue
-			}
-			total += len(c.minutes)
-			left -= len(c.minutes)
-			pending.Set(float64(left))
-			r.metrics.minutes.WithLabelValues(k.name).Add(float64(len(c.minutes)))
-		}
-	}
-	if len(errs) > 0 {
-		return total, errors.Join(errs...)
-	}
-	if behind := now - uint64(slack.Microseconds()); behind > r.since {
-		r.since = behind
-	}
-	r.metrics.settled.Set(float64(now) / 1e6)
-	return total, nil
+	return r.lease.Run(ctx, func(ctx context.Context, term *lease.Term) error {
+		r.lead(ctx, term)
+		return nil
+	})
 }

@@ -3,9 +3,7 @@ package rollup
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/stretchr/testify/assert"
@@ -185,55 +183,17 @@ func TestSpans(t *testing.T) {
 // deleted, rolled up at random moments: the rollups equal a recount.
 func TestRollupsEqualRecount(t *testing.T) {
 	r, client := newRoller(t)
-	rng := rand.New(rand.NewPCG(1, 2))
-	base := time.Date(2023, 12, 31, 22, 0, 0, 0, time.UTC)
-	version := 0
+	load := newLoad(1)
 	for range 6 {
 		for _, k := range []string{"executions", "steps", "costs", "activity"} {
-			values := ""
-			for range 150 {
-				version++
-				id, at := rng.IntN(120), base.Add(time.Duration(rng.IntN(40))*317*time.Second)
-				if rng.IntN(40) == 0 {
-					at = time.Date(2022, 2, 28, 23, 59, 59, 999e6, time.UTC)
-				}
-				tenant, own := rng.IntN(2), at.Format("2006-01-02 15:04:05.000")
-				deleted := 0
-				if rng.IntN(10) == 0 {
-					deleted = 1
-				}
-				duration := rng.Int64N(1 << 40)
-				switch k {
-				case "executions":
-					status, phase := "started", "started"
-					if s := rng.IntN(3); s > 0 {
-						status, phase = []string{"", "completed", "failed"}[s], "terminal"
-					}
-					values += fmt.Sprintf("('t%d','%s','e%d','%s','w%d',%d,'u%d','api','%s',%d,%d,'',%d,%d)", tenant, own, id%30, phase, rng.IntN(3), rng.IntN(2), rng.IntN(3), status, duration, rng.IntN(9), version, deleted)
-				case "steps":
-					values += fmt.Sprintf("('t%d','%s','s%d','e%d','st%d','http','%s',%d,%d,%d,%d,%d.5,'%s',%d,'%s',%d,%d)", tenant, own, id, rng.IntN(40), rng.IntN(4), []string{"completed", "failed", "skipped"}[rng.IntN(3)], duration, rng.IntN(9), rng.Int64N(1<<40), rng.Int64N(99), rng.IntN(7), []string{"", "w1"}[rng.IntN(2)], rng.IntN(2), []string{"", "u1"}[rng.IntN(2)], version, deleted)
-				case "costs":
-					values += fmt.Sprintf("('t%d','%s','c%d','w%d','u%d','a%d',%d.000000000000001,-%d.1,%d,%d)", tenant, own, id, rng.IntN(3), rng.IntN(3), rng.IntN(3), rng.IntN(99)-50, rng.IntN(9), version, deleted)
-				case "activity":
-					values += fmt.Sprintf("('t%d','%s','a%d','u%d','act%d','r%d',%d,%d,%d)", tenant, own, id, rng.IntN(4), rng.IntN(3), rng.IntN(2), duration, version, deleted)
-				}
-			}
-			columns := map[string]string{
-				"executions": "tenant, time, id, phase, workflow_id, workflow_version, user_id, trigger_type, status, duration_ms, duration_bucket, error_type, version, deleted",
-				"steps":      "tenant, time, id, execution_id, step_id, step_type, status, duration_ms, duration_bucket, input_bytes, output_bytes, credits, workflow_id, workflow_version, user_id, version, deleted",
-				"costs":      "tenant, time, id, workflow_id, user_id, action_type, credits, dollars, version, deleted",
-				"activity":   "tenant, time, id, user_id, action, resource, duration_ms, version, deleted",
-			}[k]
-			kindName := map[string]string{"executions": "execution", "steps": "step", "costs": "cost", "activity": "activity"}[k]
-			before := version - 150
-			run(t, client, "INSERT INTO "+k+" ("+columns+") VALUES "+values)
-			run(t, client, fmt.Sprintf("INSERT INTO bucket_marks (tenant, kind, minute) SELECT DISTINCT tenant, '%s', toStartOfMinute(time) FROM %s WHERE version > %d", kindName, k, before))
-			if rng.IntN(3) == 0 {
+			load.insert(t, client, k, 150)
+			if load.rng.IntN(3) == 0 {
 				_, err := r.Settle(t.Context())
 				require.NoError(t, err)
 			}
 		}
 	}
+	base := load.base
 	for range 3 { // what executions mark is settled in the same round or the next
 		_, err := r.Settle(t.Context())
 		require.NoError(t, err)

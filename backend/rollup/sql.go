@@ -128,8 +128,8 @@ var kinds = []kind{
 //	minutes, quarters, days
 //	                  the buckets that are rewritten
 //	odd_minutes, odd_quarters, odd_days
-//	                  those of them whose new version has slot bit 1
-//	version           this recomputation's version, its slot bit 0
+//	                  those of them whose new version has that bit 1
+//	version           this recomputation's version, the lowest bit of its slot 0
 //
 // Buckets are looked up in sets, from which ClickHouse also finds the granules to
 // read: a few minutes of a long span cost no more than those minutes.
@@ -220,9 +220,10 @@ var changedExecutions = "SELECT tenant, id FROM executions WHERE " + inSpan + " 
 
 // markDependents marks the buckets of steps that take attributes from the
 // executions of the changed minutes. Deleted rows count too: a step whose
-// execution went away loses what it took from it.
-var markDependents = `INSERT INTO bucket_marks (tenant, kind, minute)
-SELECT DISTINCT tenant, 'step', minute FROM inheriting_steps
+// execution went away loses what it took from it. The mark is higher than all
+// slots of this recomputation's version, and that is the last one allocated.
+var markDependents = `INSERT INTO bucket_marks (tenant, kind, minute, marked_at)
+SELECT DISTINCT tenant, 'step', minute, bitOr({version:UInt64}, 4095) + 1 FROM inheriting_steps
 WHERE (tenant, execution_id) IN (` + changedExecutions + `)`
 
 // writeSpans rewrites the spans of the executions in the changed minutes. An

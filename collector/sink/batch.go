@@ -117,7 +117,7 @@ func (b *batch) mark(tenant string, kind event.Kind, ms int64) {
 	b.marks[m] = struct{}{}
 }
 
-// markInput returns the marks as columns; the server adds the time.
+// markInput returns the marks as columns; the server stamps them.
 func (b *batch) markInput() proto.Input {
 	c := new(columns)
 	tenant, kind := c.str("tenant"), c.enum("kind", "Enum8('execution' = 1, 'step' = 2, 'cost' = 3, 'activity' = 4)")

@@ -23,6 +23,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/queue"
+	"github.com/flowgauge/flowgauge/backend/rollup"
 	"github.com/flowgauge/flowgauge/collector/gather"
 )
 
@@ -202,7 +203,7 @@ func (s *Sink) store(ctx context.Context) error {
 		return err
 	}
 	marks := s.batch.markInput()
-	if err := s.insert(ctx, "bucket_marks", marks); err != nil {
+	if err := s.mark(ctx, marks); err != nil {
 		return err
 	}
 	group, gctx := errgroup.WithContext(ctx)
@@ -216,7 +217,14 @@ func (s *Sink) store(ctx context.Context) error {
 	if err := s.count(ctx); err != nil {
 		return err
 	}
-	return s.insert(ctx, "bucket_marks", marks)
+	return s.mark(ctx, marks)
+}
+
+func (s *Sink) mark(ctx context.Context, marks proto.Input) error {
+	if len(s.batch.marks) == 0 {
+		return nil
+	}
+	return rollup.InsertMarks(ctx, s.cfg.Client, marks)
 }
 
 func (s *Sink) insert(ctx context.Context, table string, input proto.Input) error {
