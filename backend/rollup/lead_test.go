@@ -75,7 +75,7 @@ func TestRollersSucceedEachOtherUnderLoad(t *testing.T) {
 	start(ctx, c.roller("b", 300*time.Millisecond))
 	start(ctx, c.roller("c", 300*time.Millisecond))
 	load := newLoad(3)
-	for range 5 {
+	for range 3 {
 		// Killed after its n-th statement: its client is closed, so that it cannot
 		// even release the lease.
 		victim, killed := c.roller("a", 300*time.Millisecond), make(chan struct{})
@@ -88,7 +88,7 @@ func TestRollersSucceedEachOtherUnderLoad(t *testing.T) {
 		}
 		vctx, vcancel := context.WithCancel(ctx)
 		start(vctx, victim)
-		for range 6 {
+		for range 4 {
 			load.insert(t, c.client, tables[load.rng.IntN(len(tables))], 60)
 			if load.rng.IntN(4) == 0 {
 				run(t, c.client, "OPTIMIZE TABLE rollup_executions")
