@@ -49,7 +49,8 @@ func newDatabase(cfg config.Config, log *slog.Logger) (*database, error) {
 // External returns how to reach the configured server.
 func External(cfg config.Config) (clickhouse.Config, error) {
 	c := clickhouse.Config{
-		Addr: cfg.ClickHouse.Addr, Database: cfg.ClickHouse.Database, Cluster: cfg.ClickHouse.Cluster,
+		Addr: cfg.ClickHouse.Addr, Database: cfg.ClickHouse.Database,
+		Cluster: cfg.ClickHouse.Cluster, Unreplicated: cfg.ClickHouse.Unreplicated,
 		User: cfg.ClickHouse.User, Password: cfg.ClickHouse.Password, MaxConns: cfg.ClickHouse.MaxConns,
 	}
 	if !cfg.ClickHouse.TLS {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -27,8 +28,11 @@ type Config struct {
 	TLS      *tls.Config // nil is plain text
 	MaxConns int         // 0 is 8
 	Cluster  string      // name of the cluster for DDL; empty is a single node
-	Dialer   ch.Dialer   // nil is a plain net.Dialer; Grafana's plugin brings its own
-	Logger   *slog.Logger
+	// Unreplicated says that each of the cluster's shards is a single node: tables
+	// need no Keeper, and this program creates them on every node by itself.
+	Unreplicated bool
+	Dialer       ch.Dialer // nil is a plain net.Dialer; Grafana's plugin brings its own
+	Logger       *slog.Logger
 }
 
 // Validate reports what is missing.
@@ -74,6 +78,48 @@ func (c *Client) Database() string { return c.cfg.Database }
 // Cluster returns the name of the cluster, or "" for a single node.
 func (c *Client) Cluster() string { return c.cfg.Cluster }
 
+// Unreplicated reports whether the cluster's tables are to do without Keeper.
+func (c *Client) Unreplicated() bool { return c.cfg.Unreplicated }
+
+// Nodes returns the addresses of the cluster's nodes as the server knows them.
+func (c *Client) Nodes(ctx context.Context) ([]string, error) {
+	var address proto.ColStr
+	var out []string
+	err := c.Do(ctx, Query{
+		SQL:    "SELECT DISTINCT concat(host_name, ':', toString(port)) AS address FROM system.clusters WHERE cluster = {cluster:String} ORDER BY address",
+		Params: map[string]any{"cluster": c.cfg.Cluster},
+		Result: proto.Results{{Name: "address", Data: &address}},
+		OnResult: func(context.Context, proto.Block) error {
+			for i := range address.Rows() {
+				out = append(out, address.Row(i))
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the nodes of cluster %s: %w", c.cfg.Cluster, err)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("clickhouse: the server knows no cluster %q: its name is that of an entry of remote_servers", c.cfg.Cluster)
+	}
+	return out, nil
+}
+
+// At returns a client of another server, as the same user.
+func (c *Client) At(addr string) (*Client, error) {
+	cfg := c.cfg
+	cfg.Addr = addr
+	if cfg.TLS != nil && cfg.TLS.ServerName != "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, fmt.Errorf("clickhouse: address %q: %w", addr, err)
+		}
+		cfg.TLS = cfg.TLS.Clone()
+		cfg.TLS.ServerName = host
+	}
+	return New(cfg)
+}
+
 // Query is one statement with its bound values and where its rows go.
 type Query struct {
 	SQL string
@@ -105,6 +151,16 @@ var pinned = []ch.Setting{
 	{Key: "group_by_overflow_mode", Value: "throw", Important: true},
 	{Key: "join_overflow_mode", Value: "throw", Important: true},
 	{Key: "set_overflow_mode", Value: "throw", Important: true},
+	// On a cluster all rows of a tenant are on one shard, so a subquery about the
+	// same tenants is asked there as well, and shards without the tenant are not.
+	{Key: "distributed_product_mode", Value: "local", Important: true},
+	{Key: "optimize_skip_unused_shards", Value: "1", Important: true},
+	// A shard that is away is an error, not a smaller figure.
+	{Key: "skip_unavailable_shards", Value: "0", Important: true},
+	// What was written is read again at once: writers and readers, whichever node
+	// they ask, go to the same replica of a shard while it lives.
+	{Key: "load_balancing", Value: "in_order", Important: true},
+	{Key: "prefer_localhost_replica", Value: "0", Important: true},
 }
 
 // writing are those of statements that store something: a backfill may touch any
@@ -112,6 +168,13 @@ var pinned = []ch.Setting{
 var writing = []ch.Setting{
 	{Key: "async_insert", Value: "0", Important: true},
 	{Key: "max_partitions_per_insert_block", Value: "0", Important: true},
+	// A Distributed table answers when its shards have, not when it has put the
+	// rows aside; and one node computes what an INSERT … SELECT writes, by its clock.
+	{Key: "distributed_foreground_insert", Value: "1", Important: true},
+	{Key: "parallel_distributed_insert_select", Value: "0", Important: true},
+	// Storing a row again changes nothing. A replicated table that recognises a
+	// block would not pass it on to its views, which a crash may have left without it.
+	{Key: "insert_deduplicate", Value: "0", Important: true},
 }
 
 // Do runs a statement. Its error is an *Error, or the context's error.

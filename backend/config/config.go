@@ -67,7 +67,9 @@ type ClickHouse struct {
 	CertFile string `koanf:"cert_file"` // of this client
 	KeyFile  string `koanf:"key_file"`
 	Cluster  string `koanf:"cluster"` // for Replicated and Distributed tables
-	MaxConns int    `koanf:"max_conns"`
+	// Unreplicated is a cluster of shards of one node each, without Keeper.
+	Unreplicated bool `koanf:"unreplicated"`
+	MaxConns     int  `koanf:"max_conns"`
 }
 
 // Engine is the embedded ClickHouse.
@@ -93,8 +95,8 @@ type Sink struct {
 	Linger    time.Duration `koanf:"linger"`
 }
 
-// Rollup is the recomputation of changed buckets. Of the processes that may do it
-// for a database one does, and another takes over when that one is gone.
+// Rollup is the recomputation of changed buckets. Exactly one process does it
+// for a database.
 type Rollup struct {
 	Enabled  bool          `koanf:"enabled"`
 	Interval time.Duration `koanf:"interval"`

@@ -66,14 +66,9 @@ func (e *Engine) read(ctx context.Context, st statement) (*table, uint64, error)
 	return t, done, nil
 }
 
-// settings apply to every statement: the server stops what its caller has given
-// up. On a cluster all rows of a tenant are on one shard.
+// settings apply to every statement: the server stops what its caller has given up.
 func (e *Engine) settings() map[string]string {
-	s := map[string]string{"max_execution_time": strconv.Itoa(max(1, int(e.limits.Timeout.Seconds())))}
-	if e.client.Cluster() != "" {
-		s["distributed_product_mode"] = "local"
-	}
-	return s
+	return map[string]string{"max_execution_time": strconv.Itoa(max(1, int(e.limits.Timeout.Seconds())))}
 }
 
 // interner makes one string of equal values: a dimension repeats in every bucket.

@@ -5,9 +5,14 @@
 // no lock that a crash could leave behind.
 //
 // A migration is a template. table, view and engine render it for one node or,
-// when the client names a cluster, for Replicated tables named NAME_local with a
-// Distributed table NAME over them. Rows are sharded by tenant: all rows of a
-// tenant are on one shard, so its joins, IN clauses and FINAL stay local.
+// when the client names a cluster, for tables named NAME_local with a Distributed
+// table NAME over them. Rows are sharded by tenant: all rows of a tenant are on one
+// shard, so its IN clauses and FINAL stay local. tableBy shards a table that has no
+// tenant by another column. ALTER TABLE {{table "NAME"}} … COLUMN alters both.
+//
+// The local tables of a cluster are Replicated, and DDL goes ON CLUSTER by way of
+// Keeper. A cluster without replicas does without Keeper: its tables are plain, and
+// Migrate runs DDL on every node itself.
 package schema
 
 import (
@@ -71,8 +76,15 @@ func Migrate(ctx context.Context, client *clickhouse.Client) error {
 	if err != nil {
 		return err
 	}
-	r := renderer{cluster: client.Cluster(), database: client.Database()}
-	if err := client.Exec(ctx, r.migrationsTable(), nil); err != nil {
+	m := migrator{
+		client: client,
+		layout: Layout{Database: client.Database(), Cluster: client.Cluster(), Unreplicated: client.Unreplicated()},
+	}
+	defer m.close()
+	if err := m.connect(ctx); err != nil {
+		return err
+	}
+	if err := m.run(ctx, migrationsTable); err != nil {
 		return fmt.Errorf("create schema_migrations: %w", err)
 	}
 	applied, err := Applied(ctx, client)
@@ -86,32 +98,78 @@ func Migrate(ctx context.Context, client *clickhouse.Client) error {
 			}
 		}
 	}
-	for _, m := range migrations {
-		if sum, done := applied[m.Version]; done {
-			if sum != m.Checksum {
-				return fmt.Errorf("migration %04d_%s was changed after it had been applied: migrations are never edited, add a new one", m.Version, m.Name)
+	for _, step := range migrations {
+		if sum, done := applied[step.Version]; done {
+			if sum != step.Checksum {
+				return fmt.Errorf("migration %04d_%s was changed after it had been applied: migrations are never edited, add a new one", step.Version, step.Name)
 			}
 			continue
 		}
-		if err := apply(ctx, client, r, m); err != nil {
-			return fmt.Errorf("migration %04d_%s: %w", m.Version, m.Name, err)
+		if err := m.apply(ctx, step); err != nil {
+			return fmt.Errorf("migration %04d_%s: %w", step.Version, step.Name, err)
 		}
 	}
 	return nil
 }
 
-func apply(ctx context.Context, client *clickhouse.Client, r renderer, m Migration) error {
-	statements, err := r.render(m.text)
+// A migrator runs DDL where it has to be run.
+type migrator struct {
+	client *clickhouse.Client
+	layout Layout
+	nodes  []*clickhouse.Client // each has to be told; the client's server tells the others if there are none
+}
+
+func (m *migrator) connect(ctx context.Context) error {
+	if m.layout.Cluster == "" || !m.layout.Unreplicated {
+		return nil
+	}
+	addresses, err := m.client.Nodes(ctx)
 	if err != nil {
 		return err
 	}
+	for _, address := range addresses {
+		node, err := m.client.At(address)
+		if err != nil {
+			return err
+		}
+		m.nodes = append(m.nodes, node)
+	}
+	return nil
+}
+
+func (m *migrator) close() {
+	for _, node := range m.nodes {
+		node.Close()
+	}
+}
+
+// run runs a template's statements, each on all nodes before the next: one that
+// reads through a Distributed table needs all local ones.
+func (m *migrator) run(ctx context.Context, text string) error {
+	statements, err := m.layout.render(text)
+	if err != nil {
+		return err
+	}
+	nodes := m.nodes
+	if len(nodes) == 0 {
+		nodes = []*clickhouse.Client{m.client}
+	}
 	for _, statement := range statements {
-		if err := client.Exec(ctx, statement, nil); err != nil {
-			return fmt.Errorf("run %q: %w", firstLine(statement), err)
+		for _, node := range nodes {
+			if err := node.Exec(ctx, statement, nil); err != nil {
+				return fmt.Errorf("run %q: %w", firstLine(statement), err)
+			}
 		}
 	}
-	return client.Exec(ctx, "INSERT INTO schema_migrations (version, name, checksum) SELECT {version:UInt32}, {name:String}, {checksum:String}",
-		map[string]any{"version": m.Version, "name": m.Name, "checksum": m.Checksum})
+	return nil
+}
+
+func (m *migrator) apply(ctx context.Context, step Migration) error {
+	if err := m.run(ctx, step.text); err != nil {
+		return err
+	}
+	return m.client.Exec(ctx, "INSERT INTO schema_migrations (version, name, checksum) SELECT {version:UInt32}, {name:String}, {checksum:String}",
+		map[string]any{"version": step.Version, "name": step.Name, "checksum": step.Checksum})
 }
 
 // Applied returns the checksums of the applied migrations by version.
@@ -135,54 +193,61 @@ func Applied(ctx context.Context, client *clickhouse.Client) (map[int]string, er
 	return out, nil
 }
 
-type renderer struct {
-	cluster  string
-	database string
+// Layout says where tables go.
+type Layout struct {
+	Database string
+	Cluster  string // "" is one node
+	// Unreplicated is a cluster of shards of one node each. There is no Keeper to
+	// carry DDL to the other nodes: the statements are for each of them.
+	Unreplicated bool
 }
 
-func (r renderer) onCluster() string {
-	if r.cluster == "" {
+func (l Layout) onCluster() string {
+	if l.Cluster == "" || l.Unreplicated {
 		return ""
 	}
-	return " ON CLUSTER `" + r.cluster + "`"
+	return " ON CLUSTER `" + l.Cluster + "`"
 }
 
-func (r renderer) local(name string) string {
-	if r.cluster == "" {
+const localSuffix = "_local"
+
+func (l Layout) local(name string) string {
+	if l.Cluster == "" {
 		return name
 	}
-	return name + "_local"
+	return name + localSuffix
 }
 
-func (r renderer) engine(name, args string) string {
-	if r.cluster == "" {
+func (l Layout) engine(name, args string) string {
+	if l.Cluster == "" || l.Unreplicated {
 		return name + "(" + args + ")"
 	}
-	return "Replicated" + name + "('/clickhouse/tables/{shard}/" + r.database + "/{table}', '{replica}', " + args + ")"
-}
-
-// migrationsTable is not a template's: it has to be there before any of them.
-func (r renderer) migrationsTable() string {
-	const columns = "(version UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))"
-	if r.cluster == "" {
-		return "CREATE TABLE IF NOT EXISTS schema_migrations " + columns + " ENGINE = MergeTree ORDER BY version"
+	if args != "" {
+		args = ", " + args
 	}
-	return "CREATE TABLE IF NOT EXISTS schema_migrations" + r.onCluster() + " " + columns +
-		" ENGINE = ReplicatedMergeTree('/clickhouse/tables/all/" + r.database + "/schema_migrations', '{shard}-{replica}') ORDER BY version"
+	return "Replicated" + name + "('/clickhouse/tables/{shard}/" + l.Database + "/{table}', '{replica}'" + args + ")"
 }
 
-// render returns the statements of a migration, each Distributed table behind
-// the table that it covers.
-func (r renderer) render(text string) ([]string, error) {
-	var tables []string
+// migrationsTable is there before any migration. Its rows are sharded like all
+// others, so that every node sees what any of them noted.
+const migrationsTable = `CREATE TABLE IF NOT EXISTS {{tableBy "schema_migrations" "name"}}
+(version UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))
+ENGINE = {{engine "MergeTree" ""}} ORDER BY version
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1`
+
+// render returns the statements of a migration.
+func (l Layout) render(text string) ([]string, error) {
+	shardedBy := map[string]string{}
+	tableBy := func(name, column string) string {
+		shardedBy[name] = column
+		return l.local(name) + l.onCluster()
+	}
 	t, err := template.New("migration").Option("missingkey=error").Funcs(template.FuncMap{
-		"table": func(name string) string {
-			tables = append(tables, name)
-			return r.local(name) + r.onCluster()
-		},
-		"view":   func(name string) string { return name + r.onCluster() },
-		"local":  r.local,
-		"engine": r.engine,
+		"table":   func(name string) string { return tableBy(name, "tenant") },
+		"tableBy": tableBy,
+		"view":    func(name string) string { return name + l.onCluster() },
+		"local":   l.local,
+		"engine":  l.engine,
 	}).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("parse template: %w", err)
@@ -192,15 +257,38 @@ func (r renderer) render(text string) ([]string, error) {
 		return nil, fmt.Errorf("render template: %w", err)
 	}
 	statements := split(b.String())
-	if r.cluster == "" {
+	if l.Cluster == "" {
 		return statements, nil
 	}
-	for _, name := range tables {
-		statements = append(statements, fmt.Sprintf(
-			"CREATE TABLE IF NOT EXISTS %s%s AS %s ENGINE = Distributed(`%s`, `%s`, %s, cityHash64(tenant))",
-			name, r.onCluster(), r.local(name), r.cluster, r.database, r.local(name)))
+	var out []string
+	for _, s := range statements {
+		out = append(out, s)
+		if more := l.distributed(s, shardedBy); more != "" {
+			out = append(out, more)
+		}
 	}
-	return statements, nil
+	return out, nil
+}
+
+var (
+	createsLocal = regexp.MustCompile(`^CREATE TABLE IF NOT EXISTS (\w+)` + localSuffix + `\b`)
+	altersLocal  = regexp.MustCompile(`^ALTER TABLE (\w+)` + localSuffix + `\b(.*)$`)
+	ofColumns    = regexp.MustCompile(`(?i)\b(ADD|DROP|MODIFY|RENAME|COMMENT) COLUMN\b`)
+)
+
+// distributed returns what a statement about a local table asks of the
+// Distributed table over it: to be created, or to get the same columns.
+func (l Layout) distributed(statement string, shardedBy map[string]string) string {
+	if m := createsLocal.FindStringSubmatch(statement); m != nil {
+		name := m[1]
+		return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s%s AS %s ENGINE = Distributed(`%s`, `%s`, %s, cityHash64(%s))",
+			name, l.onCluster(), l.local(name), l.Cluster, l.Database, l.local(name), shardedBy[name])
+	}
+	head, rest, _ := strings.Cut(statement, "\n")
+	if m := altersLocal.FindStringSubmatch(head); m != nil && ofColumns.MatchString(statement) {
+		return strings.TrimSpace("ALTER TABLE " + m[1] + m[2] + "\n" + rest)
+	}
+	return ""
 }
 
 var commentLine = regexp.MustCompile(`(?m)^\s*--.*$`)
@@ -225,14 +313,21 @@ func firstLine(s string) string {
 // Statements returns everything that Migrate would run on a new database, for
 // those who apply DDL themselves.
 func Statements(cluster, database string) ([]string, error) {
+	return Layout{Database: database, Cluster: cluster}.Statements()
+}
+
+// Statements is the same for any layout.
+func (l Layout) Statements() ([]string, error) {
 	migrations, err := Migrations()
 	if err != nil {
 		return nil, err
 	}
-	r := renderer{cluster: cluster, database: database}
-	out := []string{r.migrationsTable()}
+	out, err := l.render(migrationsTable)
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range migrations {
-		statements, err := r.render(m.text)
+		statements, err := l.render(m.text)
 		if err != nil {
 			return nil, fmt.Errorf("migration %04d_%s: %w", m.Version, m.Name, err)
 		}

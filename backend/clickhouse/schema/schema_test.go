@@ -83,3 +83,33 @@ func TestClusterStatements(t *testing.T) {
 		}
 	}
 }
+
+func TestLayoutsOfACluster(t *testing.T) {
+	sharded, err := schema.Layout{Cluster: "analytics", Database: "flowgauge", Unreplicated: true}.Statements()
+	require.NoError(t, err)
+	text := strings.Join(sharded, ";\n")
+	assert.NotContains(t, text, "ON CLUSTER", "there is no Keeper to carry it")
+	assert.NotContains(t, text, "Replicated")
+	assert.Contains(t, text, "ENGINE = ReplacingMergeTree(version, deleted)")
+	assert.Contains(t, text, "CREATE TABLE IF NOT EXISTS executions AS executions_local ENGINE = Distributed(`analytics`, `flowgauge`, executions_local, cityHash64(tenant))")
+	assert.Contains(t, text, "ENGINE = Distributed(`analytics`, `flowgauge`, schema_migrations_local, cityHash64(name))")
+
+	alone, err := schema.Statements("", "flowgauge")
+	require.NoError(t, err)
+	text = strings.Join(alone, ";\n")
+	assert.NotContains(t, text, "_local")
+	assert.NotContains(t, text, "Distributed")
+}
+
+// A column that a later migration adds has to be in the Distributed table too; an
+// index is the local table's alone.
+func TestAlteredColumnsReachTheDistributedTable(t *testing.T) {
+	const text = "ALTER TABLE {{table \"steps\"}}\n    ADD COLUMN IF NOT EXISTS queue String AFTER step_id;\nALTER TABLE {{table \"steps\"}} ADD INDEX IF NOT EXISTS i id TYPE minmax"
+	statements, err := schema.Render(schema.Layout{Cluster: "c", Database: "d"}, text)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"ALTER TABLE steps_local ON CLUSTER `c`\n    ADD COLUMN IF NOT EXISTS queue String AFTER step_id",
+		"ALTER TABLE steps ON CLUSTER `c`\n    ADD COLUMN IF NOT EXISTS queue String AFTER step_id",
+		"ALTER TABLE steps_local ON CLUSTER `c` ADD INDEX IF NOT EXISTS i id TYPE minmax",
+	}, statements)
+}

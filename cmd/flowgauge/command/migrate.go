@@ -28,7 +28,8 @@ at the same time as anything else, and a second time does nothing.`,
 				return err
 			}
 			if show {
-				statements, err := schema.Statements(cfg.ClickHouse.Cluster, cfg.ClickHouse.Database)
+				layout := schema.Layout{Database: cfg.ClickHouse.Database, Cluster: cfg.ClickHouse.Cluster, Unreplicated: cfg.ClickHouse.Unreplicated}
+				statements, err := layout.Statements()
 				for _, s := range statements {
 					fmt.Fprintf(cmd.OutOrStdout(), "%s;\n\n", s)
 				}
