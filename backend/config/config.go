@@ -95,8 +95,8 @@ type Sink struct {
 	Linger    time.Duration `koanf:"linger"`
 }
 
-// Rollup is the recomputation of changed buckets. Exactly one process does it
-// for a database.
+// Rollup is the recomputation of changed buckets. Of the processes that may do it
+// for a database one does, and another takes over when that one is gone.
 type Rollup struct {
 	Enabled  bool          `koanf:"enabled"`
 	Interval time.Duration `koanf:"interval"`
