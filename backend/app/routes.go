@@ -9,6 +9,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/collector/receive"
+	"github.com/flowgauge/flowgauge/collector/receive/otlp"
 )
 
 // routes serves what takes events in.
@@ -18,6 +19,18 @@ func (in *intake) routes(router gin.IRouter, a *App) error {
 		return err
 	}
 	receiver.Register(router)
+	return standards(router, receiver, a)
+}
+
+// standards serves the sources that speak a standard's protocol.
+func standards(router gin.IRouter, receiver *receive.Receiver, a *App) error {
+	if c := a.cfg.Sources.OTLP; c.Enabled {
+		traces, err := otlp.New(otlp.Config{Receiver: receiver, Presets: c.Presets, Mappings: c.Mappings, Registerer: a.registry})
+		if err != nil {
+			return err
+		}
+		traces.Register(router)
+	}
 	return nil
 }
 

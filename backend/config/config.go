@@ -34,6 +34,7 @@ type Config struct {
 	WAL        WAL        `koanf:"wal"`
 	Sink       Sink       `koanf:"sink"`
 	Rollup     Rollup     `koanf:"rollup"`
+	Sources    Sources    `koanf:"sources"`
 	Redis      Redis      `koanf:"redis"`
 	Limits     Limits     `koanf:"limits"`
 	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
@@ -112,6 +113,7 @@ func Default() Config {
 		WAL:        WAL{MaxBytes: 16 << 30},
 		Sink:       Sink{BatchSize: 100_000, Linger: time.Second},
 		Rollup:     Rollup{Enabled: true, Interval: 2 * time.Second},
+		Sources:    defaultSources(),
 		Limits:     Limits{Burst: 10 * time.Second},
 		Tenant:     "default",
 	}
@@ -159,6 +161,9 @@ func Load(path string, flags map[string]any) (Config, error) {
 	var cfg Config
 	if err := k.Unmarshal("", &cfg); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	if err := cfg.Sources.checkLists(k); err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	cfg.Warnings = unknown(os.Environ(), known)
 	return cfg, cfg.finish()
