@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -9,12 +10,13 @@ import (
 // A frame is a group of records on disk, little endian:
 //
 //	 0  magic            4
-//	 4  payload length   4
+//	 4  body length      4
 //	 8  record count     4
 //	12  first version    8
-//	20  payload CRC32C   4
+//	20  body CRC32C      4
 //	24  header CRC32C    4   of the 24 bytes before
-//	28  payload              count times: length as a uvarint, the record
+//	28  body                 count times: length as a uvarint, the record; or that, encrypted
+//	    end mark         1   not zero, see tear; format 1 has none
 //
 // Both checksums start from the segment's salt, a random number that no sender
 // knows. Records hold what senders sent, byte for byte; without the salt one
@@ -26,6 +28,10 @@ import (
 const (
 	frameHeader = 28
 	frameMagic  = 0x47574c46 // "FLWG"
+	frameMark   = 0xe5
+
+	// frameExtra is the most that a frame adds to its records.
+	frameExtra = frameHeader + gcmTag + 1
 
 	// maxFrame bounds a group: the length is 32 bits, and int must hold it.
 	maxFrame = 1 << 30
@@ -33,7 +39,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// What parseFrame finds.
+// What reading a frame finds.
 var (
 	errShort = errors.New("the frame goes on behind the end")
 	errBad   = errors.New("no frame")
@@ -43,66 +49,93 @@ var (
 type frame struct {
 	first   uint64
 	count   int
-	payload []byte
+	payload []byte // none when its segment's key is not known
+	size    int    // bytes on disk
 }
 
-// size returns the bytes that the frame takes.
-func (f frame) size() int { return frameHeader + len(f.payload) }
+// last returns the version of the last record.
+func (f frame) last() uint64 { return f.first + uint64(max(f.count, 1)) - 1 }
 
-// lastVersion returns the version of the last record, or the one that an empty
-// frame carries.
-func (f frame) lastVersion() uint64 { return f.first + uint64(max(f.count, 1)) - 1 }
+// codec writes and reads the frames of one segment.
+type codec struct {
+	salt   uint32
+	tail   int         // bytes behind the body
+	aead   cipher.AEAD // nil when the segment is not encrypted
+	opaque bool        // it is encrypted, and the key is not known
+}
 
-// sealFrame writes the header into b[:frameHeader]; the payload follows it.
-func sealFrame(b []byte, count int, first uint64, salt uint32) {
-	payload := b[frameHeader:]
+// seal makes a frame of b, which has room for the header and then the records. The
+// frame is written at some offset of the segment, and only there.
+func (c *codec) seal(b []byte, count int, first uint64, at int64) []byte {
+	length := len(b) - frameHeader
+	if c.aead != nil {
+		length += c.aead.Overhead()
+	}
 	binary.LittleEndian.PutUint32(b[0:], frameMagic)
-	binary.LittleEndian.PutUint32(b[4:], uint32(len(payload)))
+	binary.LittleEndian.PutUint32(b[4:], uint32(length))
 	binary.LittleEndian.PutUint32(b[8:], uint32(count))
 	binary.LittleEndian.PutUint64(b[12:], first)
-	binary.LittleEndian.PutUint32(b[20:], crc32.Update(salt, castagnoli, payload))
-	binary.LittleEndian.PutUint32(b[24:], crc32.Update(salt, castagnoli, b[:24]))
+	if c.aead != nil {
+		b = encrypt(c.aead, b, at)
+	}
+	binary.LittleEndian.PutUint32(b[20:], crc32.Update(c.salt, castagnoli, b[frameHeader:]))
+	binary.LittleEndian.PutUint32(b[24:], crc32.Update(c.salt, castagnoli, b[:24]))
+	return append(b, frameMark)
 }
 
-// parseHeader reads the header at the front of b and returns the whole frame's
-// size and first version. It returns errShort when b ends before the header does.
-func parseHeader(b []byte, salt uint32) (size int, first uint64, err error) {
+// header reads the header at the front of b and returns the whole frame's size and
+// first version. It returns errShort when b ends before the header does.
+func (c *codec) header(b []byte) (frame, error) {
 	if len(b) < frameHeader {
-		return frameHeader, 0, errShort
+		return frame{size: frameHeader}, errShort
 	}
 	length := binary.LittleEndian.Uint32(b[4:])
 	if binary.LittleEndian.Uint32(b) != frameMagic || length > maxFrame ||
-		binary.LittleEndian.Uint32(b[24:]) != crc32.Update(salt, castagnoli, b[:24]) {
-		return 0, 0, errBad
-	}
-	return frameHeader + int(length), binary.LittleEndian.Uint64(b[12:]), nil
-}
-
-// parseFrame reads the frame at the front of b, whose bytes it shares. It returns
-// errShort when a good header promises more than b has, errBad for anything that
-// is not a frame. It allocates nothing.
-func parseFrame(b []byte, salt uint32) (frame, error) {
-	size, first, err := parseHeader(b, salt)
-	if err != nil {
-		return frame{}, err
-	}
-	if size > len(b) {
-		return frame{}, errShort
-	}
-	f := frame{first: first, count: int(binary.LittleEndian.Uint32(b[8:])), payload: b[frameHeader:size:size]}
-	if binary.LittleEndian.Uint32(b[20:]) != crc32.Update(salt, castagnoli, f.payload) {
+		binary.LittleEndian.Uint32(b[24:]) != crc32.Update(c.salt, castagnoli, b[:24]) {
 		return frame{}, errBad
 	}
-	rest := f.payload
+	return frame{
+		first: binary.LittleEndian.Uint64(b[12:]),
+		count: int(binary.LittleEndian.Uint32(b[8:])),
+		size:  frameHeader + int(length) + c.tail,
+	}, nil
+}
+
+// parse reads the frame at the front of b, which is at some offset of the segment.
+// The frame shares b's bytes, which are decrypted in place. It returns errShort when
+// a good header promises more than b has, errBad for anything that is not a frame.
+func (c *codec) parse(b []byte, at int64) (frame, error) {
+	f, err := c.header(b)
+	if err != nil {
+		return f, err
+	}
+	if f.size > len(b) {
+		return f, errShort
+	}
+	body := b[frameHeader : f.size-c.tail : f.size-c.tail]
+	if binary.LittleEndian.Uint32(b[20:]) != crc32.Update(c.salt, castagnoli, body) ||
+		c.tail > 0 && b[f.size-1] != frameMark {
+		return f, errBad
+	}
+	if c.opaque {
+		return f, nil
+	}
+	if c.aead != nil {
+		if body, err = decrypt(c.aead, b[:f.size-c.tail], at); err != nil {
+			return f, errBad
+		}
+	}
+	rest := body
 	for range f.count {
 		var ok bool
 		if _, rest, ok = cutRecord(rest); !ok {
-			return frame{}, errBad
+			return f, errBad
 		}
 	}
 	if len(rest) != 0 {
-		return frame{}, errBad
+		return f, errBad
 	}
+	f.payload = body
 	return f, nil
 }
 

@@ -7,82 +7,151 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
 )
 
-const positionName = "position"
+// The position file has two slots, each in a page of its own, which are written in
+// turn: a torn write leaves the other one whole, and no write needs space on the disk
+// once the file is there, so a full disk cannot keep the log from being emptied. A
+// slot is a line of text:
+//
+//	flowgauge log position 2: sequence, consumed, mark (base, end, last), CRC32C of what precedes it
+const (
+	positionName = "position"
+	positionLine = "flowgauge log position 2: %020d %020d %020d %020d %020d "
+	slotBytes    = 26 + 5*21 + 8 + 1
+	slotStride   = 4096
+)
 
-// positionLine is the whole content of the position file: the version up to
-// which everything is consumed, and a checksum of it.
-const positionLine = "flowgauge log position 1: %020d %08x\n"
+// state is what the position file keeps.
+type state struct {
+	sequence uint64 // the higher one of two slots is the newer
+	consumed uint64 // everything up to this version is stored elsewhere
+	mark     link   // everything up to there was durable when this was written
+}
 
-// readPosition returns the version up to which everything is consumed, 0 when
-// none is known. A file that cannot be understood is as good as none: records
-// come again.
-func (l *Log) readPosition() (uint64, error) {
-	path := filepath.Join(l.opts.Dir, positionName)
-	b, err := disk.ReadFile(l.opts.disk, path)
+func (s state) line() []byte {
+	b := fmt.Appendf(nil, positionLine, s.sequence, s.consumed, s.mark.base, s.mark.end, s.mark.last)
+	return fmt.Appendf(b, "%08x\n", crc32.Checksum(b, castagnoli))
+}
+
+func parseSlot(b []byte) (s state, ok bool) {
+	if len(b) < slotBytes {
+		return s, false
+	}
+	_, err := fmt.Sscanf(string(b[:slotBytes]), positionLine, &s.sequence, &s.consumed, &s.mark.base, &s.mark.end, &s.mark.last)
+	return s, err == nil && string(s.line()) == string(b[:slotBytes])
+}
+
+// position is the position file.
+type position struct {
+	fs   disk.FS
+	path string
+
+	mu     sync.Mutex // one write at a time
+	file   disk.File  // nil until the first write
+	named  bool       // its name is durable
+	state  state
+	intact bool // nothing was wrong with the file, so what it says is the newest
+}
+
+// readPosition reads the position file. One that is absent or cannot be understood is as
+// good as none: records come again. Only a failing disk is an error.
+func readPosition(fsys disk.FS, dir string) (*position, error) {
+	p := &position{fs: fsys, path: filepath.Join(dir, positionName)}
+	b, err := disk.ReadFile(fsys, p.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return p, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read log position: %w", err)
+		return nil, fmt.Errorf("read log position: %w", err)
 	}
-	var (
-		version uint64
-		sum     uint32
-	)
-	_, err = fmt.Sscanf(string(b), positionLine, &version, &sum)
-	if err != nil || string(b) != formatPosition(version) {
-		l.opts.Logger.Warn("the log's position is unreadable; what is in the log comes again", "file", path)
-		return 0, nil
+	if consumed, ok := parseLegacyPosition(b); ok {
+		p.state.consumed = consumed
+		return p, nil
 	}
-	return version, nil
+	first, ok := parseSlot(b)
+	second, ok2 := parseSlot(b[min(slotStride, len(b)):])
+	p.intact = ok && ok2
+	if ok {
+		p.state = first
+	}
+	if ok2 && (!ok || second.sequence > first.sequence) {
+		p.state = second
+	}
+	return p, nil
 }
 
-func formatPosition(version uint64) string {
-	return fmt.Sprintf(positionLine, version, crc32.Checksum(fmt.Appendf(nil, "%d", version), castagnoli))
-}
+// lost says that nothing was read.
+func (p *position) lost() bool { return p.state == state{} }
 
-// writePosition replaces the position file. After a crash either the old or the
-// new one is there.
-func (l *Log) writePosition(version uint64) error {
-	path := filepath.Join(l.opts.Dir, positionName)
-	err := l.replacePosition(path, version)
-	if err == nil || !isFull(err) {
+// harden writes again what was read. The process that wrote it may have ended before
+// its sync did, or because it failed; what is in the kernel's cache need not be on
+// the disk then, and need not be written by another sync.
+func (p *position) harden() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state.sequence > 0 {
+		if err := p.put(p.state); err != nil || p.intact {
+			return err
+		}
+		return p.next(p.state)
+	}
+	// The second slot first: what format 1 has is where the first will be.
+	if err := p.next(p.state); err != nil {
 		return err
 	}
-	// A full disk has no room for another file, and segments must be freed. To
-	// write over the old one needs none; torn, it is as good as none.
-	f, err := l.opts.disk.OpenFile(path, os.O_WRONLY)
-	if err != nil {
-		return fmt.Errorf("write log position: %w", err)
+	return p.next(p.state)
+}
+
+// write changes the state, durably. After an error the old state or the new one is
+// found by the next process; a further write comes to the same slot.
+func (p *position) write(change func(*state)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	next := p.state
+	if change(&next); next == p.state {
+		return nil
 	}
-	_, err = f.WriteAt([]byte(formatPosition(version)), 0)
-	if err == nil {
-		err = f.Sync()
+	return p.next(next)
+}
+
+// next writes into the slot that was not written last. The caller holds mu.
+func (p *position) next(s state) error {
+	s.sequence++
+	if err := p.put(s); err != nil {
+		return err
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write log position: %w", err)
-	}
+	p.state = s
 	return nil
 }
 
-func (l *Log) replacePosition(path string, version uint64) error {
-	f, err := l.opts.disk.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+func (p *position) put(s state) (err error) {
+	if p.file == nil {
+		if p.file, err = p.fs.OpenFile(p.path, os.O_RDWR|os.O_CREATE); err != nil {
+			return fmt.Errorf("open log position: %w", err)
+		}
+	}
+	if _, err = p.file.WriteAt(s.line(), int64(s.sequence%2)*slotStride); err == nil {
+		err = p.file.Sync()
+	}
+	if err == nil && !p.named {
+		err = p.fs.SyncDir(filepath.Dir(p.path))
+	}
 	if err != nil {
 		return fmt.Errorf("write log position: %w", err)
 	}
-	_, err = f.WriteAt([]byte(formatPosition(version)), 0)
-	if err == nil {
-		err = f.Sync()
+	p.named = true
+	return nil
+}
+
+func (p *position) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.file == nil {
+		return nil
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write log position: %w", err)
-	}
-	if err := l.opts.disk.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("replace log position: %w", err)
-	}
-	return l.syncDir()
+	return p.file.Close()
 }

@@ -1,196 +1,198 @@
 package wal
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 
 	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
 )
 
-// ErrDamaged says that acknowledged records in the log are broken. The error that
-// wraps it is a DamagedError.
-var ErrDamaged = errors.New("the log is damaged")
-
-// DamagedError says where the log is broken and what can be done.
-type DamagedError struct {
-	File   string
-	Offset int64
-	After  uint64 // version of the last whole record before the damage
-}
-
-// Error names the place and the ways out.
-func (e *DamagedError) Error() string {
-	return fmt.Sprintf("%v: %s is broken at byte %d, behind version %d. It holds acknowledged events: restore the file "+
-		"from a copy, or move it out of the folder to go on without what it holds, and send that again",
-		ErrDamaged, e.File, e.Offset, e.After)
-}
-
-// Unwrap returns ErrDamaged.
-func (e *DamagedError) Unwrap() error { return ErrDamaged }
-
-// recover reads the folder and makes it fit to go on: what is consumed is removed,
-// a torn end is cut off, and the newest segment becomes the active one.
+// recover reads the folder, whole, and makes it fit to go on. Until all is found to be
+// in order nothing is changed. Segments are never changed: what is behind the end of the
+// newest stays where it is, and the next segment, which the first Append makes, says
+// where that end was.
 func (l *Log) recover() error {
-	position, err := l.readPosition()
+	f, err := readFolder(l.opts.disk, l.opts.Dir, l.opts.Keys)
 	if err != nil {
 		return err
 	}
-	segments, err := listSegments(l.opts.disk, l.opts.Dir)
+	var last group
+	err = f.walk(visitor{
+		frame: func(s *segment, at int64, g frame) error {
+			l.note(last.frame, f.position.state.consumed)
+			last = group{segment: s, frame: g, at: at}
+			return nil
+		},
+		damage: func(d Damage) error {
+			if d.Consumed {
+				l.opts.Logger.Warn("the log is damaged where all is consumed", "file", d.File, "from", d.From, "to", d.To)
+				return nil
+			}
+			return &DamagedError{d}
+		},
+	})
 	if err != nil {
 		return err
 	}
-	l.position, l.last = position, position
-	for i, s := range segments {
-		newest := i == len(segments)-1
-		if !newest && segments[i+1].base <= position+1 {
-			// Consumed; the process ended before it was removed.
-			if err := l.opts.disk.Remove(s.path); err != nil {
-				return fmt.Errorf("remove consumed segment: %w", err)
-			}
-			continue
-		}
-		gone, err := l.scan(s, newest)
-		if err != nil {
-			return err
-		}
-		if gone {
-			continue
-		}
-		l.segments = append(l.segments, s)
-		l.total += s.end
-		l.last = max(l.last, s.last)
+	f.warn(l.opts)
+	if err := f.clean(l.opts); err != nil {
+		return err
 	}
-	if position == 0 {
-		// It is there from the start, so that a full disk cannot keep it from being.
-		if err := l.writePosition(0); err != nil {
-			return err
-		}
-	}
-	return l.activate()
+	l.adopt(f)
+	return l.harden(f, last)
 }
 
-// activate opens the newest segment for writing, or makes the first one.
-func (l *Log) activate() error {
-	if len(l.segments) == 0 {
-		s, f, err := l.create(max(uint64(max(0, l.opts.Now().UnixMicro())), l.last+1))
-		if err != nil {
-			return err
-		}
-		l.segments, l.file, l.total = []*segment{s}, f, s.end
-		l.last = max(l.last, s.last)
-		return nil
-	}
-	s := l.segments[len(l.segments)-1]
-	f, err := l.opts.disk.OpenFile(s.path, os.O_RDWR)
-	if err != nil {
-		return fmt.Errorf("open segment: %w", err)
-	}
-	// What the last process wrote and did not sync is handed out from now on.
-	if err := errors.Join(f.Sync(), l.syncDir()); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("sync segment: %w", err)
-	}
-	l.file = f
-	return nil
-}
-
-// scan reads a whole segment, counts what is pending in it, and deals with its
-// end. gone says that it was removed, never having held a record.
-func (l *Log) scan(s *segment, newest bool) (gone bool, err error) {
-	b, err := disk.ReadFile(l.opts.disk, s.path)
-	if err != nil {
-		return false, fmt.Errorf("read segment: %w", err)
-	}
-	switch err := s.parse(b); {
-	case err == nil:
-	case !errors.Is(err, errShort) && !errors.Is(err, errBad):
-		return false, err
-	case newest && len(b) <= segmentHeader:
-		// It was being created. Records come only after the header is durable.
-		l.opts.Logger.Warn("an unfinished log segment was removed", "file", s.path)
-		if err := l.opts.disk.Remove(s.path); err != nil {
-			return false, fmt.Errorf("remove unfinished segment: %w", err)
-		}
-		return true, l.syncDir()
-	default:
-		return false, &DamagedError{File: s.path, After: l.last}
-	}
-	for s.end < int64(len(b)) {
-		g, err := parseFrame(b[s.end:], s.salt)
-		if err != nil || (g.count > 0 && g.first <= s.last) {
-			if !newest || frameFollows(b[s.end+1:], s.salt) {
-				return false, &DamagedError{File: s.path, Offset: s.end, After: max(l.last, s.last)}
-			}
-			return false, l.cutTorn(s, b[s.end:])
-		}
-		l.note(g)
-		s.end += int64(g.size())
-		s.last = max(s.last, g.lastVersion())
-	}
-	return false, nil
+// group is a frame of a segment.
+type group struct {
+	segment *segment
+	frame   frame
+	at      int64
 }
 
 // note counts the records of a frame that are not consumed.
-func (l *Log) note(g frame) {
-	if g.count == 0 || g.lastVersion() <= l.position {
+func (l *Log) note(g frame, consumed uint64) {
+	if g.count == 0 || g.last() <= consumed {
 		return
 	}
-	first := max(g.first, l.position+1)
+	first := max(g.first, consumed+1)
 	if l.pending == 0 {
 		l.oldest = first
 	}
-	l.pending += int64(g.lastVersion() - first + 1)
+	l.pending += int64(g.last() - first + 1)
 }
 
-// frameFollows says whether b has a frame's header anywhere. A group is written only
-// after the one before is durable, so then what is broken before it was whole once.
-func frameFollows(b []byte, salt uint32) bool {
-	magic := binary.LittleEndian.AppendUint32(nil, frameMagic)
-	for {
-		i := bytes.Index(b, magic)
-		if i < 0 {
-			return false
+// warn says what is not as it should be and no reason to refuse.
+func (f *folder) warn(opts Options) {
+	if f.position.lost() && len(f.segments) > 0 {
+		opts.Logger.Warn("the log's position is unreadable; what is in the log comes again", "file", f.position.path)
+	}
+	for i, s := range f.segments {
+		if s.spoilt {
+			opts.Logger.Warn("a copy of a segment's header is broken; the other is used", "file", s.path)
 		}
-		if _, _, err := parseHeader(b[i:], salt); err == nil {
-			return true
+		if i == len(f.segments)-1 && s.size > s.end {
+			opts.Logger.Warn("the log ends in a torn group, which nobody was told is kept; it is ignored",
+				"file", s.path, "offset", s.end, "bytes", s.size-s.end)
 		}
-		b = b[i+1:]
 	}
 }
 
-// cutTorn cuts off a group whose write did not end. Nobody was told that it is
-// kept; its bytes are put aside all the same, since this cannot be told from
-// rot in the very last group.
-func (l *Log) cutTorn(s *segment, tail []byte) error {
-	aside := fmt.Sprintf("%s.torn-%d", s.path, s.end)
-	l.opts.Logger.Warn("a torn group was cut off the log's end", "file", s.path, "offset", s.end, "bytes", len(tail), "aside", aside)
-	if err := writeFile(l.opts.disk, aside, tail); err != nil {
-		return fmt.Errorf("put torn group aside: %w", err)
+// clean makes the position durable, and then removes what is not needed.
+func (f *folder) clean(opts Options) error {
+	var gone []*segment
+	if f.unfinished != nil {
+		opts.Logger.Warn("an unfinished log segment is removed", "file", f.unfinished.path)
+		gone = append(gone, f.unfinished)
 	}
-	if err := l.syncDir(); err != nil {
-		return fmt.Errorf("put torn group aside: %w", err)
+	switch err := f.position.harden(); {
+	case err == nil:
+		gone = append(gone, f.consumed...)
+	case noRoom(err):
+		// A later Commit does it. Until then what is consumed stays.
+		opts.Logger.Warn("no space to write the log's position", "error", err)
+		f.segments = slices.Concat(f.consumed, f.segments)
+	default:
+		return err
 	}
-	f, err := l.opts.disk.OpenFile(s.path, os.O_RDWR)
-	if err != nil {
-		return fmt.Errorf("cut torn group off: %w", err)
+	for _, s := range gone {
+		if err := f.fs.Remove(s.path); err != nil {
+			return fmt.Errorf("remove segment: %w", err)
+		}
 	}
-	if err := errors.Join(f.Truncate(s.end), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("cut torn group off: %w", err)
+	if err := f.fs.SyncDir(opts.Dir); err != nil && !noRoom(err) {
+		return fmt.Errorf("sync log folder: %w", err)
 	}
 	return nil
 }
 
-func writeFile(fsys disk.FS, path string, b []byte) error {
-	f, err := fsys.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+// adopt makes the folder the log's.
+func (l *Log) adopt(f *folder) {
+	state := f.position.state
+	l.segments, l.positions, l.position = f.segments, f.position, state.consumed
+	l.last = max(state.consumed, state.mark.last)
+	for _, s := range f.segments {
+		l.total += s.size
+		// The base counts, too: a next segment must not have its name.
+		l.last = max(l.last, s.last, s.base, s.before.last)
+	}
+}
+
+// harden writes the last group of the newest segment again, as it is, or the header when
+// it has none. All before it was durable when it was written; it need not be, although
+// the kernel's cache shows it: after a sync that has failed the next one succeeds
+// without having written a thing. Nobody sees the group, no mark passes it, and nothing
+// is written behind it, before that is done.
+func (l *Log) harden(f *folder, last group) error {
+	if len(f.segments) == 0 {
+		return nil
+	}
+	s := f.segments[len(f.segments)-1]
+	from, end, highest := s.group, s.end, s.last
+	if mark := f.position.state.mark; mark.base == s.base && mark.end >= end || s.size < end {
+		l.note(last.frame, l.position)
+		return nil
+	}
+	b, err := read(f.fs, s.path, from, end)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(b, 0)
-	if err == nil {
-		err = f.Sync()
+	// The bytes are kept for another try: a sync that fails may take them from the cache.
+	write := func() error { return rewrite(f.fs, s.path, b, from) }
+	if err = write(); !noRoom(err) {
+		l.note(last.frame, l.position)
+		return err
 	}
-	return errors.Join(err, f.Close())
+	l.opts.Logger.Warn("no space to write the log's last group again; it is held back until there is", "error", err)
+	l.held = true
+	if last.segment == s {
+		s.end, s.last = from, last.frame.first-1
+	} else {
+		l.note(last.frame, l.position)
+	}
+	l.undo = func() error {
+		if err := write(); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.held = false
+		if s.end < end {
+			s.end, s.last = end, highest
+			l.note(last.frame, l.position)
+			signal(l.arrived)
+		}
+		return nil
+	}
+	return nil
+}
+
+func read(fsys disk.FS, path string, from, to int64) (_ []byte, err error) {
+	file, err := fsys.OpenFile(path, os.O_RDONLY)
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	b := make([]byte, to-from)
+	if _, err := io.ReadFull(io.NewSectionReader(file, from, to-from), b); err != nil {
+		return nil, fmt.Errorf("read segment: %w", err)
+	}
+	return b, nil
+}
+
+func rewrite(fsys disk.FS, path string, b []byte, at int64) (err error) {
+	file, err := fsys.OpenFile(path, os.O_RDWR)
+	if err != nil {
+		return fmt.Errorf("open segment: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if _, err = file.WriteAt(b, at); err == nil {
+		err = file.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("write segment again: %w", err)
+	}
+	return nil
 }

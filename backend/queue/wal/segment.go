@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
@@ -15,28 +17,65 @@ import (
 	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
 )
 
-// A segment begins with a header, little endian:
+// A segment begins with its header, twice, each in a sector of its own: without the
+// salt no frame can be told from noise, so one rotten sector must not take it. Little
+// endian:
 //
-//	 0  magic      8
-//	 8  format     4
-//	12  salt       4   random, see frame
-//	16  base       8   no record in it has a lower version
-//	24  CRC32C     4   of the 24 bytes before
+//	  0  magic       8
+//	  8  format      4
+//	 12  cipher      4   0 none, 1 AES-256-GCM
+//	 16  base        8   no record in it has a lower version
+//	 24  the segment before: its base, end and last version; 8 each
+//	 48  salt       32   random
+//	 80  key         8   which one, see Keys; zeros without
+//	 88  zeros
+//	508  CRC32C      4   of the 508 bytes before
+//
+// What it says about the segment before makes the log a chain: a file that was cut off
+// between two frames, or that is missing, is noticed, and what a torn write left
+// behind that end is known for what it is.
 const (
-	segmentHeader = 28
 	segmentMagic  = "FLOWGWAL"
-	segmentFormat = 1
+	segmentFormat = 2
+	segmentHeader = 2 * sector
 	segmentSuffix = ".wal"
+	cipherNone    = 0
+	cipherGCM     = 1
 )
 
 // segment is a file of the log.
 type segment struct {
 	path string
 	base uint64
-	salt uint32
-	end  int64  // what is durable; the file's size unless a write is under way
-	last uint64 // highest version in it, or base-1
+
+	format uint32
+	start  int64 // of the first frame
+	before link
+	key    string // hex; empty when it is not encrypted
+	spoilt bool   // one of the header's copies is broken
+	broken bool   // both are
+	unmade bool   // its creation need not have ended
+	codec
+
+	size  int64  // of the file
+	group int64  // offset of the last frame, 0 when there is none
+	end   int64  // of the last frame that is durable
+	read  int64  // where to read what is not consumed
+	last  uint64 // highest version in it, or base-1
 }
+
+// link names a segment and how far it goes.
+type link struct {
+	base uint64 // 0: there is none
+	end  int64
+	last uint64
+}
+
+// link returns how far the segment goes.
+func (s *segment) link() link { return link{s.base, s.end, s.last} }
+
+// chained says whether the segment knows the one before it.
+func (s *segment) chained() bool { return s.format >= segmentFormat }
 
 func segmentPath(dir string, base uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%020d%s", base, segmentSuffix))
@@ -56,7 +95,7 @@ func listSegments(fsys disk.FS, dir string) ([]*segment, error) {
 			continue
 		}
 		base, err := strconv.ParseUint(digits, 10, 64)
-		if err != nil {
+		if err != nil || base == 0 {
 			continue
 		}
 		segments = append(segments, &segment{path: filepath.Join(dir, name), base: base})
@@ -65,58 +104,78 @@ func listSegments(fsys disk.FS, dir string) ([]*segment, error) {
 	return segments, nil
 }
 
-// create makes the segment's file, durable with its name, and returns it open.
-func (l *Log) create(base uint64) (_ *segment, _ disk.File, err error) {
-	s := &segment{path: segmentPath(l.opts.Dir, base), base: base, end: segmentHeader, last: base - 1}
-	b := make([]byte, segmentHeader)
-	if _, err := rand.Read(b[12:16]); err != nil {
-		return nil, nil, fmt.Errorf("draw salt: %w", err)
-	}
+// createSegment makes a segment's file, durable with its name, and returns it open.
+// After an error the file may be there or not.
+func createSegment(fsys disk.FS, dir string, base uint64, before link, keys *Keys) (*segment, disk.File, error) {
+	b := make([]byte, sector)
 	copy(b, segmentMagic)
 	binary.LittleEndian.PutUint32(b[8:], segmentFormat)
-	s.salt = binary.LittleEndian.Uint32(b[12:])
 	binary.LittleEndian.PutUint64(b[16:], base)
-	binary.LittleEndian.PutUint32(b[24:], crc32.Checksum(b[:24], castagnoli))
+	binary.LittleEndian.PutUint64(b[24:], before.base)
+	binary.LittleEndian.PutUint64(b[32:], uint64(before.end))
+	binary.LittleEndian.PutUint64(b[40:], before.last)
+	if _, err := rand.Read(b[48:80]); err != nil {
+		return nil, nil, fmt.Errorf("draw salt: %w", err)
+	}
+	if id, ok := keys.current(); ok {
+		binary.LittleEndian.PutUint32(b[12:], cipherGCM)
+		copy(b[80:88], id[:])
+	}
+	binary.LittleEndian.PutUint32(b[508:], crc32.Checksum(b[:508], castagnoli))
 
-	f, err := l.opts.disk.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	s := &segment{path: segmentPath(dir, base), base: base, size: segmentHeader, end: segmentHeader, last: base - 1}
+	if err := s.parseHeader(b, keys); err != nil {
+		return nil, nil, fmt.Errorf("create segment: %w", err)
+	}
+	f, err := fsys.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return nil, nil, fmt.Errorf("create segment: %w", err)
 	}
-	if _, err = f.WriteAt(b, 0); err == nil {
+	if _, err = f.WriteAt(append(b, b...), 0); err == nil {
 		if err = f.Sync(); err == nil {
-			err = l.syncDir()
+			err = fsys.SyncDir(dir)
 		}
 	}
 	if err != nil {
-		_ = f.Close()
-		_ = l.opts.disk.Remove(s.path)
-		return nil, nil, fmt.Errorf("create segment: %w", err)
+		return nil, nil, fmt.Errorf("create segment: %w", errors.Join(err, f.Close()))
 	}
 	return s, f, nil
 }
 
-// parseSegment reads a segment's header into s.
-func (s *segment) parse(b []byte) error {
-	switch {
-	case len(b) < segmentHeader:
+// parseHeader reads one copy of a segment's header into s. The error is errBad, errShort,
+// or says what this release cannot read.
+func (s *segment) parseHeader(b []byte, keys *Keys) error {
+	if len(b) < sector {
 		return errShort
-	case string(b[:8]) != segmentMagic,
-		binary.LittleEndian.Uint32(b[24:]) != crc32.Checksum(b[:24], castagnoli),
-		binary.LittleEndian.Uint64(b[16:]) != s.base:
+	}
+	b = b[:sector]
+	if string(b[:8]) != segmentMagic ||
+		binary.LittleEndian.Uint32(b[508:]) != crc32.Checksum(b[:508], castagnoli) ||
+		binary.LittleEndian.Uint64(b[16:]) != s.base {
 		return errBad
 	}
-	if format := binary.LittleEndian.Uint32(b[8:]); format != segmentFormat {
-		return fmt.Errorf("%s has format %d, which a newer release wrote", s.path, format)
+	s.format = binary.LittleEndian.Uint32(b[8:])
+	method := binary.LittleEndian.Uint32(b[12:])
+	if s.format != segmentFormat || method > cipherGCM {
+		return fmt.Errorf("%s has format %d and cipher %d, which a newer release wrote: use that one", s.path, s.format, method)
 	}
-	s.salt = binary.LittleEndian.Uint32(b[12:])
-	s.end, s.last = segmentHeader, s.base-1
-	return nil
-}
-
-// syncDir makes the names in the log's folder durable.
-func (l *Log) syncDir() error {
-	if err := l.opts.disk.SyncDir(l.opts.Dir); err != nil {
-		return fmt.Errorf("sync log folder: %w", err)
+	s.before = link{
+		base: binary.LittleEndian.Uint64(b[24:]),
+		end:  int64(binary.LittleEndian.Uint64(b[32:])),
+		last: binary.LittleEndian.Uint64(b[40:]),
 	}
-	return nil
+	s.start = segmentHeader
+	s.codec = codec{salt: binary.LittleEndian.Uint32(b[48:]), tail: 1}
+	if method == cipherNone {
+		return nil
+	}
+	s.key = hex.EncodeToString(b[80:88])
+	key, ok := keys.find([keyID]byte(b[80:88]))
+	if !ok {
+		s.opaque = true
+		return nil
+	}
+	var err error
+	s.aead, err = segmentCipher(key, b[48:80], b[:508])
+	return err
 }

@@ -1,45 +1,3 @@
-// Package wal is the durable log as files in one folder: queue.Appender and
-// queue.Consumer for an installation without Kafka.
-//
-//	Append ─┐
-//	Append ─┼─> batch ──(one write, one fdatasync)──> active segment ─> Fetch ─> Commit
-//	Append ─┘                                         older segments ─┘      └> position
-//
-// # Group commit
-//
-// A sync takes as long for one record as for ten thousand. Appends copy their
-// records into the batch that is being gathered; a single goroutine, the
-// committer, takes the batch, writes it as one frame, syncs, and answers everyone
-// in it. While it syncs, the next batch gathers. Nobody waits for a batch to fill:
-// an Append that finds the committer idle is written at once.
-//
-// A frame has a checksum over all of it, so a group, and with it every request in
-// it, is in the log as a whole or not at all.
-//
-// # Versions
-//
-// The first record of a group gets max(now, last version + 1) in microseconds, each
-// other the next number. The last version is known again after a restart from
-// the newest frame, the segment's name or the position, whichever is highest, so
-// versions go on rising when the clock was set back in between.
-//
-// # Faults
-//
-//   - The process dies: what was written and not answered may come out later.
-//   - Power fails: the last frame may be torn. It was never answered; at the next
-//     start it is cut off, kept beside the segment, and logged.
-//   - Bytes rot: a frame that is broken although a later one is whole had been
-//     synced, so it held acknowledged events. New returns a DamagedError and touches
-//     nothing. A log that was closed ends in an empty frame, so that this holds
-//     for its last group too.
-//   - write or sync fails: the state of the file is unknown, and a second fsync may
-//     succeed without having written a thing. The log refuses all further work
-//     and closes Failed, upon which the process should exit and recover.
-//   - The disk is full: the group is undone and its Appends get queue.ErrFull. The
-//     log goes on.
-//
-// The position may lag behind what was consumed: records come again, which is
-// harmless because events are idempotent.
 package wal
 
 import (
@@ -71,6 +29,7 @@ type Options struct {
 	Dir          string // created if absent
 	SegmentBytes int64  // a segment that reaches it is followed by a new one; DefaultSegmentBytes if 0
 	MaxBytes     int64  // Append returns queue.ErrFull beyond it; DefaultMaxBytes if 0
+	Keys         *Keys  // encrypt the log; nil leaves new segments in the clear
 	Logger       *slog.Logger
 	Now          func() time.Time // time.Now if nil
 
@@ -109,18 +68,25 @@ type Log struct {
 	opts Options
 	lock io.Closer
 
-	kick    chan struct{} // a batch has become non-empty, or the log closes
-	arrived chan struct{} // records have become durable
-	failed  chan struct{} // closed when err is set
-	stopped chan struct{} // closed when the committer has ended
+	kick     chan struct{} // a batch has become non-empty, or the log closes or has failed
+	arrived  chan struct{} // records have become durable
+	unmarked chan struct{} // the same, for the keeper
+	failed   chan struct{} // closed when err is set
+	stopped  chan struct{} // closed when the committer has ended
+	kept     chan struct{} // closed when the keeper has ended
 
-	file disk.File // of the active segment; the committer's alone
+	// The committer's alone.
+	active *segment // nil until the first Append
+	file   disk.File
+	undo   func() error // what must be done before anything is written
 
 	consumer sync.Mutex // held by Fetch, but not while it waits, and by Commit
 	read     reader
 
+	positions *position
+
 	mu       sync.Mutex
-	segments []*segment // by base; the last is the active one
+	segments []*segment // by base; what is behind the end of the last is not the log's
 	gather   *batch     // takes Appends
 	spare    []byte     // a buffer for the next batch
 	total    int64      // bytes of all segments
@@ -129,6 +95,7 @@ type Log struct {
 	position uint64     // everything up to this version is consumed
 	pending  int64      // durable records behind position
 	oldest   uint64     // version of the first of them; 0 when there is none
+	held     bool       // the end of the newest segment may not be durable
 	closed   bool
 	err      error // why the log refuses work
 }
@@ -154,20 +121,23 @@ func New(opts Options) (*Log, error) {
 		return nil, fmt.Errorf("lock log folder: %w", err)
 	}
 	l := &Log{
-		opts:    opts,
-		lock:    lock,
-		kick:    make(chan struct{}, 1),
-		arrived: make(chan struct{}, 1),
-		failed:  make(chan struct{}),
-		stopped: make(chan struct{}),
-		gather:  newBatch(nil),
+		opts:     opts,
+		lock:     lock,
+		kick:     make(chan struct{}, 1),
+		arrived:  make(chan struct{}, 1),
+		unmarked: make(chan struct{}, 1),
+		failed:   make(chan struct{}),
+		stopped:  make(chan struct{}),
+		kept:     make(chan struct{}),
+		gather:   newBatch(nil),
 	}
 	if err := l.recover(); err != nil {
-		_ = lock.Close()
-		return nil, err
+		return nil, errors.Join(err, lock.Close())
 	}
 	l.read = reader{log: l, skip: l.position, last: l.position}
+	signal(l.unmarked)
 	go l.run()
+	go l.keep()
 	return l, nil
 }
 
@@ -194,10 +164,26 @@ func (l *Log) Close() error {
 	l.mu.Unlock()
 	signal(l.kick)
 	<-l.stopped
+	<-l.kept
 	l.consumer.Lock()
 	defer l.consumer.Unlock()
 	l.read.close()
-	return errors.Join(l.file.Close(), l.lock.Close())
+	err := l.finish()
+	if l.file != nil {
+		err = errors.Join(err, l.file.Close())
+	}
+	return errors.Join(err, l.positions.close(), l.lock.Close())
+}
+
+// finish leaves the mark at the end of the log.
+func (l *Log) finish() error {
+	if l.Err() != nil {
+		return nil // The mark is not worth a write to a disk that fails.
+	}
+	if err := l.clean(); err != nil {
+		return err
+	}
+	return l.positions.write(l.mark)
 }
 
 // Stats are figures about the log.

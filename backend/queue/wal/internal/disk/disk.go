@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 )
 
 // ErrLocked says that another process has the lock.
@@ -45,32 +46,46 @@ type File interface {
 	Sync() error
 }
 
-// MkdirAll makes a folder and those above it, their names durable. Those that are
-// there are taken to be durable, except for the last: it may be what a process made
-// that died before it could sync.
+// MkdirAll makes a folder and those above it, all their names durable, also of those
+// that are there: a process may have made them that died before it could sync.
 func MkdirAll(fsys FS, dir string) error {
 	above := filepath.Dir(dir)
+	if above == dir {
+		return nil
+	}
 	err := fsys.Mkdir(dir)
-	if errors.Is(err, fs.ErrNotExist) && above != dir {
+	if errors.Is(err, fs.ErrNotExist) {
 		if err := MkdirAll(fsys, above); err != nil {
 			return err
 		}
-		err = fsys.Mkdir(dir)
-	}
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		// Who may not read the folder above did not make this one in it.
-		if err := fsys.SyncDir(above); err != nil && !errors.Is(err, fs.ErrPermission) {
-			return fmt.Errorf("sync %s: %w", above, err)
+		if err := fsys.Mkdir(dir); err != nil {
+			return err
 		}
-		return nil
-	case err != nil:
+		return syncDir(fsys, above)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if err := fsys.SyncDir(above); err != nil {
-		return fmt.Errorf("sync %s: %w", above, err)
+	for ; above != dir; dir, above = above, filepath.Dir(above) {
+		if err := syncDir(fsys, above); err != nil && !foreign(err) {
+			return err
+		}
 	}
 	return nil
+}
+
+func syncDir(fsys FS, dir string) error {
+	if err := fsys.SyncDir(dir); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}
+
+// foreign says that a folder is not of a kind that this process could have made
+// another in.
+func foreign(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EINVAL) ||
+		errors.Is(err, errors.ErrUnsupported)
 }
 
 // ReadFile returns the content of a file.

@@ -1,0 +1,134 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/flowgauge/flowgauge/backend/queue"
+	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
+)
+
+// folder is what is in a log's folder. Reading it changes nothing.
+type folder struct {
+	fs         disk.FS
+	keys       *Keys
+	position   *position
+	consumed   []*segment // their records are stored elsewhere; they need not be whole
+	segments   []*segment // the others, by base
+	unfinished *segment   // the newest, if its creation did not end
+}
+
+// readFolder reads the position and the segments' headers.
+func readFolder(fsys disk.FS, dir string, keys *Keys) (*folder, error) {
+	f := &folder{fs: fsys, keys: keys}
+	var err error
+	if f.position, err = readPosition(fsys, dir); err != nil {
+		return nil, err
+	}
+	if f.segments, err = listSegments(fsys, dir); err != nil {
+		return nil, err
+	}
+	for _, s := range f.segments {
+		if err := f.readHeader(s); err != nil {
+			return nil, err
+		}
+	}
+	if n := len(f.segments); n > 0 && f.segments[n-1].unmade && f.segments[n-1].base != f.position.state.mark.base {
+		f.unfinished, f.segments = f.segments[n-1], f.segments[:n-1]
+	}
+	needed := f.firstNeeded()
+	f.consumed, f.segments = f.segments[:needed], f.segments[needed:]
+	return f, nil
+}
+
+// readHeader reads a segment's header. That it is broken is no error yet.
+func (f *folder) readHeader(s *segment) (err error) {
+	file, err := f.fs.OpenFile(s.path, os.O_RDONLY)
+	if err != nil {
+		return fmt.Errorf("open segment: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	if s.size, err = file.Size(); err != nil {
+		return fmt.Errorf("read segment: %w", err)
+	}
+	b := make([]byte, min(s.size, segmentHeader))
+	if _, err := file.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read segment: %w", err)
+	}
+	return s.readHeader(b, f.keys)
+}
+
+// readHeader reads both copies of the header, which b begins with.
+func (s *segment) readHeader(b []byte, keys *Keys) error {
+	if s.parseLegacy(b) == nil {
+		s.end, s.last = s.start, s.base-1
+		return nil
+	}
+	s.start, s.last = segmentHeader, s.base-1
+	s.broken = true
+	for at := range 2 { // the copies
+		err := s.parseHeader(b[min(at*sector, len(b)):], keys)
+		switch {
+		case err == nil:
+			s.broken = false
+		case errors.Is(err, errBad), errors.Is(err, errShort):
+			s.spoilt = true
+		default:
+			return err
+		}
+	}
+	s.end = s.start
+	// Records come only when the header is durable.
+	s.unmade = (s.broken || s.spoilt) && s.size <= segmentHeader && !isLegacyFrame(b)
+	return nil
+}
+
+// firstNeeded returns the first segment that may hold records that are not consumed.
+func (f *folder) firstNeeded() int {
+	consumed := f.position.state.consumed
+	for i := len(f.segments) - 1; i > 0; i-- {
+		s := f.segments[i]
+		if s.base <= consumed+1 || !s.broken && s.chained() && s.before.last <= consumed {
+			return i
+		}
+	}
+	return 0
+}
+
+// follows says that a segment knows another as the one before it.
+func (s *segment) follows(other *segment) bool {
+	return !s.broken && s.chained() && s.before.base == other.base
+}
+
+// checkChain reports what is missing before a segment.
+func (f *folder) checkChain(i int, last uint64, v visitor) error {
+	s := f.segments[i]
+	if s.broken || !s.chained() || i > 0 && s.follows(f.segments[i-1]) {
+		return nil
+	}
+	return f.missing(s.before, last, queue.Version(s.base), v)
+}
+
+// checkMark reports that the segment that the mark names is missing.
+func (f *folder) checkMark(last uint64, v visitor) error {
+	mark := f.position.state.mark
+	if n := len(f.segments); n > 0 && f.segments[n-1].base >= mark.base {
+		return nil
+	}
+	return f.missing(mark, last, 0, v)
+}
+
+// missing reports a segment that is not there, unless it was consumed. When the position
+// is not certain to be the newest, it may have been.
+func (f *folder) missing(l link, last uint64, before queue.Version, v visitor) error {
+	if l.base == 0 || l.last < l.base || l.last <= f.position.state.consumed || !f.position.intact {
+		return nil
+	}
+	return v.damage(Damage{
+		File: segmentPath(filepath.Dir(f.position.path), l.base), To: l.end, Missing: true,
+		After: queue.Version(max(last, f.position.state.consumed)), Before: before,
+	})
+}
