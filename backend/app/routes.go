@@ -31,7 +31,7 @@ func standards(router gin.IRouter, receiver *receive.Receiver, a *App) error {
 		}
 		traces.Register(router)
 	}
-	return nil
+	return webhooks(router, receiver, a.cfg.Sources)
 }
 
 // sender says who sends events.

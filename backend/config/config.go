@@ -193,6 +193,9 @@ func (c *Config) finish() error {
 		}
 		*secret.value = strings.TrimRight(string(b), "\r\n")
 	}
+	if err := finishHooks(c.Sources.GitHub, c.Sources.GitLab); err != nil {
+		return err
+	}
 	return c.Validate()
 }
 

@@ -11,8 +11,11 @@ import (
 // Sources are the standards in which events are taken in, besides Flowgauge's own
 // format.
 type Sources struct {
-	OTLP        OTLP        `koanf:"otlp"`
-	CloudEvents CloudEvents `koanf:"cloudevents"`
+	OTLP        OTLP         `koanf:"otlp"`
+	CloudEvents CloudEvents  `koanf:"cloudevents"`
+	GitHub      []GitHubHook `koanf:"github"`
+	GitLab      []Hook       `koanf:"gitlab"`
+	OpenLineage OpenLineage  `koanf:"openlineage"`
 }
 
 // OTLP takes OpenTelemetry traces.
@@ -28,7 +31,8 @@ type CloudEvents struct {
 	AllowedOrigins []string       `koanf:"allowed_origins"` // of webhooks; * is any
 	AllowedRate    int            `koanf:"allowed_rate"`    // requests per minute that a webhook is told; 0 is any
 	QueryToken     bool           `koanf:"query_token"`     // API keys are taken from access_token too
-	Mappings       []EventMapping `koanf:"mappings"`        // of foreign types
+	Presets        []string       `koanf:"presets"`         // foreign types that Flowgauge knows
+	Mappings       []EventMapping `koanf:"mappings"`        // of foreign types; looked at before the presets
 	Kafka          CloudKafka     `koanf:"kafka"`
 }
 
@@ -93,7 +97,8 @@ type EventMatch struct {
 func defaultSources() Sources {
 	return Sources{
 		OTLP:        OTLP{Enabled: true, Presets: []string{"flowgauge", "n8n", "cicd", "airflow"}},
-		CloudEvents: CloudEvents{Enabled: true, AllowedOrigins: []string{"*"}},
+		CloudEvents: CloudEvents{Enabled: true, AllowedOrigins: []string{"*"}, Presets: []string{"cdevents"}},
+		OpenLineage: OpenLineage{Enabled: true, JobNamespace: true},
 	}
 }
 
@@ -112,6 +117,7 @@ func SpanMappings(text []byte) ([]SpanMapping, error) {
 func (s *Sources) checkLists(k *koanf.Koanf) error {
 	for key, into := range map[string]any{
 		"sources.otlp.mappings": &[]SpanMapping{}, "sources.cloudevents.mappings": &[]EventMapping{},
+		"sources.github": &[]GitHubHook{}, "sources.gitlab": &[]Hook{},
 	} {
 		if err := strict(k.Get(key), into); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
