@@ -18,7 +18,7 @@ func (a *API) authenticate(c *gin.Context) {
 		c.Header("WWW-Authenticate", `Bearer realm="flowgauge"`)
 		a.problem(c, &Problem{Type: problemType("unauthenticated"), Title: "Unauthenticated", Status: http.StatusUnauthorized, Detail: err.Error()})
 	case err != nil:
-		a.log.Error("authenticate", "error", err)
+		a.log.ErrorContext(c.Request.Context(), "authenticate", "error", err)
 		a.problem(c, &Problem{Type: problemType("unavailable"), Title: "Unavailable", Status: http.StatusServiceUnavailable, Detail: "who asks cannot be found out now: try again later", retryAfter: 5})
 	case !p.Allows(access.ScopeRead):
 		a.problem(c, &Problem{Type: problemType("forbidden"), Title: "Forbidden", Status: http.StatusForbidden, Detail: "the key may not read: it needs the scope read or admin"})

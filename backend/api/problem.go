@@ -91,7 +91,7 @@ func problemOf(err error) *Problem {
 func (a *API) fail(c *gin.Context, err error) {
 	p := problemOf(err)
 	if p.Status >= http.StatusInternalServerError {
-		a.log.Error("request failed", "path", c.FullPath(), "status", p.Status, "error", err)
+		a.log.ErrorContext(c.Request.Context(), "request failed", "path", c.FullPath(), "status", p.Status, "error", err)
 	}
 	a.problem(c, p)
 }

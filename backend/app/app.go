@@ -27,6 +27,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/backend/config"
 	"github.com/flowgauge/flowgauge/backend/pricing"
+	"github.com/flowgauge/flowgauge/backend/telemetry"
 )
 
 // Roles says which parts a process plays.
@@ -57,6 +58,8 @@ type App struct {
 	inner    *pipes // for this process's own requests
 	// certificate is the listener's, nil for plain HTTP.
 	certificate *certs.Reloader
+	telemetry   *telemetry.Telemetry
+	private     *telemetry.Private // profiles and metrics; may be nil
 	database    *database
 	keys        *keystore.Store
 	limits      *limits
@@ -89,6 +92,9 @@ func New(opts Options) (_ *App, err error) {
 		}
 	}()
 	if err := a.listen(); err != nil {
+		return nil, err
+	}
+	if err := a.observe(); err != nil {
 		return nil, err
 	}
 	a.database, err = newDatabase(a.cfg, a.log)
@@ -151,6 +157,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.serve(gctx, handler) })
+	if a.private != nil {
+		group.Go(func() error { return a.private.Run(gctx) })
+	}
 	group.Go(func() error { return a.database.watch(gctx) })
 	group.Go(func() error { return a.work(gctx) })
 	if a.intake != nil {
@@ -186,4 +195,5 @@ func (a *App) close() {
 	if a.listener != nil {
 		_ = a.listener.Close()
 	}
+	a.unobserve()
 }

@@ -6,7 +6,6 @@ import (
 	"runtime/debug"
 
 	"github.com/gin-gonic/gin"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/flowgauge/flowgauge/backend/access/keyapi"
 	"github.com/flowgauge/flowgauge/backend/pricing/priceapi"
@@ -16,21 +15,17 @@ import (
 func (a *App) handler() (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	router := gin.New()
+	if a.telemetry.Tracer() != nil {
+		router.Use(a.telemetry.Middleware())
+	}
 	router.Use(recovery(a.log))
 	router.GET("/", func(c *gin.Context) {
 		c.String(http.StatusOK, "Flowgauge. Events go to /api/v1/events, questions to /api/v1/analytics; /api/v1/analytics/openapi.yaml describes it.\n")
 	})
-	// alive: the process runs. ready: it does what it is there for.
-	router.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
-	router.GET("/readyz", func(c *gin.Context) {
-		if err := a.Ready(); err != nil {
-			c.String(http.StatusServiceUnavailable, "%s\n", err)
-			return
-		}
-		c.String(http.StatusOK, "ok\n")
-	})
+	router.GET("/healthz", gin.WrapF(alive))
+	router.GET("/readyz", gin.WrapF(a.ready))
 	if a.cfg.HTTP.Metrics {
-		router.GET("/metrics", gin.WrapH(promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{})))
+		router.GET("/metrics", gin.WrapH(a.metrics()))
 	}
 	if a.intake != nil {
 		if err := a.intake.routes(router, a); err != nil {
@@ -52,7 +47,7 @@ func (a *App) handler() (http.Handler, error) {
 // the request, query string and all, and what a caller sends may hold a secret.
 func recovery(log *slog.Logger) gin.HandlerFunc {
 	return gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, what any) {
-		log.Error("a handler panicked", "path", c.FullPath(), "panic", what, "stack", string(debug.Stack()))
+		log.ErrorContext(c.Request.Context(), "a handler panicked", "path", c.FullPath(), "panic", what, "stack", string(debug.Stack()))
 		c.AbortWithStatus(http.StatusInternalServerError)
 	})
 }

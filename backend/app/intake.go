@@ -48,6 +48,7 @@ func newIntake(a *App) (_ *intake, err error) {
 		}
 		in.roller, err = rollup.New(rollup.Config{
 			Client: a.database.writer, Holder: in.holder.name, Interval: a.cfg.Rollup.Interval, Logger: a.log, Registerer: a.registry,
+			Tracer: a.telemetry.Tracer(),
 		})
 		if err != nil {
 			return nil, err
@@ -60,7 +61,7 @@ func newIntake(a *App) (_ *intake, err error) {
 	in.sink, err = sink.New(sink.Config{
 		Consumer: in.log, Client: a.database.writer, Log: name,
 		BatchSize: a.cfg.Sink.BatchSize, Linger: a.cfg.Sink.Linger, Price: a.prices.Price,
-		Logger: a.log, Registerer: a.registry,
+		Logger: a.log, Registerer: a.registry, Tracer: a.telemetry.Tracer(),
 	})
 	return in, err
 }

@@ -15,7 +15,7 @@ func (a *App) questions(router gin.IRouter) error {
 		return err
 	}
 	rest, err := api.New(api.Config{
-		Analytics: engine, Authenticator: a.keys, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
+		Analytics: a.tracedQuestions(engine), Authenticator: a.keys, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
 	})
 	if err != nil {
 		return err

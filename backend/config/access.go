@@ -31,6 +31,13 @@ type TLS struct {
 	MinVersion   string `koanf:"min_version"` // 1.2, 1.3
 }
 
+// Telemetry is what Flowgauge tells of its own work.
+type Telemetry struct {
+	OTLPEndpoint string  `koanf:"otlp_endpoint"` // URL of an OTLP/HTTP receiver of spans
+	SampleRatio  float64 `koanf:"sample_ratio"`  // of traces that begin here
+	Listen       string  `koanf:"listen"`        // HOST:PORT of profiles and metrics; without a host this machine's alone
+}
+
 // Limits bound each API key that has none of its own. Zero is no limit.
 type Limits struct {
 	EventsPerSecond   float64       `koanf:"events_per_second"`

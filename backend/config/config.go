@@ -37,6 +37,7 @@ type Config struct {
 	Sources    Sources    `koanf:"sources"`
 	Redis      Redis      `koanf:"redis"`
 	Limits     Limits     `koanf:"limits"`
+	Telemetry  Telemetry  `koanf:"telemetry"`
 	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
 
 	// Warnings are what looks like a mistake and is none for sure.
@@ -115,6 +116,7 @@ func Default() Config {
 		Rollup:     Rollup{Enabled: true, Interval: 2 * time.Second},
 		Sources:    defaultSources(),
 		Limits:     Limits{Burst: 10 * time.Second},
+		Telemetry:  Telemetry{SampleRatio: 0.1},
 		Tenant:     "default",
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse/lease"
+	"github.com/flowgauge/flowgauge/backend/telemetry/span"
 )
 
 // longestPause bounds the pause after a long recomputation, so that figures are
@@ -111,7 +112,12 @@ func (l *leader) settle(ctx context.Context) (int, error) {
 		// The newest first: they are what people look at. One that fails, for want
 		// of memory say, does not hold up the others.
 		for _, c := range slices.Backward(chunks(marked, l.chunk)) {
-			if err := l.rewrite(ctx, k, c); err != nil {
+			traced, recompute := span.Start(ctx, l.tracer, "recompute")
+			recompute.Text("flowgauge.kind", k.name)
+			recompute.Count("flowgauge.minutes", len(c.minutes))
+			err := l.rewrite(traced, k, c)
+			recompute.End(err)
+			if err != nil {
 				if ctx.Err() != nil {
 					return total, ctx.Err()
 				}

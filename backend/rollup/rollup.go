@@ -49,6 +49,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/clickhouse/lease"
+	"github.com/flowgauge/flowgauge/backend/telemetry/span"
 )
 
 // Lease is the name of the lease that a leading Roller holds.
@@ -62,6 +63,7 @@ type Config struct {
 	Interval   time.Duration // pause between two looks at the marks; 0 is two seconds
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+	Tracer     span.Tracer // none if nil
 }
 
 // Roller recomputes marked buckets while it leads.
@@ -71,6 +73,7 @@ type Roller struct {
 	interval time.Duration
 	log      *slog.Logger
 	metrics  metrics
+	tracer   span.Tracer
 	chunk    int           // most minutes of one recomputation
 	delay    time.Duration // publishDelay, but in tests
 	wake     chan struct{}
@@ -109,7 +112,7 @@ func New(cfg Config) (*Roller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rollup: %w", err)
 	}
-	return &Roller{client: cfg.Client, lease: candidate, stage: func(stage) {}, interval: cfg.Interval, log: cfg.Logger, metrics: m, chunk: 5000, delay: publishDelay, wake: make(chan struct{}, 1)}, nil
+	return &Roller{client: cfg.Client, lease: candidate, stage: func(stage) {}, interval: cfg.Interval, log: cfg.Logger, metrics: m, tracer: cfg.Tracer, chunk: 5000, delay: publishDelay, wake: make(chan struct{}, 1)}, nil
 }
 
 // Wake makes Run look at the marks at once.

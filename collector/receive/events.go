@@ -62,7 +62,7 @@ func (r *Receiver) Authenticate(req *http.Request) (Principal, *Refusal) {
 	case errors.Is(err, ErrForbidden):
 		return who, &Refusal{Status: http.StatusForbidden, Code: "forbidden", Detail: ErrForbidden.Error()}
 	}
-	r.config.Logger.Error("an API key could not be checked", "error", err)
+	r.config.Logger.ErrorContext(req.Context(), "an API key could not be checked", "error", err)
 	return who, &Refusal{
 		Status: http.StatusServiceUnavailable, Code: "auth_unavailable", RetryAfter: 5 * time.Second,
 		Detail: "the API key could not be checked",
@@ -118,7 +118,7 @@ func (r *Receiver) keep(req *http.Request, b *batch, who Principal) *Refusal {
 		return nil
 	}
 	if wait, err := r.config.Limit(req.Context(), who, len(b.places)); err != nil {
-		r.config.Logger.Warn("a key's limit could not be checked; its events are taken", "key_id", who.KeyID, "error", err)
+		r.config.Logger.WarnContext(req.Context(), "a key's limit could not be checked; its events are taken", "key_id", who.KeyID, "error", err)
 	} else if wait > 0 {
 		return &Refusal{
 			Status: http.StatusTooManyRequests, Code: "rate_limited", RetryAfter: wait,
@@ -133,11 +133,11 @@ func (r *Receiver) keep(req *http.Request, b *batch, who Principal) *Refusal {
 		r.metrics.count(&b.tally)
 		return nil
 	case errors.Is(err, queue.ErrFull):
-		r.config.Logger.Warn("the log is full", "events", len(records))
+		r.config.Logger.WarnContext(req.Context(), "the log is full", "events", len(records))
 		return logFull
 	case req.Context().Err() != nil:
 		return incomplete // The sender is gone, and reads no answer.
 	}
-	r.config.Logger.Error("events could not be made durable", "events", len(records), "error", err)
+	r.config.Logger.ErrorContext(req.Context(), "events could not be made durable", "events", len(records), "error", err)
 	return logFailed
 }

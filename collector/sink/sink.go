@@ -24,6 +24,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/queue"
 	"github.com/flowgauge/flowgauge/backend/rollup"
+	tracing "github.com/flowgauge/flowgauge/backend/telemetry/span"
 	"github.com/flowgauge/flowgauge/collector/gather"
 )
 
@@ -45,6 +46,7 @@ type Config struct {
 	Gather     Gather             // makes rows of fragments; nil is a gather.Gatherer
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+	Tracer     tracing.Tracer // none if nil
 }
 
 // Sink is run by one goroutine.
@@ -173,7 +175,10 @@ func (s *Sink) storeUntilDone(ctx context.Context) error {
 	pause := 100 * time.Millisecond
 	for {
 		began := time.Now()
-		err := s.store(ctx)
+		traced, batch := tracing.Start(ctx, s.cfg.Tracer, "store batch")
+		batch.Count("flowgauge.records", s.batch.events)
+		err := s.store(traced)
+		batch.End(err)
 		if err == nil {
 			s.metrics.duration.Observe(time.Since(began).Seconds())
 			s.failing.Store(nil)
@@ -185,7 +190,7 @@ func (s *Sink) storeUntilDone(ctx context.Context) error {
 		msg := err.Error()
 		s.failing.Store(&msg)
 		s.metrics.failures.Inc()
-		s.cfg.Logger.Error("store a batch", "events", s.batch.events, "error", err, "retry_in", pause)
+		s.cfg.Logger.ErrorContext(traced, "store a batch", "events", s.batch.events, "error", err, "retry_in", pause)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -231,7 +236,12 @@ func (s *Sink) insert(ctx context.Context, table string, input proto.Input) erro
 	if len(input) == 0 || input[0].Data.Rows() == 0 {
 		return nil
 	}
-	if err := s.cfg.Client.Insert(ctx, table, input); err != nil {
+	ctx, insert := tracing.Start(ctx, s.cfg.Tracer, "insert")
+	insert.Text("flowgauge.table", table)
+	insert.Count("flowgauge.rows", input[0].Data.Rows())
+	err := s.cfg.Client.Insert(ctx, table, input)
+	insert.End(err)
+	if err != nil {
 		return fmt.Errorf("insert into %s: %w", table, err)
 	}
 	return nil

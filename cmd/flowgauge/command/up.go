@@ -123,7 +123,9 @@ func (u *up) run(ctx context.Context, withSimulation, withGrafana bool) error {
 func (u *up) announce(a *app.App) {
 	u.out.line("Flowgauge is running")
 	u.out.line("  REST API and ingest   %s/api/v1", a.URL())
-	u.out.line("  Own metrics           %s/metrics", a.URL())
+	if u.cfg.HTTP.Metrics {
+		u.out.line("  Own metrics           %s/metrics", a.URL())
+	}
 	if _, err := app.ReadAdminKey(u.cfg.DataDir); err == nil {
 		u.out.line("  Administrator's key   %s", app.AdminKeyFile(u.cfg.DataDir))
 	} else {
