@@ -182,28 +182,27 @@ func TestCountsOfOneShardAreLost(t *testing.T) {
 	require.Equal(t, want, r.counted())
 }
 
-// Two collectors have a log each, and versions know nothing of each other.
-func TestLogsAreCountedApart(t *testing.T) {
+// Two collectors have a log each, and a log may have partitions; versions of one
+// say nothing of those of another.
+func TestLogsAndPartitionsAreCountedApart(t *testing.T) {
 	r := newRig(t)
 	r.fill(5)
 	records, err := r.log.Fetch(t.Context(), 1000)
 	require.NoError(t, err)
-	for _, name := range []string{"one", "two", "one"} {
-		consumer := &onlyOnce{records: records, committed: make(chan struct{})}
-		s, err := sink.New(sink.Config{Consumer: consumer, Client: r.client, Log: name, Linger: time.Millisecond})
-		require.NoError(t, err)
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- s.Run(ctx) }()
-		<-consumer.committed
-		cancel()
-		require.NoError(t, <-ended)
+	other := slices.Clone(records)
+	for i := range other {
+		other[i].Partition = 1
 	}
+	r.drainLog("one", records)
+	r.drainLog("two", slices.Concat(records, other))
+	r.drainLog("one", records)
+	r.drainLog("two", other[7:]) // A partition that another sink takes over comes again alone.
+	r.drainLog("two", slices.Concat(records[3:], other))
 	sums := map[string]uint64{}
 	for key, n := range r.counted() {
 		sums[key[strings.LastIndexByte(key, ' ')+1:]] += n
 	}
-	assert.Equal(t, map[string]uint64{"accepted": 40, "stored": 40, "duplicates": 2 * (2 + 5), "rejected": 2}, sums)
-	assert.Equal(t, []string{"one", "two"}, r.lines("SELECT DISTINCT CAST(log, 'String') AS line FROM ingest_log ORDER BY line"))
-	assert.Equal(t, []string{"2"}, r.lines("SELECT toString(count()) AS line FROM dead_letters FINAL"), "versions of two logs may be the same")
+	assert.Equal(t, map[string]uint64{"accepted": 60, "stored": 60, "duplicates": 3 * (2 + 5), "rejected": 3}, sums)
+	assert.Equal(t, []string{"one 0", "two 0", "two 1"}, r.lines("SELECT DISTINCT concat(log, ' ', toString(partition)) AS line FROM ingest_log ORDER BY line"))
+	assert.Equal(t, []string{"3"}, r.lines("SELECT toString(count()) AS line FROM dead_letters FINAL"), "none takes the place of another")
 }

@@ -97,5 +97,4 @@ type place struct {
 	version   queue.Version
 }
 
-// placeOf returns the place of a record. A log in a folder has one partition.
-func placeOf(r queue.Record) place { return place{version: r.Version} }
+func placeOf(r queue.Record) place { return place{partition: r.Partition, version: r.Version} }

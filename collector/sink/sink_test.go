@@ -188,9 +188,12 @@ func TestStoringABatchAgainChangesNothing(t *testing.T) {
 }
 
 // drainUncommitted stores records as a sink does whose commit never arrives.
-func (r *rig) drainUncommitted(records []queueRecord) {
+func (r *rig) drainUncommitted(records []queueRecord) { r.drainLog("", records) }
+
+func (r *rig) drainLog(name string, records []queueRecord) {
+	r.t.Helper()
 	consumer := &onlyOnce{records: records, committed: make(chan struct{})}
-	s, err := sink.New(sink.Config{Consumer: consumer, Client: r.client, Linger: 10 * time.Millisecond})
+	s, err := sink.New(sink.Config{Consumer: consumer, Client: r.client, Log: name, Linger: 10 * time.Millisecond})
 	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(r.t.Context())
 	defer cancel()
