@@ -3,11 +3,17 @@ package metric
 const (
 	areaCollector = "Collector"
 	wholeDoc      = " A body that could not be taken apart counts as one."
+	rawDoc        = " Read from the events themselves, up to 31 days."
 )
 
 var (
 	collectorDims = []string{EventSource, EventKind, RejectCode}
+	receiptDims   = []string{EventSource, EventKind}
+	conflictDims  = []string{Workflow, User, Execution}
+	letterDims    = []string{EventSource, EventKind, RejectCode, DeadLetterState}
 	fromIngest    = []Source{SourceIngest}
+	fromVisible   = []Source{SourceVisible}
+	fromConflicts = []Source{SourceConflicts}
 )
 
 var collector = []Metric{
@@ -58,5 +64,35 @@ var collector = []Metric{
 		Description: "Minutes, of all kinds of events, whose rows changed in the last seven days and that are not rolled up yet: a state of now, whatever the period, without granularity.",
 		Formula:     "count of minutes whose last mark is not older than their rollup's version",
 		Dimensions:  []string{}, Sources: []Source{SourcePending},
+	},
+	{
+		Name: "events_visible", Title: "Visible events", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
+		Description: "Events whose standing delivery was received in the period: those that count everywhere else." + rawDoc,
+		Formula:     "count of distinct identities whose last delivery was received in the period",
+		Dimensions:  receiptDims, Sources: fromVisible,
+	},
+	{
+		Name: "events_replaced", Title: "Replaced deliveries", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
+		Description: "Deliveries that were received in the period, stored, and do not stand any more: the event was sent again or corrected later, in the period or after it, or it was moved or erased. Sources that tell runs in fragments are left out." + rawDoc,
+		Formula:     "events_stored - events_visible",
+		Dimensions:  receiptDims, Sources: fromVisible,
+	},
+	{
+		Name: "execution_conflicts", Title: "Conflicting ends", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
+		Description: "Ends of executions beyond the first: the same execution was reported as completed or failed at another time, without previousTimestamp. Each of them counts. An execution belongs to the time of its last end." + rawDoc,
+		Formula:     "sum over executions of terminal events - 1",
+		Dimensions:  conflictDims, Sources: fromConflicts,
+	},
+	{
+		Name: "execution_conflict_span", Title: "Time between ends", Unit: "ms", Area: areaCollector, AdminOnly: true,
+		Description: "Time from the first end of an execution with several to its last, the longest of the group." + rawDoc,
+		Formula:     "max over executions with several terminal events of last - first",
+		Dimensions:  conflictDims, Sources: fromConflicts,
+	},
+	{
+		Name: "dead_letters", Title: "Dead letters", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
+		Description: "Refused events that were received in the period, by what became of them since." + wholeDoc,
+		Formula:     "count of dead letters",
+		Dimensions:  letterDims, Sources: []Source{SourceDeadLetters},
 	},
 }

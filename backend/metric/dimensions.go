@@ -17,6 +17,9 @@ const (
 	EventSource = "source"
 	EventKind   = "event_kind"
 	RejectCode  = "reject_code"
+	Execution   = "execution"
+
+	DeadLetterState = "dead_letter_state"
 )
 
 // MetadataPrefix begins the name of a dimension that is a member of the events'
@@ -44,6 +47,8 @@ var dimensions = []Dimension{
 	{Action, "Action", "What the user did (action): login, view, edit and the like."},
 	{Resource, "Resource", "The kind of thing on which the user acted (resource)."},
 	{EventSource, "Source", "Which system sent the events (source); empty is an unnamed one."},
-	{EventKind, "Event kind", "execution, step, cost or activity."},
+	{EventKind, "Event kind", "execution, step, cost or activity; fragment is a message about a run of which events are made; empty is a refused event whose kind could not be read."},
 	{RejectCode, "Reject code", "Why events were refused, such as missing_field; empty for events that were stored."},
+	{Execution, "Execution", "The id of an execution."},
+	{DeadLetterState, "State", "What became of a refused event: open, replayed or discarded."},
 }

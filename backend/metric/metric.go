@@ -22,6 +22,10 @@ const (
 	SourceSessions   Source = "sessions"   // activity, read as sessions
 	SourceIngest     Source = "ingest"     // ingest_log
 	SourcePending    Source = "pending"    // bucket_marks against bucket_versions
+	SourceVisible    Source = "visible"    // the rows of all raw tables that stand, by receipt
+	SourceConflicts  Source = "conflicts"  // executions_by_id
+
+	SourceDeadLetters Source = "dead_letters"
 )
 
 // Metric is one figure that can be asked for.

@@ -52,9 +52,10 @@ func TestNamesAreStable(t *testing.T) {
 		"dollars_per_execution", "credits_per_execution",
 		"actions", "action_duration", "active_users", "sessions", "active_time", "session_duration_avg",
 		"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_stored", "ingest_lag_avg", "ingest_lag_max", "pending_buckets",
+		"events_visible", "events_replaced", "execution_conflicts", "execution_conflict_span", "dead_letters",
 	}, Names())
 	require.Equal(t, []string{
 		"workflow", "version", "trigger_type", "error_type", "user", "step", "step_type", "action_type", "action", "resource",
-		"source", "event_kind", "reject_code",
+		"source", "event_kind", "reject_code", "execution", "dead_letter_state",
 	}, DimensionNames())
 }

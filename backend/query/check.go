@@ -88,6 +88,10 @@ func (e *Engine) check(p access.Principal, r Request) (*question, error) {
 		return nil, requestError("from", r.From.Format(time.RFC3339),
 			"figures by metadata are read from the events themselves, up to "+strconv.Itoa(int(e.limits.RawMetadata.Hours()/24))+" days: take a shorter period", "2026-03-01T00:00:00Z")
 	}
+	if i := slices.IndexFunc(q.metrics, readsReceived); i >= 0 && r.To.Sub(r.From) > e.limits.RawReceived {
+		return nil, requestError("from", r.From.Format(time.RFC3339),
+			"metric "+q.metrics[i].Name+" is read from the events themselves, up to "+strconv.Itoa(int(e.limits.RawReceived.Hours()/24))+" days: take a shorter period", "2026-03-01T00:00:00Z")
+	}
 	if q.granularity == Minute && slices.ContainsFunc(q.sources, q.byUser) && r.To.Sub(r.From) > e.limits.RawUser {
 		return nil, requestError("granularity", string(r.Granularity),
 			"figures of single users below a quarter of an hour are read from the events themselves, up to "+e.limits.RawUser.String()+": take a shorter period or a coarser granularity", "15m", granularities[1:]...)
@@ -299,6 +303,11 @@ func (q *question) byMetadata() bool {
 	isMember := func(name string) bool { _, ok := metric.MetadataKey(name); return ok }
 	return slices.ContainsFunc(q.dims, isMember) ||
 		slices.ContainsFunc(q.filters, func(c condition) bool { return isMember(c.dimension) })
+}
+
+// readsReceived reports whether a metric is read from all that was received.
+func readsReceived(m *metric.Metric) bool {
+	return slices.Contains(m.Sources, metric.SourceVisible) || slices.Contains(m.Sources, metric.SourceConflicts)
 }
 
 // byUser reports whether a source's rollups must know the user.

@@ -19,6 +19,9 @@ type Limits struct {
 	// RawMetadata is the longest period of a question by metadata, which reads raw
 	// rows too; 93 days.
 	RawMetadata time.Duration
+	// RawReceived is the longest period of a question about what stands of what was
+	// received, or about conflicts, which reads raw rows as well; 31 days.
+	RawReceived time.Duration
 	// Unsettled is how many minutes that are stored but not rolled up yet are
 	// read from raw rows instead; with more, the rollups' older figures are
 	// given and Meta says so. 30; negative is none.
@@ -43,7 +46,7 @@ func (c Config) Validate() error {
 	if c.Client == nil {
 		return errors.New("query: no ClickHouse client")
 	}
-	if c.Limits.Rows < 0 || c.Limits.Period < 0 || c.Limits.RawUser < 0 || c.Limits.RawMetadata < 0 || c.Limits.Timeout < 0 {
+	if c.Limits.Rows < 0 || c.Limits.Period < 0 || c.Limits.RawUser < 0 || c.Limits.RawMetadata < 0 || c.Limits.RawReceived < 0 || c.Limits.Timeout < 0 {
 		return errors.New("query: a limit is negative; 0 is its default")
 	}
 	return nil
@@ -92,6 +95,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.RawMetadata == 0 {
 		l.RawMetadata = 93 * 24 * time.Hour
+	}
+	if l.RawReceived == 0 {
+		l.RawReceived = 31 * 24 * time.Hour
 	}
 	if l.Unsettled == 0 {
 		l.Unsettled = 30

@@ -224,4 +224,17 @@ var formulas = map[string]formula{
 		value: func(in []cells, row int) (float64, bool) { return float64(in[0].ints[row]), in[1].ints[row] > 0 },
 	},
 	"pending_buckets": plain(metric.SourcePending, "pending"),
+	"events_visible":  plain(metric.SourceVisible, "visible"),
+	"events_replaced": {
+		needs: refs(metric.SourceVisible, "replaced"), order: "greatest(a_replaced, 0)",
+		// A batch that is stored and not yet counted at this moment is no reason to
+		// show less than none.
+		value: func(in []cells, row int) (float64, bool) { return float64(max(in[0].ints[row], 0)), true },
+	},
+	"execution_conflicts": plain(metric.SourceConflicts, "conflicts"),
+	"execution_conflict_span": {
+		needs: refs(metric.SourceConflicts, "span", "conflicts"), order: "if(a_conflicts = 0, NULL, a_span)",
+		value: func(in []cells, row int) (float64, bool) { return float64(in[0].ints[row]), in[1].ints[row] > 0 },
+	},
+	"dead_letters": plain(metric.SourceDeadLetters, "letters"),
 }

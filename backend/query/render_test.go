@@ -78,6 +78,12 @@ func TestRendersExactly(t *testing.T) {
 		{name: "running_hours", p: viewer, r: Request{Metrics: []string{"executions_running"}, From: day(1), To: day(2), Granularity: Hour}},
 		{name: "sessions", p: admin, r: Request{Metrics: []string{"sessions", "active_time"}, From: day(1), To: day(2), GroupBy: []string{"user"}}},
 		{name: "ingest", p: admin, r: Request{Metrics: []string{"events_stored", "ingest_lag_max"}, From: day(1), To: day(2), GroupBy: []string{"event_kind"}}},
+		{name: "visible", p: admin, r: Request{
+			Metrics: []string{"events_visible", "events_replaced"}, From: day(1), To: day(2), Granularity: Hour, GroupBy: []string{"source"},
+			Filters: []Filter{{"event_kind", In, []string{"step"}}},
+		}},
+		{name: "conflicts", p: admin, r: Request{Metrics: []string{"execution_conflicts", "execution_conflict_span"}, From: day(1), To: day(2), GroupBy: []string{"execution", "workflow"}, Limit: 10}},
+		{name: "dead_letters", p: admin, r: Request{Metrics: []string{"dead_letters"}, From: day(1), To: day(2), Granularity: Hour, GroupBy: []string{"reject_code"}}},
 		{name: "cost_per_execution", p: admin, r: Request{Metrics: []string{"dollars_per_execution"}, From: day(1), To: day(2), GroupBy: []string{"workflow"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -212,6 +212,12 @@ func (r *run) render(q *question, s metric.Source, cal *calendar, o ordering) st
 		return q.sessions(cal, o)
 	case metric.SourceIngest:
 		return q.ingest(cal, o)
+	case metric.SourceVisible:
+		return q.visible(cal, o)
+	case metric.SourceConflicts:
+		return q.conflicts(cal, o)
+	case metric.SourceDeadLetters:
+		return q.letters(cal, o)
 	}
 	src := rollupSources[s]
 	if q.byMetadata() {
@@ -274,7 +280,7 @@ func (r *run) meta(q *question, truncated bool) Meta {
 }
 
 // sourceOrder is the order in which Meta lists what was read.
-var sourceOrder = []string{"day", "day_user", "quarter", "quarter_user", "minute", "raw", "spans", "ingest_log", "marks"}
+var sourceOrder = []string{"day", "day_user", "quarter", "quarter_user", "minute", "raw", "spans", "ingest_log", "dead_letters", "marks"}
 
 func (r *run) sources() []string {
 	out := []string{}

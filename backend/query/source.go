@@ -185,6 +185,29 @@ var plainSources = map[metric.Source]plainSource{
 			"lag_max":   {sql: "max(lag_ms_max)", kind: integers},
 		},
 	},
+	metric.SourceVisible: {
+		label:      "raw",
+		dimensions: map[string]string{metric.EventSource: "source", metric.EventKind: "kind"},
+		aggregates: map[string]aggregate{
+			"visible":  {sql: "sum(m_visible)", kind: integers},
+			"replaced": {sql: "sum(m_replaced)", kind: integers},
+		},
+	},
+	metric.SourceConflicts: {
+		label:      "raw",
+		dimensions: map[string]string{metric.Workflow: "workflow_id", metric.User: "user_id", metric.Execution: "id"},
+		aggregates: map[string]aggregate{
+			"conflicts": {sql: "sum(m_conflicts)", kind: integers},
+			"span":      {sql: "max(m_span)", kind: integers},
+		},
+	},
+	metric.SourceDeadLetters: {
+		label: "dead_letters",
+		dimensions: map[string]string{
+			metric.EventSource: "source", metric.EventKind: "kind", metric.RejectCode: "code", metric.DeadLetterState: "state",
+		},
+		aggregates: map[string]aggregate{"letters": {sql: "count()", kind: integers}},
+	},
 	metric.SourcePending: {label: "marks", aggregates: map[string]aggregate{"pending": {kind: integers}}},
 }
 

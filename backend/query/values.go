@@ -29,7 +29,7 @@ type ValuesRequest struct {
 
 // valueSources are looked at for values, in this order.
 var valueSources = []metric.Source{
-	metric.SourceExecutions, metric.SourceSteps, metric.SourceCosts, metric.SourceActivity, metric.SourceIngest,
+	metric.SourceExecutions, metric.SourceSteps, metric.SourceCosts, metric.SourceActivity, metric.SourceIngest, metric.SourceDeadLetters,
 }
 
 // volumes is how often a value occurs in a row of a source.
@@ -39,6 +39,8 @@ var volumes = map[metric.Source]string{
 	metric.SourceCosts:      "records",
 	metric.SourceActivity:   "actions",
 	metric.SourceIngest:     "accepted + duplicates + rejected",
+
+	metric.SourceDeadLetters: "1",
 }
 
 // Values returns the distinct values of a dimension in a period, for variables
@@ -113,9 +115,11 @@ func (e *Engine) checkValues(p access.Principal, r ValuesRequest) (*question, []
 		}
 	}
 	switch {
+	case len(sources) == 0 && len(wanted) == 1:
+		return nil, nil, requestError("dimension", r.Dimension, "it has too many values to list them", metric.Workflow)
 	case len(sources) == 0:
 		return nil, nil, requestError("filters", strings.Join(wanted[1:], ", "), "no events have these dimensions and "+r.Dimension, "")
-	case sources[0] == metric.SourceIngest && !q.scope.all:
+	case (sources[0] == metric.SourceIngest || sources[0] == metric.SourceDeadLetters) && !q.scope.all:
 		return nil, nil, &AccessError{Message: "dimension " + r.Dimension + " is for administrators"}
 	}
 	return q, sources, nil
@@ -133,6 +137,10 @@ func (q *question) values(dimension, search string, sources []metric.Source) sta
 		if s == metric.SourceIngest {
 			branches[i] = fmt.Sprintf("    SELECT %s\n    FROM ingest_log\n    WHERE tenant = {tenant:String} AND %s%s",
 				value, within("minute", days, b.seconds), q.conditions(b, columns))
+			continue
+		}
+		if s == metric.SourceDeadLetters {
+			branches[i] = fmt.Sprintf("    SELECT %s\n    FROM %s AS r\n    WHERE 1%s", value, b.letters(days[0]), q.conditions(b, columns))
 			continue
 		}
 		q.dims = nil
