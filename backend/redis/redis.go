@@ -17,6 +17,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // Config says which Redis.
@@ -46,7 +47,8 @@ func Open(cfg Config) (*Client, error) {
 		DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second, ContextTimeoutEnabled: true,
 		// Who asks decides whether to ask again; a repeated script would count twice.
 		MaxRetries: -1, DialerRetries: 1,
-		DisableIdentity: true,
+		// Nothing that a restricted user may not, and that is of use to managed services only.
+		DisableIdentity: true, MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	if cfg.Addr != "" {
 		return &Client{Client: goredis.NewClient(options)}, nil
@@ -77,8 +79,8 @@ type silent struct{}
 func (silent) Printf(context.Context, string, ...any) {}
 
 // answered reports whether an error is what a Redis said, and not that there is
-// none.
+// none. One that does not let us in is as good as none.
 func answered(err error) bool {
 	var said goredis.Error
-	return errors.As(err, &said)
+	return errors.As(err, &said) && !goredis.IsAuthError(err)
 }

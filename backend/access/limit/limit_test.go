@@ -175,6 +175,19 @@ func TestCollectorsShareABudget(t *testing.T) {
 	}
 }
 
+// A Redis user needs no more rights than docs/security.md says.
+func TestRightsInRedis(t *testing.T) {
+	server := servertest.Redis(t)
+	require.NoError(t, open(t, server.Addr()).Do(t.Context(), "ACL", "SETUSER", "flowgauge", "on", ">pw",
+		"~flowgauge:limit:*", "+evalsha", "+eval", "+time", "+get", "+set", "+ping").Err())
+	c, err := redis.Open(redis.Config{Addr: server.Addr(), User: "flowgauge", Password: "pw"})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	l := newLimiter(t, limit.Config{Redis: c, Default: slow})
+	assert.Zero(t, allow(t, l, "k", 100))
+	assert.NotZero(t, allow(t, l, "k", 1))
+}
+
 // While Redis is away everything is let in, and counted; when it is back, with
 // what it knew, the limit holds again.
 func TestRedisGoesAway(t *testing.T) {
