@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/flowgauge/flowgauge/backend/queue"
 	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
@@ -14,6 +13,7 @@ import (
 // folder is what is in a log's folder. Reading it changes nothing.
 type folder struct {
 	fs         disk.FS
+	dir        string
 	keys       *Keys
 	position   *position
 	consumed   []*segment // their records are stored elsewhere; they need not be whole
@@ -23,7 +23,7 @@ type folder struct {
 
 // readFolder reads the position and the segments' headers.
 func readFolder(fsys disk.FS, dir string, keys *Keys) (*folder, error) {
-	f := &folder{fs: fsys, keys: keys}
+	f := &folder{fs: fsys, dir: dir, keys: keys}
 	var err error
 	if f.position, err = readPosition(fsys, dir); err != nil {
 		return nil, err
@@ -98,6 +98,16 @@ func (f *folder) firstNeeded() int {
 	return 0
 }
 
+// needKeys returns an error when a segment is encrypted with a key that is not there.
+func (f *folder) needKeys() error {
+	for _, s := range f.segments {
+		if !s.broken && s.opaque {
+			return f.keys.missingKey(s)
+		}
+	}
+	return nil
+}
+
 // follows says that a segment knows another as the one before it.
 func (s *segment) follows(other *segment) bool {
 	return !s.broken && s.chained() && s.before.base == other.base
@@ -128,7 +138,7 @@ func (f *folder) missing(l link, last uint64, before queue.Version, v visitor) e
 		return nil
 	}
 	return v.damage(Damage{
-		File: segmentPath(filepath.Dir(f.position.path), l.base), To: l.end, Missing: true,
+		File: segmentPath(f.dir, l.base), To: l.end, Missing: true,
 		After: queue.Version(max(last, f.position.state.consumed)), Before: before,
 	})
 }

@@ -56,6 +56,14 @@ type frame struct {
 // last returns the version of the last record.
 func (f frame) last() uint64 { return f.first + uint64(max(f.count, 1)) - 1 }
 
+// behind returns how many of the records have a version above some one.
+func (f frame) behind(version uint64) int64 {
+	if f.count == 0 || f.last() <= version {
+		return 0
+	}
+	return int64(f.last() - max(f.first, version+1) + 1)
+}
+
 // codec writes and reads the frames of one segment.
 type codec struct {
 	salt   uint32

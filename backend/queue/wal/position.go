@@ -54,7 +54,9 @@ type position struct {
 	file   disk.File  // nil until the first write
 	named  bool       // its name is durable
 	state  state
-	intact bool // nothing was wrong with the file, so what it says is the newest
+	intact bool // what the file says is the newest
+
+	trouble string // what was wrong with the file
 }
 
 // readPosition reads the position file. One that is absent or cannot be understood is as
@@ -63,6 +65,7 @@ func readPosition(fsys disk.FS, dir string) (*position, error) {
 	p := &position{fs: fsys, path: filepath.Join(dir, positionName)}
 	b, err := disk.ReadFile(fsys, p.path)
 	if errors.Is(err, fs.ErrNotExist) {
+		p.trouble = "it is missing, so what is consumed is not known"
 		return p, nil
 	}
 	if err != nil {
@@ -80,6 +83,12 @@ func readPosition(fsys disk.FS, dir string) (*position, error) {
 	}
 	if ok2 && (!ok || second.sequence > first.sequence) {
 		p.state = second
+	}
+	switch {
+	case !ok && !ok2:
+		p.trouble = "it cannot be read, so what is consumed is not known"
+	case !p.intact:
+		p.trouble = "one of its slots is broken, so the last Commit may not be known"
 	}
 	return p, nil
 }

@@ -19,6 +19,9 @@ func (l *Log) recover() error {
 	if err != nil {
 		return err
 	}
+	if err := f.needKeys(); err != nil {
+		return err
+	}
 	var last group
 	err = f.walk(visitor{
 		frame: func(s *segment, at int64, g frame) error {
@@ -54,14 +57,11 @@ type group struct {
 
 // note counts the records of a frame that are not consumed.
 func (l *Log) note(g frame, consumed uint64) {
-	if g.count == 0 || g.last() <= consumed {
-		return
+	n := g.behind(consumed)
+	if n > 0 && l.pending == 0 {
+		l.oldest = max(g.first, consumed+1)
 	}
-	first := max(g.first, consumed+1)
-	if l.pending == 0 {
-		l.oldest = first
-	}
-	l.pending += int64(g.last() - first + 1)
+	l.pending += n
 }
 
 // warn says what is not as it should be and no reason to refuse.

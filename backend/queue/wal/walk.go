@@ -18,11 +18,6 @@ type visitor struct {
 // walk reads all segments that are needed, in order, and finds out where each ends.
 // Only one frame is in memory at a time.
 func (f *folder) walk(v visitor) error {
-	for _, s := range f.segments {
-		if !s.broken && s.opaque {
-			return f.keys.missingKey(s)
-		}
-	}
 	var last uint64
 	for i, s := range f.segments {
 		if err := f.checkChain(i, last, v); err != nil {

@@ -129,8 +129,15 @@ func (d *Disk) Lock(path string) (io.Closer, error) {
 	if err := d.begin(OpLock, path); err != nil {
 		return nil, pathError(OpLock, path, err)
 	}
+	in, name, err := d.folderOf(path)
+	if err != nil {
+		return nil, pathError(OpLock, path, err)
+	}
 	if d.locks[path] {
 		return nil, fmt.Errorf("%s: %w", path, disk.ErrLocked)
+	}
+	if in.names[name] == nil {
+		in.change(naming{name: &file{}})
 	}
 	d.locks[path] = true
 	return unlock(func() {
