@@ -190,7 +190,12 @@ var serverNeeds = []need{
 	{"java", "default-jre-headless", "the tests with Kafka and with a cluster"},
 	{"mvn", "maven", "the tests with Kafka and with a cluster, unless their jars are here already"},
 	{"redis-server", "redis-server", "the tests with Redis"},
+	{pythonVenv, "python3-venv", "the tests with OpenLineage's client"},
 }
+
+// pythonVenv is Python with the means to make an environment, which Debian has in a
+// package of its own.
+const pythonVenv = "python3 -m venv"
 
 // needs brings what tests run, and says what is missing before a long build does.
 func needs() error {
@@ -198,7 +203,7 @@ func needs() error {
 		return err
 	}
 	for _, n := range missing(serverNeeds) {
-		fmt.Printf("%s is not on the PATH (Debian: %s): %s are left out.\n", n.program, n.debian, n.without)
+		fmt.Printf("%s is missing (Debian: %s): %s are left out.\n", n.program, n.debian, n.without)
 	}
 	if os.Getenv("GRAFANA_HOME") == "" {
 		fmt.Println("GRAFANA_HOME is not set: the tests that open Grafana in a browser are left out.")
@@ -227,6 +232,9 @@ func needsNode() error {
 
 func missing(of []need) []need {
 	return slices.DeleteFunc(slices.Clone(of), func(n need) bool {
+		if n.program == pythonVenv {
+			return exec.Command("python3", "-c", "import ensurepip, venv").Run() == nil
+		}
 		_, err := exec.LookPath(n.program)
 		return err == nil
 	})

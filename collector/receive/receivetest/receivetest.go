@@ -32,7 +32,8 @@ type Endpoint struct {
 // Key is an API key that may write events of the tenant "acme".
 const Key = "the-key"
 
-func auth(req *http.Request) (receive.Principal, error) {
+// Auth knows Key.
+func Auth(req *http.Request) (receive.Principal, error) {
 	switch req.Header.Get("Authorization") {
 	case "Bearer " + Key:
 		return receive.Principal{Tenant: "acme", KeyID: "k1"}, nil
@@ -53,7 +54,7 @@ func Serve(t testing.TB, protocols func(r *receive.Receiver) map[string]receive.
 	e.log, err = wal.New(wal.Options{Dir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, e.log.Close()) })
-	r, err := receive.New(receive.Config{Queue: e.log, Auth: auth})
+	r, err := receive.New(receive.Config{Queue: e.log, Auth: Auth})
 	require.NoError(t, err)
 	router := gin.New()
 	for path, p := range protocols(r) {
