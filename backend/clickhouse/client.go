@@ -105,6 +105,27 @@ func (c *Client) Nodes(ctx context.Context) ([]string, error) {
 	return out, nil
 }
 
+// Quorum returns how many replicas have to have a row so that no majority of a
+// shard's replicas is without it; 0 where shards are single nodes.
+func (c *Client) Quorum(ctx context.Context) (int, error) {
+	if c.cfg.Cluster == "" || c.cfg.Unreplicated {
+		return 0, nil
+	}
+	var most proto.ColUInt64
+	err := c.Do(ctx, Query{
+		SQL:    "SELECT toUInt64(max(replicas)) AS most FROM (SELECT count() AS replicas FROM system.clusters WHERE cluster = {cluster:String} GROUP BY shard_num)",
+		Params: map[string]any{"cluster": c.cfg.Cluster},
+		Result: proto.Results{{Name: "most", Data: &most}},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read the replicas of cluster %s: %w", c.cfg.Cluster, err)
+	}
+	if most.Row(0) < 2 {
+		return 0, nil
+	}
+	return int(most.Row(0)/2 + 1), nil
+}
+
 // At returns a client of another server, as the same user.
 func (c *Client) At(addr string) (*Client, error) {
 	cfg := c.cfg

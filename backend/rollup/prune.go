@@ -8,6 +8,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 )
 
 // keepMarks is how long settled marks are kept. Queries look a week back.
@@ -50,12 +51,8 @@ GROUP BY m.day HAVING countIf(m.marked >= v.version) = 0 ORDER BY day`,
 	if err != nil {
 		return fmt.Errorf("read old marks: %w", err)
 	}
-	table := "bucket_marks"
-	if cluster := l.client.Cluster(); cluster != "" {
-		table = "bucket_marks_local ON CLUSTER `" + cluster + "`"
-	}
 	for _, d := range days {
-		if err := l.client.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION '"+d+"'", nil); err != nil {
+		if err := schema.Alter(ctx, l.client, "bucket_marks", "DROP PARTITION '"+d+"'"); err != nil {
 			return fmt.Errorf("drop the marks of %s: %w", d, err)
 		}
 		l.log.Info("dropped old marks", "day", d)

@@ -61,8 +61,12 @@ func startCluster(t *testing.T, extra func(node int) string) *cluster {
 			configs[i].TCPPort, writer.Name, writer.Password)
 	}
 	c := &cluster{}
+	const replica = "<replica><host>127.0.0.1</host><port>1</port></replica>"
+	shards.WriteString("</" + clusterName + ">" + // for a look at their definition
+		"<of_two><shard>" + strings.Repeat(replica, 2) + "</shard><shard>" + strings.Repeat(replica, 2) + "</shard></of_two>" +
+		"<of_three><shard>" + replica + "</shard><shard>" + strings.Repeat(replica, 3) + "</shard></of_three>")
 	for i := range configs {
-		configs[i].ExtraConfig = "<remote_servers><" + clusterName + ">" + shards.String() + "</" + clusterName + "></remote_servers>" + extra(i)
+		configs[i].ExtraConfig = "<remote_servers><" + clusterName + ">" + shards.String() + "</remote_servers>" + extra(i)
 		e, err := engine.New(configs[i])
 		require.NoError(t, err)
 		t.Cleanup(func() {

@@ -95,3 +95,29 @@ func TestReplicatedTablesAreRegisteredWithKeeper(t *testing.T) {
 		require.Equal(t, want, registered)
 	}
 }
+
+func TestAlterReachesBothShards(t *testing.T) {
+	c := startCluster(t, nothing)
+	client := c.client(t, 0)
+	require.NoError(t, schema.Migrate(t.Context(), client))
+	for _, day := range []string{"2026-01-01", "2026-01-02"} {
+		require.NoError(t, client.Exec(t.Context(), `INSERT INTO bucket_marks (tenant, kind, minute, marked_at)
+SELECT toString(number), 'cost', '2025-12-31 00:00:00', toUnixTimestamp64Micro(toDateTime64('`+day+` 12:00:00', 6, 'UTC')) FROM numbers(20)`, nil))
+	}
+	require.NoError(t, schema.Alter(t.Context(), client, "bucket_marks", "DROP PARTITION '2026-01-01'"))
+	for node := range c.nodes {
+		require.Equal(t, []string{"20 2026-01-02"}, lines(t, c.client(t, node),
+			"SELECT concat(toString(count()), ' ', toString(toDate(fromUnixTimestamp64Micro(toInt64(marked_at), 'UTC')) AS day)) AS line FROM bucket_marks GROUP BY day"))
+	}
+}
+
+func TestQuorum(t *testing.T) {
+	c := startCluster(t, nothing)
+	for name, want := range map[string]int{"": 0, clusterName: 0, "of_two": 2, "of_three": 2} {
+		cfg := c.config(0)
+		cfg.Cluster, cfg.Unreplicated = name, false
+		quorum, err := open(t, cfg).Quorum(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, quorum, name)
+	}
+}

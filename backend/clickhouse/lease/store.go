@@ -3,6 +3,7 @@ package lease
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/ClickHouse/ch-go/proto"
 
@@ -21,11 +22,13 @@ func Stamp(name string) string {
 var Consistent = map[string]string{"select_sequential_consistency": "1"}
 
 // writeSettings make a row visible to every later read before it is acknowledged.
-func writeSettings(client *clickhouse.Client) map[string]string {
-	if client.Cluster() == "" {
-		return nil
+// The quorum is a number: "auto" would wait in vain where a shard has one replica.
+func writeSettings(ctx context.Context, client *clickhouse.Client) (map[string]string, error) {
+	quorum, err := client.Quorum(ctx)
+	if err != nil || quorum == 0 {
+		return nil, err
 	}
-	return map[string]string{"insert_quorum": "auto", "insert_quorum_parallel": "0", "distributed_foreground_insert": "1"}
+	return map[string]string{"insert_quorum": strconv.Itoa(quorum), "insert_quorum_parallel": "0"}, nil
 }
 
 // Now returns what Stamp evaluates to.
@@ -121,13 +124,17 @@ FROM leases AS l WHERE l.name = {name:String} GROUP BY l.claim ORDER BY term`,
 
 // write adds a row of a claim, which replaces its earlier ones.
 func (l *Lease) write(ctx context.Context, term uint64, id string, beat, stamp uint64, released bool) error {
-	err := l.cfg.Client.Do(ctx, clickhouse.Query{
+	settings, err := writeSettings(ctx, l.cfg.Client)
+	if err != nil {
+		return fmt.Errorf("write lease %s: %w", l.cfg.Name, err)
+	}
+	err = l.cfg.Client.Do(ctx, clickhouse.Query{
 		SQL: `INSERT INTO leases (name, term, claim, holder, beat, stamp, released, seen_at)
 SELECT {name:String}, {term:UInt64}, {claim:String}, {holder:String}, {beat:UInt64}, {stamp:UInt64}, {released:Bool}, toUInt64(toUnixTimestamp64Micro(now64(6)))`,
 		Params: map[string]any{
 			"name": l.cfg.Name, "term": term, "claim": id, "holder": l.cfg.Holder, "beat": beat, "stamp": stamp, "released": released,
 		},
-		Settings: writeSettings(l.cfg.Client),
+		Settings: settings,
 	})
 	if err != nil {
 		return fmt.Errorf("write lease %s: %w", l.cfg.Name, err)

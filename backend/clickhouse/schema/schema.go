@@ -76,10 +76,7 @@ func Migrate(ctx context.Context, client *clickhouse.Client) error {
 	if err != nil {
 		return err
 	}
-	m := migrator{
-		client: client,
-		layout: Layout{Database: client.Database(), Cluster: client.Cluster(), Unreplicated: client.Unreplicated()},
-	}
+	m := newMigrator(client)
 	defer m.close()
 	if err := m.connect(ctx); err != nil {
 		return err
@@ -117,6 +114,13 @@ type migrator struct {
 	client *clickhouse.Client
 	layout Layout
 	nodes  []*clickhouse.Client // each has to be told; the client's server tells the others if there are none
+}
+
+func newMigrator(client *clickhouse.Client) *migrator {
+	return &migrator{
+		client: client,
+		layout: Layout{Database: client.Database(), Cluster: client.Cluster(), Unreplicated: client.Unreplicated()},
+	}
 }
 
 func (m *migrator) connect(ctx context.Context) error {
@@ -170,6 +174,17 @@ func (m *migrator) apply(ctx context.Context, step Migration) error {
 	}
 	return m.client.Exec(ctx, "INSERT INTO schema_migrations (version, name, checksum) SELECT {version:UInt32}, {name:String}, {checksum:String}",
 		map[string]any{"version": step.Version, "name": step.Name, "checksum": step.Checksum})
+}
+
+// Alter changes a table's own rows, such as by DROP PARTITION, wherever they are. The
+// name and the change are the program's own.
+func Alter(ctx context.Context, client *clickhouse.Client, table, change string) error {
+	m := newMigrator(client)
+	defer m.close()
+	if err := m.connect(ctx); err != nil {
+		return err
+	}
+	return m.run(ctx, fmt.Sprintf("ALTER TABLE {{table %q}} %s", table, change))
 }
 
 // Applied returns the checksums of the applied migrations by version.
