@@ -26,9 +26,14 @@ type intake struct {
 
 func newIntake(a *App) (_ *intake, err error) {
 	in := &intake{}
+	keys, err := wal.LoadKeys(a.cfg.WAL.KeyFile)
+	if err != nil {
+		return nil, err
+	}
 	in.log, err = wal.New(wal.Options{
 		Dir:      filepath.Join(a.cfg.DataDir, "wal"),
 		MaxBytes: a.cfg.WAL.MaxBytes,
+		Keys:     keys,
 		Logger:   a.log,
 	})
 	if err != nil {

@@ -88,7 +88,8 @@ type Log struct {
 
 // WAL is the write-ahead log of accepted events.
 type WAL struct {
-	MaxBytes int64 `koanf:"max_bytes"` // 503 beyond it
+	MaxBytes int64  `koanf:"max_bytes"` // 503 beyond it
+	KeyFile  string `koanf:"key_file"`  // encrypts it; a file or a folder of keys
 }
 
 // Sink is the way from the log into ClickHouse.
@@ -235,6 +236,11 @@ func (c *Config) Validate() error {
 	}
 	if c.WAL.MaxBytes < 64<<20 {
 		errs = append(errs, fmt.Errorf("wal.max_bytes is %d: it is at least 67108864 (64 MiB)", c.WAL.MaxBytes))
+	}
+	if c.WAL.KeyFile != "" {
+		if _, err := os.Stat(c.WAL.KeyFile); err != nil {
+			errs = append(errs, fmt.Errorf("wal.key_file: %w: make a key with 'openssl rand -hex 32', in a file of mode 0600", err))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -70,6 +70,7 @@ type codec struct {
 	tail   int         // bytes behind the body
 	aead   cipher.AEAD // nil when the segment is not encrypted
 	opaque bool        // it is encrypted, and the key is not known
+	nonce  uint64      // the last one that was used for writing
 }
 
 // seal makes a frame of b, which has room for the header and then the records. The
@@ -84,6 +85,10 @@ func (c *codec) seal(b []byte, count int, first uint64, at int64) []byte {
 	binary.LittleEndian.PutUint32(b[8:], uint32(count))
 	binary.LittleEndian.PutUint64(b[12:], first)
 	if c.aead != nil {
+		if first <= c.nonce {
+			panic("wal: a nonce would be used again") // It must never be, whatever else is wrong.
+		}
+		c.nonce = first
 		b = encrypt(c.aead, b, at)
 	}
 	binary.LittleEndian.PutUint32(b[20:], crc32.Update(c.salt, castagnoli, b[frameHeader:]))

@@ -36,7 +36,7 @@ func TestFrameIdentity(t *testing.T) {
 		salt := rapid.Uint32().Draw(rt, "salt")
 		encrypted := rapid.Bool().Draw(rt, "encrypted")
 		c := testCodec(t, salt, encrypted)
-		first := rapid.Uint64Max(1<<62).Draw(rt, "first")
+		first := rapid.Uint64Range(1, 1<<62).Draw(rt, "first")
 		records := rapid.SliceOfN(rapid.SliceOfN(rapid.Byte(), 0, 300), 0, 6).Draw(rt, "records")
 		whole := c.sealed(first, records...)
 		parse := func(b []byte, c *codec) (frame, error) { return c.parse(bytes.Clone(b), 0) }

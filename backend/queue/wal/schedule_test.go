@@ -80,6 +80,8 @@ type schedule struct {
 	history *history
 	seen    outcomes
 	full    bool // the disk
+	plain   bool // the log is not encrypted
+	numbers []byte
 }
 
 func newSchedule(t *testing.T, seed uint64) *schedule {
@@ -87,6 +89,7 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 		t: t, rng: rand.New(rand.NewPCG(seed, 7)), disk: disktest.New(seed),
 		history: newHistory(t), seen: outcomes{},
 	}
+	s.plain = s.rng.IntN(2) == 0
 	s.opts = Options{
 		Dir:          "/data/wal",
 		SegmentBytes: []int64{100, 2 << 10, 6 << 10, 40 << 10}[s.rng.IntN(4)],
@@ -109,6 +112,7 @@ func (s *schedule) note(what string) {
 // life opens the log, uses it and ends it somehow.
 func (s *schedule) life() {
 	s.opts.disk = s.disk
+	s.opts.Keys = s.keys()
 	if s.rng.IntN(4) == 0 {
 		s.disk.PowerOffAfter(s.rng.IntN(25))
 	} else if s.rng.IntN(8) == 0 {
@@ -133,6 +137,18 @@ func (s *schedule) life() {
 		}
 	}
 	s.end()
+}
+
+// keys returns the keys of the next life: of some schedules none, of others more and more,
+// the newest first.
+func (s *schedule) keys() *Keys {
+	if s.plain {
+		return nil
+	}
+	if len(s.numbers) == 0 || s.rng.IntN(4) == 0 {
+		s.numbers = append([]byte{byte(len(s.numbers) + 1)}, s.numbers...)
+	}
+	return testKeys(s.numbers...)
 }
 
 // open opens the log. It may fail only if it was made to.
@@ -193,6 +209,7 @@ func (s *schedule) end() {
 func (s *schedule) lastLife() {
 	s.disk.SetCapacity(0, false)
 	s.opts.disk = s.disk
+	s.opts.Keys = s.keys()
 	require.True(s.t, s.open())
 	s.drain()
 	s.appends()

@@ -1,7 +1,7 @@
 // Package command holds Flowgauge's command line, one file for each command.
 //
 // Exit codes: 0 success, 1 failure, 2 wrong usage, 3 done but some of the input
-// was rejected.
+// was rejected or lost.
 package command
 
 import (
@@ -71,7 +71,7 @@ Start with 'flowgauge up': it runs everything in one process on this machine.`,
 	flags.String("config", "", "YAML configuration file (environment variables FLOWGAUGE_… and flags win over it)")
 	flags.String("data-dir", config.Default().DataDir, "folder of the log, the embedded database and the administrator's key")
 	flags.String("log-level", config.Default().Log.Level, "debug, info, warn or error")
-	root.AddCommand(newUp(), newCollector(), newServer(), newMigrate(), newRecompute(), newVerify(), newPricing(), newKeys(), newImport(), newSimulate())
+	root.AddCommand(newUp(), newCollector(), newServer(), newMigrate(), newRecompute(), newVerify(), newPricing(), newKeys(), newImport(), newSimulate(), newWAL())
 	return root
 }
 
