@@ -101,11 +101,14 @@ func (h *Hook) Decode(m receive.Message, yield event.Yield) *receive.Refusal {
 	if mac, ok := signature(m.Request); !ok || !webhook.HMAC(h.keys, mac, m.Body) {
 		return webhook.Unsigned("X-Hub-Signature-256 is not that of the body with the hook's secret")
 	}
-	body := m.Body
+	body, copies := m.Body, len(m.Body) // the texts of the payload
 	if m.ContentType == mediaForm {
-		if !m.Reserve(2 * len(body)) { // the form, and the payload out of it
-			return receive.Overloaded
-		}
+		copies *= 3 // the form, and the payload out of it
+	}
+	if !m.Reserve(copies) {
+		return receive.Overloaded
+	}
+	if m.ContentType == mediaForm {
 		form, err := url.ParseQuery(string(body))
 		if err != nil || !form.Has("payload") {
 			return webhook.Malformed("the form has no field payload")

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -110,6 +111,30 @@ func TestWhatIsNotTaken(t *testing.T) {
 		require.Equal(t, tc.status, status, "%s: %s", name, answer)
 		require.Contains(t, answer, tc.code, name)
 	}
+}
+
+// A body that does not say how long it is is read as far as GitHub's may be.
+func TestTooLarge(t *testing.T) {
+	e := serve(t)
+	for _, length := range []int64{-1, webhook.MaxBody + 1} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, e.URL+path, io.LimitReader(zeros{}, webhook.MaxBody+1))
+		require.NoError(t, err)
+		req.ContentLength = length
+		req.Header.Set("Expect", "100-continue") // The answer may come before the body is asked for.
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Hub-Signature-256", sign("new", nil))
+		res, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusRequestEntityTooLarge, res.StatusCode)
+		require.NoError(t, res.Body.Close())
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
 }
 
 func TestConfiguration(t *testing.T) {

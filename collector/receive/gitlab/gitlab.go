@@ -59,6 +59,9 @@ func (h *Hooks) Decode(m receive.Message, yield event.Yield) *receive.Refusal {
 	if why := h.sender.Check(m.Request, m.Body); why != nil {
 		return why
 	}
+	if !m.Reserve(len(m.Body)) { // its texts are copied out of it
+		return receive.Overloaded
+	}
 	var kind struct {
 		ObjectKind string `json:"object_kind"`
 	}

@@ -63,6 +63,7 @@ func Admit(req *http.Request) *receive.Refusal {
 	case req.ContentLength > MaxBody:
 		return &receive.Refusal{Status: http.StatusRequestEntityTooLarge, Code: "body_too_large", Detail: "the body is larger than 25 MiB"}
 	}
+	req.Body = http.MaxBytesReader(nil, req.Body, MaxBody) // It may not say how long it is.
 	return nil
 }
 
