@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/flowgauge/flowgauge/backend/engine"
 )
 
 // keys runs 'flowgauge keys' beside the server and returns its standard output.
@@ -97,4 +100,14 @@ func TestOneAdministratorsKey(t *testing.T) {
 	s = up(t, dir)
 	assert.Equal(t, before, s.key())
 	assert.Equal(t, 2, strings.Count(s.keys("list"), "\n"), "a headline and one key")
+
+	database, err := engine.Running(filepath.Join(dir, "clickhouse"))
+	require.NoError(t, err)
+	beside := upAs(t, t.TempDir(), func(cmd *exec.Cmd) {
+		cmd.Env = append(cmd.Env, "FLOWGAUGE_CLICKHOUSE__ADDR="+database.TCPAddr(),
+			"FLOWGAUGE_CLICKHOUSE__USER="+database.Writer.Name, "FLOWGAUGE_CLICKHOUSE__PASSWORD="+database.Writer.Password)
+	})
+	require.NoFileExists(t, filepath.Join(beside.dir, "admin.key"), "the database has one")
+	beside.until(http.StatusAccepted, before, http.MethodPost, "/api/v1/events", oneEvent)
+	assert.Equal(t, 2, strings.Count(s.keys("list"), "\n"))
 }

@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -19,8 +21,14 @@ import (
 
 // observe prepares spans and the private listener.
 func (a *App) observe() (err error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	_, port, _ := net.SplitHostPort(a.Addr())
 	a.telemetry, err = telemetry.New(context.Background(), telemetry.Config{
-		Endpoint: a.cfg.Telemetry.OTLPEndpoint, SampleRatio: a.cfg.Telemetry.SampleRatio, Instance: a.Addr(), Logger: a.log,
+		Endpoint: a.cfg.Telemetry.OTLPEndpoint, SampleRatio: a.cfg.Telemetry.SampleRatio,
+		Instance: net.JoinHostPort(host, port), Logger: a.log,
 	})
 	if err != nil {
 		return err

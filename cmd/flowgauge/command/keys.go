@@ -51,15 +51,19 @@ func withKeys(cmd *cobra.Command, prepare func(context.Context, *clickhouse.Clie
 	}
 	defer client.Close()
 	ctx := cmd.Context()
-	if prepare != nil {
-		if err := prepare(ctx, client); err != nil {
-			return err
-		}
-	}
 	store := keystore.New(client, slog.New(slog.DiscardHandler))
-	if err := store.Refresh(ctx); err != nil {
+	if prepare != nil {
+		err = prepare(ctx, client)
+	}
+	if err == nil {
+		err = store.Refresh(ctx)
+	}
+	if err != nil {
 		if strings.Contains(err.Error(), "UNKNOWN_TABLE") {
 			return fmt.Errorf("database %s has no API keys yet: make one with 'flowgauge keys create'", client.Database())
+		}
+		if cfg.ClickHouse.Addr == "" && clickhouse.ClassOf(err) == clickhouse.ClassUnavailable {
+			return fmt.Errorf("no 'flowgauge up' runs on %s, and no database is configured (clickhouse.addr): %w", cfg.DataDir, err)
 		}
 		return err
 	}
