@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -91,7 +92,7 @@ func TestCompleteness(t *testing.T) {
 	figures := func(received, accepted, duplicate, rejected, stored, visible, replaced int) map[string]string {
 		out := map[string]string{}
 		for i, n := range []int{received, accepted, duplicate, rejected, stored, visible, replaced} {
-			out[r.Metrics[i]] = fmt.Sprint(n)
+			out[r.Metrics[i]] = strconv.Itoa(n)
 		}
 		return out
 	}

@@ -19,7 +19,10 @@ func (r *Receiver) Handle(p Protocol) gin.HandlerFunc {
 func (r *Receiver) handle(c *gin.Context, p Protocol) {
 	m := Message{Request: c.Request, MaxEvents: r.config.Limits.Events}
 	var why *Refusal
-	if m.Who, m.ContentType, why = p.Admit(c.Request); why != nil {
+	again := replayOf(c.Request.Context())
+	if again != nil {
+		m.Who, m.ContentType = again.Who, again.ContentType
+	} else if m.Who, m.ContentType, why = p.Admit(c.Request); why != nil {
 		r.answer(c, p, m, &Outcome{Refusal: why})
 		return
 	}
@@ -27,12 +30,22 @@ func (r *Receiver) handle(c *gin.Context, p Protocol) {
 	defer hold.give()
 	body, why := r.body(c.Writer, c.Request, hold)
 	if why != nil {
+		if again != nil {
+			again.Outcome.Refusal = why
+		}
 		r.answer(c, p, m, &Outcome{Refusal: why})
 		return
 	}
 	m.Body = *body
 	b := getBatch()
 	why = r.decode(b, p, m, hold)
+	if again != nil {
+		if r.replay(c, p, m, b, why) {
+			b.release()
+			putBuffer(body)
+		}
+		return
+	}
 	if why == nil || len(b.places) > 0 {
 		if failed := r.keep(c.Request, b, m.Who); failed != nil {
 			// The queue may still hold on to what it was given, so neither buffer
