@@ -9,6 +9,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/collector/receive"
+	"github.com/flowgauge/flowgauge/collector/receive/cloudevents"
 	"github.com/flowgauge/flowgauge/collector/receive/otlp"
 )
 
@@ -30,6 +31,13 @@ func standards(router gin.IRouter, receiver *receive.Receiver, a *App) error {
 			return err
 		}
 		traces.Register(router)
+	}
+	if c := a.cfg.Sources.CloudEvents; c.Enabled {
+		events, err := cloudevents.New(cloudevents.Config{CloudEvents: c, Receiver: receiver})
+		if err != nil {
+			return err
+		}
+		events.Register(router)
 	}
 	return webhooks(router, receiver, a.cfg.Sources)
 }

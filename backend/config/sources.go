@@ -113,6 +113,16 @@ func SpanMappings(text []byte) ([]SpanMapping, error) {
 	return out, strict(root["mappings"], &out)
 }
 
+// EventMappings is SpanMappings for CloudEvents.
+func EventMappings(text []byte) ([]EventMapping, error) {
+	var out []EventMapping
+	root, err := yaml.Parser().Unmarshal(text)
+	if err != nil {
+		return nil, err
+	}
+	return out, strict(root["mappings"], &out)
+}
+
 // checkLists finds what the keys of a file do not show: misspelt names within lists.
 func (s *Sources) checkLists(k *koanf.Koanf) error {
 	for key, into := range map[string]any{

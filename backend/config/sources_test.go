@@ -47,7 +47,7 @@ sources:
 		},
 	}}}, cfg.Sources.OTLP)
 	assert.Equal(t, config.CloudEvents{
-		Enabled: true, AllowedOrigins: []string{"*"},
+		Enabled: true, AllowedOrigins: []string{"*"}, Presets: []string{"cdevents"},
 		Mappings: []config.EventMapping{{
 			Match:   config.EventMatch{Type: "com.example.*"},
 			Mapping: config.Mapping{Event: "activity", Fields: map[string][]string{"action": {"{data.what}"}}},

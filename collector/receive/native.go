@@ -75,9 +75,12 @@ func (n native) Decode(m Message, yield event.Yield) *Refusal {
 	}
 }
 
-// Answer is 202 when all events are durable, 207 when some were rejected, and a
-// problem document when none could be used.
-func (n native) Answer(_ Message, o *Outcome) Answer {
+// Answer is Receipted.
+func (n native) Answer(_ Message, o *Outcome) Answer { return Receipted(o) }
+
+// Receipted answers with the receipt: 202 when all events are durable, 207 when some
+// were rejected, and a problem document when none could be used.
+func Receipted(o *Outcome) Answer {
 	switch {
 	case o.Refusal != nil:
 		return Problem(o)

@@ -76,6 +76,15 @@ func (r *Reader) Name() []byte {
 	return raw[1 : len(raw)-1]
 }
 
+// Member returns the name and the value of the member ahead, and the text of both.
+func (r *Reader) Member() (name, value, text []byte) {
+	r.space()
+	from := r.i
+	name = r.Name()
+	value = r.Value()
+	return name, value, r.b[from:r.i:r.i]
+}
+
 // Value returns the text of the value ahead, and goes behind it.
 func (r *Reader) Value() []byte {
 	c := r.space()
