@@ -21,7 +21,7 @@ func (r *Receiver) handle(c *gin.Context, p Protocol) {
 	var why *Refusal
 	again := replayOf(c.Request.Context())
 	if again != nil {
-		m.Who, m.ContentType = again.Who, again.ContentType
+		m.Who, m.ContentType, m.Replayed = again.Who, again.ContentType, true
 	} else if m.Who, m.ContentType, why = p.Admit(c.Request); why != nil {
 		r.answer(c, p, m, &Outcome{Refusal: why})
 		return

@@ -34,6 +34,10 @@ type Message struct {
 	Body        []byte // unpacked; nil when the request was refused before
 	MaxEvents   int    // the most that may be yielded, fragments included
 
+	// Replayed says that a dead letter is sent again by somebody who may: there are
+	// no headers, and Decode does not ask who sends it.
+	Replayed bool
+
 	// Fragment takes what a body says about a run that is no event yet, as yield
 	// takes events. It has passed event.ValidateFragment.
 	Fragment func(f *event.Fragment) bool

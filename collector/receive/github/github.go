@@ -14,6 +14,7 @@ package github
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -98,7 +99,7 @@ func signature(req *http.Request) ([]byte, bool) {
 
 // Decode checks the signature and makes events of the payload.
 func (h *Hook) Decode(m receive.Message, yield event.Yield) *receive.Refusal {
-	if mac, ok := signature(m.Request); !ok || !webhook.HMAC(h.keys, mac, m.Body) {
+	if mac, ok := signature(m.Request); !m.Replayed && (!ok || !webhook.HMAC(h.keys, mac, m.Body)) {
 		return webhook.Unsigned("X-Hub-Signature-256 is not that of the body with the hook's secret")
 	}
 	body, copies := m.Body, len(m.Body) // the texts of the payload
@@ -115,7 +116,11 @@ func (h *Hook) Decode(m receive.Message, yield event.Yield) *receive.Refusal {
 		}
 		body = []byte(form.Get("payload"))
 	}
-	switch kind := m.Request.Header.Get("X-GitHub-Event"); kind {
+	kind := m.Request.Header.Get("X-GitHub-Event")
+	if m.Replayed {
+		kind = kindOf(body)
+	}
+	switch kind {
 	case "ping":
 		return &receive.Refusal{Status: http.StatusOK, Code: "pong", Detail: "Flowgauge takes the events workflow_run and workflow_job"}
 	case "workflow_run":
@@ -129,15 +134,25 @@ func (h *Hook) Decode(m receive.Message, yield event.Yield) *receive.Refusal {
 	}
 }
 
+// kindOf tells the type of an event, which a header says, from its payload.
+func kindOf(payload []byte) string {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(payload, &members) == nil && members["workflow_job"] != nil {
+		return "workflow_job"
+	}
+	return "workflow_run"
+}
+
 // Answer says what became of a delivery.
 func (h *Hook) Answer(_ receive.Message, o *receive.Outcome) receive.Answer { return webhook.Answer(o) }
 
-// made yields an event that was made of a delivery.
-func made(e *event.Event, index int, raw []byte, yield event.Yield, fault *event.Error) bool {
+// made yields an event that was made of a delivery. Its dead letter is all of the
+// delivery as it came, for it to be sent again in the same way.
+func made(m receive.Message, e *event.Event, index int, yield event.Yield, fault *event.Error) bool {
 	if fault == nil {
 		fault = event.Validate(e)
 	}
-	return yield(index, raw, e, fault)
+	return yield(index, m.Body, e, fault)
 }
 
 func newEvent(m receive.Message, kind event.Kind) event.Event {

@@ -160,3 +160,28 @@ func TestAFormIsTakenToo(t *testing.T) {
 		Message: "the form has no field payload", Payload: body,
 	}}, e.Stored().Letters)
 }
+
+// What was wrong is corrected and sent again, without the headers that it came with.
+func TestADeadLetterIsSentAgain(t *testing.T) {
+	e := serve(t)
+	wrong := strings.NewReplacer(`"run_started_at":"2024-01-23T08:00:00Z"`, `"x":0`, `"created_at":"2024-01-22T19:33:08Z"`, `"y":0`).Replace(runPayload)
+	body := []byte(url.Values{"payload": {wrong}}.Encode())
+	status, _ := e.Post(path, body, "Content-Type", mediaForm, "X-GitHub-Event", "workflow_run", "X-Hub-Signature-256", sign("new", body))
+	require.Equal(t, http.StatusBadRequest, status)
+	letter := e.Stored().Letters[0]
+	require.Equal(t, body, letter.Payload)
+	require.Equal(t, "still_rejected", string(e.Replay(&letter, letter.Payload).Refusal.Code))
+	require.Zero(t, e.Stored())
+	outcome := e.Replay(&letter, []byte(url.Values{"payload": {runPayload}}.Encode()))
+	require.Nil(t, outcome.Refusal)
+	require.Len(t, e.Stored().Events, 2)
+
+	status, _ = post(e, stepsPath, "workflow_job", []byte(strings.Replace(jobPayload, `"Run tests"`, `""`, 1)))
+	require.Equal(t, http.StatusAccepted, status, "it has the job's name")
+	e.Stored()
+	status, _ = post(e, stepsPath, "workflow_job", []byte(strings.Replace(jobPayload, `"conclusion":"skipped"`, `"conclusion":""`, 1)))
+	require.Equal(t, http.StatusMultiStatus, status)
+	letter = e.Stored().Letters[0]
+	require.Nil(t, e.Replay(&letter, []byte(jobPayload)).Refusal)
+	require.Len(t, e.Stored().Events, 3)
+}

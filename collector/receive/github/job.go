@@ -61,7 +61,7 @@ func (h *Hook) job(m receive.Message, body []byte, yield event.Yield) *receive.R
 			e.QueuedTime = queued
 		}
 		fault := j.into(&e, j.CreatedAt)
-		made(&e, 0, body, yield, fault)
+		made(m, &e, 0, yield, fault)
 		return nil
 	}
 	if m.MaxEvents > 0 && len(j.Steps) > m.MaxEvents {
@@ -71,7 +71,7 @@ func (h *Hook) job(m receive.Message, body []byte, yield event.Yield) *receive.R
 		step := e
 		step.ID += "/" + strconv.FormatInt(s.Number, 10)
 		step.StepID, step.StepType = event.ClipName(j.Name+" / "+s.Name), "step"
-		if !made(&step, i, body, yield, s.into(&step, j.StartedAt)) {
+		if !made(m, &step, i, yield, s.into(&step, j.StartedAt)) {
 			break
 		}
 	}

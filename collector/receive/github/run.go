@@ -60,11 +60,11 @@ func (h *Hook) run(m receive.Message, body []byte, yield event.Yield) *receive.R
 		return webhook.Ignored("the run waits for approval, and has not run")
 	}
 	started, fault := d.started(m)
-	if !made(&started, 0, body, yield, fault) || fault != nil || d.Action != "completed" {
+	if !made(m, &started, 0, yield, fault) || fault != nil || d.Action != "completed" {
 		return nil
 	}
 	ended, fault := d.ended(started)
-	made(&ended, 1, body, yield, fault)
+	made(m, &ended, 1, yield, fault)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -146,4 +147,15 @@ func TestWhatIsNotTaken(t *testing.T) {
 		require.NotEmpty(t, l.Payload)
 		require.Contains(t, []event.Code{event.CodeMalformedJSON, event.CodeMissingField}, l.Code)
 	}
+}
+
+func TestADeadLetterIsSentAgain(t *testing.T) {
+	e := serve(t)
+	good := hook("running", "")
+	status, _ := e.Post(hookPath, []byte(strings.Replace(good, `"created_at"`, `"x"`, 1)), "Content-Type", "application/json", "X-Gitlab-Token", "new")
+	require.Equal(t, http.StatusBadRequest, status)
+	letter := e.Stored().Letters[0]
+	require.Equal(t, "still_rejected", string(e.Replay(&letter, letter.Payload).Refusal.Code))
+	require.Nil(t, e.Replay(&letter, []byte(good)).Refusal)
+	require.Len(t, e.Stored().Fragments, 1)
 }

@@ -122,6 +122,23 @@ func TestABatch(t *testing.T) {
 	}
 }
 
+func TestADeadLetterIsSentAgain(t *testing.T) {
+	e := serve(t)
+	good, bad := message1("START", at, "", "", ""), message1("BEGIN", at, "", "", "")
+	for path, body := range map[string]string{Path: bad, BatchPath: "[" + good + "," + bad + "]"} {
+		post(e, path, body)
+		letter := e.Stored().Letters[0]
+		require.JSONEq(t, bad, string(letter.Payload))
+		require.Equal(t, "still_rejected", string(e.Replay(&letter, letter.Payload).Refusal.Code))
+		require.Nil(t, e.Replay(&letter, []byte(good)).Refusal)
+		require.Len(t, e.Stored().Fragments, 1)
+	}
+	post(e, BatchPath, "["+good)
+	letter := e.Stored().Letters[0]
+	require.Nil(t, e.Replay(&letter, []byte("["+good+"]")).Refusal)
+	require.Len(t, e.Stored().Fragments, 1)
+}
+
 // What the specification and its documentation have as examples.
 func TestExamples(t *testing.T) {
 	e := serve(t)

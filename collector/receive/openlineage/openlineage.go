@@ -10,6 +10,7 @@
 package openlineage
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -68,7 +69,7 @@ func (p *Endpoint) Decode(m receive.Message, yield event.Yield) *receive.Refusal
 	if !m.Reserve(len(m.Body)) { // what is used of the body is copied out of it
 		return receive.Overloaded
 	}
-	if !p.batch {
+	if !p.batch || m.Replayed && bytes.HasPrefix(bytes.TrimSpace(m.Body), []byte("{")) { // A dead letter of a batch is one of its events.
 		if !json.Valid(m.Body) {
 			return malformed("the body is not JSON")
 		}

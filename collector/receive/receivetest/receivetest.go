@@ -25,8 +25,9 @@ import (
 type Endpoint struct {
 	URL string
 
-	t   testing.TB
-	log *wal.Log
+	t      testing.TB
+	log    *wal.Log
+	router http.Handler
 }
 
 // Key is an API key that may write events of the tenant "acme".
@@ -60,6 +61,7 @@ func Serve(t testing.TB, protocols func(r *receive.Receiver) map[string]receive.
 	for path, p := range protocols(r) {
 		router.POST(path, r.Handle(p))
 	}
+	e.router = router
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
 	e.URL = server.URL
@@ -80,6 +82,15 @@ func (e *Endpoint) Post(path string, body []byte, headers ...string) (int, strin
 	text, err := io.ReadAll(res.Body)
 	require.NoError(e.t, err)
 	return res.StatusCode, string(text)
+}
+
+// Replay sends a dead letter's payload again, and returns what became of it.
+func (e *Endpoint) Replay(l *event.DeadLetter, payload []byte) receive.Outcome {
+	e.t.Helper()
+	again := &receive.Replay{Who: receive.Principal{Tenant: l.Tenant, KeyID: "admin"}, ContentType: l.ContentType}
+	req := httptest.NewRequestWithContext(receive.WithReplay(e.t.Context(), again), http.MethodPost, l.Path, bytes.NewReader(payload))
+	e.router.ServeHTTP(httptest.NewRecorder(), req)
+	return again.Outcome
 }
 
 // Stored is what came into the log.
