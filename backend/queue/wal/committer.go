@@ -69,7 +69,11 @@ func (l *Log) commit(b *batch) error {
 	first := max(uint64(max(0, l.opts.Now().UnixMicro())), l.last+1)
 	// Given out, also if there is no room in the end: a version is a nonce.
 	l.last = first + uint64(b.count) - 1
+	exhausted := l.last > maxVersion
 	l.mu.Unlock()
+	if exhausted {
+		return fmt.Errorf("version %d cannot be given out: is the clock right?", first)
+	}
 	err := l.clean()
 	if err == nil {
 		if err = l.room(first, len(b.buf)+frameExtra-frameHeader); err == nil {

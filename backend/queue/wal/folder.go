@@ -113,16 +113,22 @@ func (s *segment) follows(other *segment) bool {
 	return !s.broken && s.chained() && s.before.base == other.base
 }
 
-// checkChain reports what is missing before a segment.
+// checkChain reports that the segment before one is missing.
 func (f *folder) checkChain(i int, last uint64, v visitor) error {
 	s := f.segments[i]
 	if s.broken || !s.chained() || i > 0 && s.follows(f.segments[i-1]) {
 		return nil
 	}
+	if i == 0 && !f.position.intact {
+		// The last Commit may be what cannot be read in the position file. Since its
+		// segments are gone, it was.
+		f.position.state.consumed = max(f.position.state.consumed, s.before.last)
+	}
 	return f.missing(s.before, last, queue.Version(s.base), v)
 }
 
-// checkMark reports that the segment that the mark names is missing.
+// checkMark reports that the segment that the mark names is missing, and with it the
+// newest.
 func (f *folder) checkMark(last uint64, v visitor) error {
 	mark := f.position.state.mark
 	if n := len(f.segments); n > 0 && f.segments[n-1].base >= mark.base {
@@ -131,10 +137,9 @@ func (f *folder) checkMark(last uint64, v visitor) error {
 	return f.missing(mark, last, 0, v)
 }
 
-// missing reports a segment that is not there, unless it was consumed. When the position
-// is not certain to be the newest, it may have been.
+// missing reports a segment that is not there, unless it was consumed or had no records.
 func (f *folder) missing(l link, last uint64, before queue.Version, v visitor) error {
-	if l.base == 0 || l.last < l.base || l.last <= f.position.state.consumed || !f.position.intact {
+	if l.base == 0 || l.last < l.base || l.last <= f.position.state.consumed {
 		return nil
 	}
 	return v.damage(Damage{

@@ -35,6 +35,9 @@ const (
 
 	// maxFrame bounds a group: the length is 32 bits, and int must hold it.
 	maxFrame = 1 << 30
+
+	// maxVersion is some time after the year 100000: sums of versions do not overflow.
+	maxVersion = 1 << 62
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -102,16 +105,14 @@ func (c *codec) header(b []byte) (frame, error) {
 	if len(b) < frameHeader {
 		return frame{size: frameHeader}, errShort
 	}
-	length := binary.LittleEndian.Uint32(b[4:])
-	if binary.LittleEndian.Uint32(b) != frameMagic || length > maxFrame ||
-		binary.LittleEndian.Uint32(b[24:]) != crc32.Update(c.salt, castagnoli, b[:24]) {
+	length, count := binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
+	first := binary.LittleEndian.Uint64(b[12:])
+	if binary.LittleEndian.Uint32(b) != frameMagic ||
+		binary.LittleEndian.Uint32(b[24:]) != crc32.Update(c.salt, castagnoli, b[:24]) ||
+		length > maxFrame || count > length || first > maxVersion {
 		return frame{}, errBad
 	}
-	return frame{
-		first: binary.LittleEndian.Uint64(b[12:]),
-		count: int(binary.LittleEndian.Uint32(b[8:])),
-		size:  frameHeader + int(length) + c.tail,
-	}, nil
+	return frame{first: first, count: int(count), size: frameHeader + int(length) + c.tail}, nil
 }
 
 // parse reads the frame at the front of b, which is at some offset of the segment.

@@ -103,7 +103,7 @@ func (f *folder) inspect(visit func(s *segment, at int64, g frame) error) (*Repo
 	}
 	err := f.walk(visitor{
 		frame: func(s *segment, at int64, g frame) error {
-			r.count(reports[s.path], g)
+			r.count(reports[s.path], g, f.position.state.consumed)
 			return visit(s, at, g)
 		},
 		damage: func(d Damage) error {
@@ -117,6 +117,7 @@ func (f *folder) inspect(visit func(s *segment, at int64, g frame) error) (*Repo
 	if err != nil {
 		return nil, err
 	}
+	r.Consumed = queue.Version(f.position.state.consumed)
 	for _, s := range f.segments {
 		sr := reports[s.path]
 		if sr.State != StateDamaged && s.size > s.end {
@@ -133,8 +134,7 @@ var errNoLog = errors.New("there is no log in the folder")
 
 // begin reports what is known without reading the segments.
 func (f *folder) begin() *Report {
-	state := f.position.state
-	r := &Report{Consumed: queue.Version(state.consumed), Marked: queue.Version(state.mark.last), Position: f.position.trouble}
+	r := &Report{Marked: queue.Version(f.position.state.mark.last), Position: f.position.trouble}
 	add := func(s *segment, state string) {
 		if s.broken {
 			s.format = 0
@@ -159,7 +159,7 @@ func (f *folder) begin() *Report {
 	return r
 }
 
-func (r *Report) count(s *SegmentReport, g frame) {
+func (r *Report) count(s *SegmentReport, g frame, consumed uint64) {
 	s.Frames++
 	if g.count == 0 {
 		return
@@ -170,5 +170,5 @@ func (r *Report) count(s *SegmentReport, g frame) {
 	s.Last = queue.Version(g.last())
 	s.Records += int64(g.count)
 	r.Records += int64(g.count)
-	r.Pending += g.behind(uint64(r.Consumed))
+	r.Pending += g.behind(consumed)
 }

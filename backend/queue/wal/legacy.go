@@ -42,5 +42,5 @@ func parseLegacyPosition(b []byte) (consumed uint64, ok bool) {
 	if _, err := fmt.Sscanf(string(b), line, &consumed, &sum); err != nil {
 		return 0, false
 	}
-	return consumed, string(b) == fmt.Sprintf(line, consumed, crc32.Checksum(fmt.Appendf(nil, "%d", consumed), castagnoli))
+	return consumed, consumed <= maxVersion && string(b) == fmt.Sprintf(line, consumed, crc32.Checksum(fmt.Appendf(nil, "%d", consumed), castagnoli))
 }

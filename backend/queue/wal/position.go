@@ -42,7 +42,7 @@ func parseSlot(b []byte) (s state, ok bool) {
 		return s, false
 	}
 	_, err := fmt.Sscanf(string(b[:slotBytes]), positionLine, &s.sequence, &s.consumed, &s.mark.base, &s.mark.end, &s.mark.last)
-	return s, err == nil && string(s.line()) == string(b[:slotBytes])
+	return s, err == nil && max(s.consumed, s.mark.last, s.sequence) <= maxVersion && string(s.line()) == string(b[:slotBytes])
 }
 
 // position is the position file.

@@ -190,6 +190,7 @@ func (w *rescue) check(old *Report) error {
 	if err != nil {
 		return err
 	}
+	f.segments, f.consumed = slices.Concat(f.consumed, f.segments), nil
 	var sum uint32
 	got, err := f.inspect(func(_ *segment, _ int64, g frame) error {
 		sum = g.sum(sum)

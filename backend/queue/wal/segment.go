@@ -95,7 +95,7 @@ func listSegments(fsys disk.FS, dir string) ([]*segment, error) {
 			continue
 		}
 		base, err := strconv.ParseUint(digits, 10, 64)
-		if err != nil || base == 0 {
+		if err != nil || base == 0 || base > maxVersion {
 			continue
 		}
 		segments = append(segments, &segment{path: filepath.Join(dir, name), base: base})
@@ -159,11 +159,15 @@ func (s *segment) parseHeader(b []byte, keys *Keys) error {
 	if s.format != segmentFormat || method > cipherGCM {
 		return fmt.Errorf("%s has format %d and cipher %d, which a newer release wrote: use that one", s.path, s.format, method)
 	}
-	s.before = link{
+	before := link{
 		base: binary.LittleEndian.Uint64(b[24:]),
 		end:  int64(binary.LittleEndian.Uint64(b[32:])),
 		last: binary.LittleEndian.Uint64(b[40:]),
 	}
+	if max(s.base, before.base, before.last) > maxVersion || before.end < 0 {
+		return errBad
+	}
+	s.before = before
 	s.start = segmentHeader
 	s.codec = codec{salt: binary.LittleEndian.Uint32(b[48:]), tail: 1}
 	if method == cipherNone {

@@ -28,7 +28,7 @@ const (
 type Options struct {
 	Dir          string // created if absent
 	SegmentBytes int64  // a segment that reaches it is followed by a new one; DefaultSegmentBytes if 0
-	MaxBytes     int64  // Append returns queue.ErrFull beyond it; DefaultMaxBytes if 0
+	MaxBytes     int64  // Append returns queue.ErrFull beyond it, a consumed newest segment not counted; DefaultMaxBytes if 0
 	Keys         *Keys  // encrypt the log; nil leaves new segments in the clear
 	Logger       *slog.Logger
 	Now          func() time.Time // time.Now if nil
