@@ -12,6 +12,9 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/queue/wal"
 	"github.com/flowgauge/flowgauge/backend/rollup"
+	"github.com/flowgauge/flowgauge/collector/receive"
+	"github.com/flowgauge/flowgauge/collector/receive/cloudevents"
+	"github.com/flowgauge/flowgauge/collector/receive/cloudevents/kafka"
 	"github.com/flowgauge/flowgauge/collector/sink"
 )
 
@@ -21,6 +24,7 @@ type intake struct {
 	sink   *sink.Sink
 	roller *rollup.Roller
 	holder *holder
+	topic  *kafka.Reader // of CloudEvents; nil when none is configured
 	once   sync.Once
 }
 
@@ -68,7 +72,24 @@ func newIntake(a *App) (_ *intake, err error) {
 		BatchSize: a.cfg.Sink.BatchSize, Linger: a.cfg.Sink.Linger, Price: a.prices.Price,
 		Logger: a.log, Registerer: a.registry, Tracer: a.telemetry.Tracer(),
 	})
+	if err != nil {
+		return nil, err
+	}
+	in.topic, err = newTopic(a, in.log)
 	return in, err
+}
+
+// newTopic reads CloudEvents from a topic of Kafka, if there is one.
+func newTopic(a *App, log receive.Appender) (*kafka.Reader, error) {
+	c := a.cfg.Sources.CloudEvents
+	if !c.Enabled || len(c.Kafka.Brokers) == 0 {
+		return nil, nil
+	}
+	decoder, err := cloudevents.NewDecoder(c.Mappings, c.Presets)
+	if err != nil {
+		return nil, err
+	}
+	return kafka.New(kafka.Config{CloudKafka: c.Kafka, Decoder: decoder, Queue: log, Logger: a.log, Registerer: a.registry})
 }
 
 // run stores and rolls up until ctx ends.
@@ -77,6 +98,9 @@ func (in *intake) run(ctx context.Context) error {
 	group.Go(func() error { return in.sink.Run(gctx) })
 	if in.roller != nil {
 		group.Go(func() error { return in.roller.Run(gctx) })
+	}
+	if in.topic != nil {
+		group.Go(func() error { return in.topic.Run(gctx) })
 	}
 	return group.Wait()
 }
@@ -104,6 +128,9 @@ func (in *intake) err() error {
 
 func (in *intake) close() {
 	in.once.Do(func() {
+		if in.topic != nil {
+			in.topic.Close()
+		}
 		_ = in.log.Close()
 		if in.holder != nil {
 			in.holder.close()

@@ -128,7 +128,7 @@ func (p *Protocol) Decode(m receive.Message, yield event.Yield) *receive.Refusal
 	switch {
 	case !strings.HasPrefix(header, prefix):
 		return p.decoder.binary(m, fromHeaders(m.Request.Header, m.Body), yield)
-	case m.ContentType == mediaBatch:
+	case m.ContentType == mediaBatch && first(m.Body) != '{': // A dead letter of a batch is one of its events.
 		return p.decoder.Batch(m, yield)
 	}
 	return p.decoder.Structured(m, yield)

@@ -3,6 +3,7 @@ package cloudevents
 import (
 	"encoding/json"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/flowgauge/flowgauge/backend/config"
 	"github.com/flowgauge/flowgauge/backend/event"
@@ -68,8 +69,29 @@ func (d *Decoder) Batch(m receive.Message, yield event.Yield) *receive.Refusal {
 	return r.refusal
 }
 
-// Binary decodes an event whose attributes are given besides its data. What is wrong
-// with them has been noted in the envelope.
+// Attribute is an attribute of an event in binary mode.
+type Attribute struct{ Name, Value string }
+
+// Binary decodes an event whose attributes are given besides its data, the message's
+// body. contentType is that of the data.
+func (d *Decoder) Binary(m receive.Message, attributes []Attribute, contentType string, yield event.Yield) *receive.Refusal {
+	var e envelope
+	for _, a := range attributes {
+		switch {
+		case !utf8.ValidString(a.Value):
+			e.fail(CodeInvalidAttribute, event.Clip(a.Name, 64), "the attribute "+event.Clip(a.Name, 64)+" is not UTF-8")
+		case a.Name == attrContentType:
+			e.fail(CodeInvalidAttribute, attrContentType, "in binary mode the header content-type is the datacontenttype")
+		case a.Value != "":
+			e.set(a.Name, walk.Quote(nil, a.Value))
+		}
+	}
+	e.setData(contentType, m.Body)
+	return d.binary(m, e, yield)
+}
+
+// binary decodes an event in binary mode. What is wrong with its attributes so far has
+// been noted in the envelope.
 func (d *Decoder) binary(m receive.Message, e envelope, yield event.Yield) *receive.Refusal {
 	r := d.start(m, yield)
 	e.check()
@@ -91,6 +113,9 @@ func notJSON(body []byte) *receive.Refusal {
 		Detail: "the body is not JSON: " + json.Unmarshal(body, new(struct{})).Error() + "; nothing of the request was taken",
 	}
 }
+
+// first returns the first byte of JSON text.
+func first(text []byte) byte { return walk.New(text).Kind() }
 
 // trim returns the value without the white space around it.
 func trim(text []byte) []byte { return walk.New(text).Value() }

@@ -69,8 +69,9 @@ func TestAnswers(t *testing.T) {
 			require.Len(t, stored.Letters, tc.letters)
 			if tc.letters > 0 && tc.code != "malformed_json" {
 				require.Contains(t, []string{mediaEvent, mediaBatch}, stored.Letters[0].ContentType)
-				status, answer = e.Post(Path, stored.Letters[0].Payload, append([]string{"Content-Type", mediaEvent}, key...)...)
+				status, answer = e.Post(Path, stored.Letters[0].Payload, append([]string{"Content-Type", stored.Letters[0].ContentType}, key...)...)
 				require.Equal(t, 400, status, answer)
+				require.Contains(t, answer, "no_usable_event")
 				require.Equal(t, stored.Letters[0].Payload, e.Stored().Letters[0].Payload, "it can be sent again as it is")
 			}
 		})
