@@ -39,6 +39,13 @@ type Authenticator interface {
 type Config struct {
 	Analytics     Analytics
 	Authenticator Authenticator
+
+	// These are of the endpoints about taking events in; nil is not here.
+	Conflicts Conflicts
+	Letters   DeadLetters
+	Replays   Replays
+	Waiting   func() int64 // records of this process's log that are not stored yet
+
 	// Denied reports whether an error of the Authenticator is the caller's: no
 	// key, a wrong or expired one. Any other is the server's trouble, and the
 	// caller shall come again. nil takes every error for the caller's.
@@ -65,6 +72,11 @@ type API struct {
 	denied    func(error) bool
 	log       *slog.Logger
 	metrics   *requestMetrics
+
+	conflictList Conflicts
+	letters      DeadLetters
+	replays      Replays
+	waiting      func() int64
 }
 
 // New returns an API.
@@ -82,7 +94,10 @@ func New(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: register metrics: %w", err)
 	}
-	return &API{analytics: cfg.Analytics, auth: cfg.Authenticator, denied: cfg.Denied, log: cfg.Logger, metrics: m}, nil
+	return &API{
+		analytics: cfg.Analytics, auth: cfg.Authenticator, denied: cfg.Denied, log: cfg.Logger, metrics: m,
+		conflictList: cfg.Conflicts, letters: cfg.Letters, replays: cfg.Replays, waiting: cfg.Waiting,
+	}, nil
 }
 
 // Register adds the endpoints to a router. Only the description of the API can
@@ -107,6 +122,7 @@ func (a *API) Handler() http.Handler {
 	router := gin.New()
 	router.HandleMethodNotAllowed = true
 	a.Register(router)
+	a.RegisterCollector(router)
 	router.NoRoute(func(c *gin.Context) { a.problem(c, notFound(c.Request.URL.Path)) })
 	router.NoMethod(func(c *gin.Context) { a.problem(c, methodNotAllowed(c.Request.Method)) })
 	return router

@@ -10,6 +10,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+type operation struct {
+	Parameters []parameter `yaml:"parameters"`
+}
+
 type parameter struct {
 	Ref  string `yaml:"$ref"`
 	Name string `yaml:"name"`
@@ -19,9 +23,7 @@ type parameter struct {
 // The description names exactly the endpoints and parameters that exist.
 func TestDescriptionIsComplete(t *testing.T) {
 	var doc struct {
-		Paths map[string]map[string]struct {
-			Parameters []parameter `yaml:"parameters"`
-		} `yaml:"paths"`
+		Paths      map[string]map[string]yaml.Node `yaml:"paths"`
 		Components struct {
 			Parameters map[string]parameter `yaml:"parameters"`
 			Schemas    map[string]any       `yaml:"schemas"`
@@ -31,36 +33,56 @@ func TestDescriptionIsComplete(t *testing.T) {
 	require.NoError(t, yaml.Unmarshal(openAPI, &doc))
 
 	var described, served []string
-	for path, methods := range doc.Paths {
-		for method := range methods {
-			described = append(described, strings.ToUpper(method)+" "+path)
+	operations := map[string]operation{}
+	for path, item := range doc.Paths {
+		root, shared := Root, operation{}
+		if servers, ok := item["servers"]; ok {
+			var list []struct{ URL string }
+			require.NoError(t, servers.Decode(&list))
+			root = list[0].URL
+		}
+		if parameters, ok := item["parameters"]; ok {
+			require.NoError(t, parameters.Decode(&shared.Parameters))
+		}
+		for method, node := range item {
+			if method == "servers" || method == "parameters" {
+				continue
+			}
+			o := shared
+			require.NoError(t, node.Decode(&o))
+			described = append(described, strings.ToUpper(method)+" "+root+path)
+			operations[strings.ToUpper(method)+" "+path] = o
 		}
 	}
 	router := gin.New()
 	a, err := New(Config{Analytics: &fake{}, Authenticator: roles{}})
 	require.NoError(t, err)
 	a.Register(router)
+	a.RegisterCollector(router)
 	for _, r := range router.Routes() {
-		path := strings.TrimPrefix(r.Path, Root)
-		served = append(served, r.Method+" "+strings.ReplaceAll(path, ":dimension", "{dimension}"))
+		path := strings.NewReplacer(":dimension", "{dimension}", ":id", "{id}").Replace(r.Path)
+		served = append(served, r.Method+" "+path)
 	}
 	require.ElementsMatch(t, served, described)
 
-	for path, e := range map[string]*endpoint{
-		"/executions": &executionsEndpoint, "/executions/summary": &summaryEndpoint, "/executions/errors": &errorsEndpoint,
-		"/costs": &costsEndpoint, "/activity": &activityEndpoint, "/values/{dimension}": &valuesEndpoint,
+	for name, parameters := range map[string][]string{
+		"GET /executions": executionsEndpoint.parameters(), "GET /executions/summary": summaryEndpoint.parameters(),
+		"GET /executions/errors": errorsEndpoint.parameters(), "GET /costs": costsEndpoint.parameters(),
+		"GET /activity": activityEndpoint.parameters(), "GET /values/{dimension}": valuesEndpoint.parameters(),
+		"GET /completeness": completenessParameters, "GET /conflicts": conflictParameters,
+		"GET /dead-letters": letterParameters, "POST /dead-letters/{id}/replay": replayParameters,
 	} {
 		var names []string
-		for _, p := range doc.Paths[path]["get"].Parameters {
+		for _, p := range operations[name].Parameters {
 			if p.Ref != "" {
 				p = doc.Components.Parameters[strings.TrimPrefix(p.Ref, "#/components/parameters/")]
 			}
-			require.NotEmpty(t, p.Name, path)
+			require.NotEmpty(t, p.Name, name)
 			if p.In == "query" {
 				names = append(names, p.Name)
 			}
 		}
-		require.ElementsMatch(t, e.parameters(), names, path)
+		require.ElementsMatch(t, parameters, names, name)
 	}
 	for _, line := range strings.Split(string(openAPI), "\n") {
 		if _, ref, ok := strings.Cut(line, `$ref: "#/components/`); ok {

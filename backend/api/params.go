@@ -155,9 +155,9 @@ func readOrder(r *query.Request, raw url.Values) error {
 // readPeriod takes RFC 3339 and dates; a date is its midnight in the request's
 // time zone.
 func readPeriod(r *query.Request, raw url.Values) error {
-	loc, err := time.LoadLocation(r.TimeZone)
-	if err != nil || r.TimeZone == "Local" {
-		return invalid("timeZone", r.TimeZone, "no such time zone: give the IANA name", "Europe/Berlin")
+	loc, err := zone(r.TimeZone)
+	if err != nil {
+		return err
 	}
 	for _, p := range []struct {
 		name string
@@ -167,18 +167,32 @@ func readPeriod(r *query.Request, raw url.Values) error {
 		if text == "" {
 			return invalid(p.name, "", "required: a time as RFC 3339 or a date", "2026-03-01T00:00:00Z")
 		}
-		at, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			at, err = time.ParseInLocation(time.DateOnly, text, loc)
+		if *p.into, err = instant(p.name, text, loc); err != nil {
+			return err
 		}
-		if err != nil {
-			detail := "must be a time as RFC 3339 or a date"
-			if strings.Contains(text, " ") {
-				detail += "; a + of an offset is written %2B in a URL"
-			}
-			return invalid(p.name, text, detail, "2026-03-01T00:00:00Z")
-		}
-		*p.into = at
 	}
 	return nil
+}
+
+func zone(name string) (*time.Location, error) {
+	loc, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		return nil, invalid("timeZone", name, "no such time zone: give the IANA name", "Europe/Berlin")
+	}
+	return loc, nil
+}
+
+func instant(param, text string, loc *time.Location) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		at, err = time.ParseInLocation(time.DateOnly, text, loc)
+	}
+	if err != nil {
+		detail := "must be a time as RFC 3339 or a date"
+		if strings.Contains(text, " ") {
+			detail += "; a + of an offset is written %2B in a URL"
+		}
+		return at, invalid(param, text, detail, "2026-03-01T00:00:00Z")
+	}
+	return at, nil
 }

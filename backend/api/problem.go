@@ -26,6 +26,10 @@ type Problem struct {
 	Allowed []string `json:"allowed,omitempty"`
 	Example string   `json:"example,omitempty"`
 
+	// Code and Errors say why a dead letter was not taken again.
+	Code   string       `json:"code,omitempty"`
+	Errors []EventFault `json:"errors,omitempty"`
+
 	retryAfter int
 }
 
@@ -43,6 +47,17 @@ func invalid(param, value, detail, example string, allowed ...string) *Problem {
 
 func notFound(path string) *Problem {
 	return &Problem{Type: problemType("not-found"), Title: "Not found", Status: http.StatusNotFound, Detail: "there is nothing at " + path + "; " + Root + "/openapi.yaml lists what there is"}
+}
+
+// Refused is a problem that the server has no part in, for those who implement what
+// the endpoints need.
+func Refused(status int, name, detail string) *Problem {
+	return &Problem{Type: problemType(name), Title: http.StatusText(status), Status: status, Detail: detail}
+}
+
+// Busy is a problem that passes.
+func Busy(code, detail string, retryAfter int) *Problem {
+	return &Problem{Type: problemType("unavailable"), Title: "Unavailable", Status: http.StatusServiceUnavailable, Detail: detail, Code: code, retryAfter: retryAfter}
 }
 
 func methodNotAllowed(method string) *Problem {

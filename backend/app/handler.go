@@ -32,13 +32,13 @@ func (a *App) handler() (http.Handler, error) {
 			return nil, err
 		}
 	}
+	limited := router.Group("", a.limits.Middleware(a.asking))
 	if a.opts.Roles.Server {
-		limited := router.Group("", a.limits.Middleware(a.asking))
 		keyapi.New(a.keys, a.log).Register(limited)
 		priceapi.New(a.prices, a.keys, a.log).Register(limited)
-		if err := a.questions(limited); err != nil {
-			return nil, err
-		}
+	}
+	if err := a.questions(limited, router); err != nil {
+		return nil, err
 	}
 	return router, nil
 }

@@ -8,18 +8,27 @@ import (
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
-// questions serves what answers them.
-func (a *App) questions(router gin.IRouter) error {
+// questions serves what answers them, and what is about taking events in, which the
+// collector answers as well. whole serves the paths that events are sent to.
+func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	engine, err := query.New(query.Config{Client: a.database.reader, Logger: a.log})
 	if err != nil {
 		return err
 	}
-	rest, err := api.New(api.Config{
-		Analytics: a.tracedQuestions(engine), Authenticator: a.keys, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
-	})
+	cfg, err := a.collector(api.Config{
+		Analytics: a.tracedQuestions(engine), Conflicts: engine,
+		Authenticator: a.keys, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
+	}, whole)
 	if err != nil {
 		return err
 	}
-	rest.Register(router)
+	rest, err := api.New(cfg)
+	if err != nil {
+		return err
+	}
+	if a.opts.Roles.Server {
+		rest.Register(router)
+	}
+	rest.RegisterCollector(router)
 	return nil
 }

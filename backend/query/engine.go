@@ -29,6 +29,9 @@ type Limits struct {
 	Timeout   time.Duration // of a whole request; 30 s
 }
 
+// DefaultRawReceived is the longest period of what is read from all that was received.
+const DefaultRawReceived = 31 * 24 * time.Hour
+
 // Config is what an Engine needs.
 type Config struct {
 	Client *clickhouse.Client
@@ -97,7 +100,7 @@ func (l Limits) withDefaults() Limits {
 		l.RawMetadata = 93 * 24 * time.Hour
 	}
 	if l.RawReceived == 0 {
-		l.RawReceived = 31 * 24 * time.Hour
+		l.RawReceived = DefaultRawReceived
 	}
 	if l.Unsettled == 0 {
 		l.Unsettled = 30

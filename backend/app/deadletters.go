@@ -1,0 +1,168 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/api"
+	"github.com/flowgauge/flowgauge/collector/deadletter"
+	"github.com/flowgauge/flowgauge/collector/receive/openlineage"
+)
+
+// deadLetters speaks the API's words for package deadletter, which is above it.
+type deadLetters struct {
+	store    *deadletter.Store
+	replayer *deadletter.Replayer // nil in a process that takes no events in
+}
+
+// newDeadLetters returns what looks after dead letters. handler serves the paths that
+// events are sent to.
+func (a *App) newDeadLetters(handler http.Handler) (*deadLetters, error) {
+	store, err := deadletter.NewStore(a.database.reader, a.database.writer)
+	if err != nil {
+		return nil, err
+	}
+	d := &deadLetters{store: store}
+	if a.intake == nil {
+		return d, nil
+	}
+	d.replayer, err = deadletter.NewReplayer(deadletter.Config{
+		Store: store, Handler: handler, Single: map[string]string{openlineage.BatchPath: openlineage.Path},
+	})
+	return d, err
+}
+
+// collector serves what is about taking events in.
+func (a *App) collector(rest api.Config, router *gin.Engine) (api.Config, error) {
+	d, err := a.newDeadLetters(router)
+	if err != nil {
+		return rest, err
+	}
+	rest.Letters = d
+	if d.replayer != nil {
+		rest.Replays = d
+		rest.Waiting = func() int64 { return a.intake.log.Stats().Pending }
+	}
+	return rest, nil
+}
+
+// List returns a page of a tenant's dead letters.
+func (d *deadLetters) List(ctx context.Context, p access.Principal, f api.DeadLetterFilter, page api.DeadLetterPage) ([]api.DeadLetter, string, error) {
+	scope, err := deadletter.ScopeOf(p)
+	if err != nil {
+		return nil, "", letterProblem(err)
+	}
+	letters, next, err := d.store.List(ctx, scope, filterOf(f), deadletter.Page{After: page.Cursor, Limit: page.Limit, Payload: page.Payload})
+	if err != nil {
+		return nil, "", letterProblem(err)
+	}
+	out := make([]api.DeadLetter, len(letters))
+	for i := range letters {
+		out[i] = letterOf(&letters[i])
+	}
+	return out, next, nil
+}
+
+// Get returns one dead letter.
+func (d *deadLetters) Get(ctx context.Context, p access.Principal, id string) (api.DeadLetter, error) {
+	return d.one(ctx, p, id, d.store.Get)
+}
+
+// Discard notes that a dead letter is not wanted.
+func (d *deadLetters) Discard(ctx context.Context, p access.Principal, id string) (api.DeadLetter, error) {
+	return d.one(ctx, p, id, d.store.Discard)
+}
+
+func (*deadLetters) one(ctx context.Context, p access.Principal, id string, do func(context.Context, deadletter.Scope, string) (deadletter.Letter, error)) (api.DeadLetter, error) {
+	scope, err := deadletter.ScopeOf(p)
+	if err != nil {
+		return api.DeadLetter{}, letterProblem(err)
+	}
+	l, err := do(ctx, scope, id)
+	if err != nil {
+		return api.DeadLetter{}, letterProblem(err)
+	}
+	return letterOf(&l), nil
+}
+
+// Replay sends a dead letter again.
+func (d *deadLetters) Replay(ctx context.Context, p access.Principal, id string, o api.ReplayOrder) (api.ReplayResult, error) {
+	scope, err := deadletter.ScopeOf(p)
+	if err != nil {
+		return api.ReplayResult{}, letterProblem(err)
+	}
+	r, err := d.replayer.Replay(ctx, scope, id, deadletter.Order{Body: o.Body, ContentType: o.ContentType, Native: o.AsEvents, DryRun: o.DryRun})
+	if err != nil {
+		return api.ReplayResult{}, letterProblem(err)
+	}
+	return resultOf(r), nil
+}
+
+// ReplayAll sends many of them again.
+func (d *deadLetters) ReplayAll(ctx context.Context, p access.Principal, f api.DeadLetterFilter, limit int, dryRun bool, each func(api.ReplayResult) error) (api.ReplaySummary, error) {
+	scope, err := deadletter.ScopeOf(p)
+	if err != nil {
+		return api.ReplaySummary{}, letterProblem(err)
+	}
+	sum, err := d.replayer.ReplayAll(ctx, scope, filterOf(f), limit, dryRun, func(r deadletter.Result) error { return each(resultOf(r)) })
+	return api.ReplaySummary{Matched: sum.Matched, Accepted: sum.Accepted, Rejected: sum.Rejected, Codes: sum.Codes, More: sum.More}, letterProblem(err)
+}
+
+// letterProblem says what a caller can do about an error.
+func letterProblem(err error) error {
+	var busy *deadletter.BusyError
+	switch {
+	case errors.Is(err, deadletter.ErrNotFound):
+		return api.Refused(http.StatusNotFound, "not-found", err.Error())
+	case errors.Is(err, deadletter.ErrReplayed):
+		return api.Refused(http.StatusConflict, "conflict", err.Error())
+	case errors.Is(err, deadletter.ErrForbidden):
+		return api.Refused(http.StatusForbidden, "forbidden", err.Error())
+	case errors.As(err, &busy):
+		return api.Busy(busy.Fault.Code, busy.Fault.Detail+"; those before it were replayed", max(1, int(busy.Fault.RetryAfter.Seconds())))
+	}
+	return err
+}
+
+func filterOf(f api.DeadLetterFilter) deadletter.Filter {
+	out := deadletter.Filter{
+		From: f.From, To: f.To, Sources: f.Sources, Kinds: f.Kinds, Codes: f.Codes, Fields: f.Fields, Keys: f.Keys, Search: f.Search,
+	}
+	for _, s := range f.States {
+		out.States = append(out.States, deadletter.State(s))
+	}
+	return out
+}
+
+func letterOf(l *deadletter.Letter) api.DeadLetter {
+	out := api.DeadLetter{
+		ID: l.ID, ReceivedAt: l.ReceivedAt, Source: l.Source, Kind: l.Kind, KeyID: l.KeyID, Path: l.Path, ContentType: l.ContentType,
+		Position: l.Position, Code: l.Code, Field: l.Field, Message: l.Message, Truncated: l.Truncated,
+		State: string(l.State), ChangedAt: l.ChangedAt, ChangedBy: l.ChangedBy, Events: namesOf(l.Became),
+	}
+	out.SetPayload(l.Payload, l.Bytes)
+	return out
+}
+
+func namesOf(events []deadletter.Event) []api.EventNamed {
+	var out []api.EventNamed
+	for _, e := range events {
+		out = append(out, api.EventNamed(e))
+	}
+	return out
+}
+
+func resultOf(r deadletter.Result) api.ReplayResult {
+	out := api.ReplayResult{ID: r.ID, State: string(r.State), Accepted: r.Accepted, Duplicates: r.Duplicates, Events: namesOf(r.Events)}
+	if f := r.Fault; f != nil {
+		out.Fault = &api.ReplayFault{Code: f.Code, Detail: f.Detail, Status: f.Status, Retry: f.RetryAfter}
+		for _, e := range f.Errors {
+			out.Fault.Errors = append(out.Fault.Errors, api.EventFault{Index: e.Index, ID: e.ID, Code: string(e.Code), Field: e.Field, Message: e.Message})
+		}
+	}
+	return out
+}
