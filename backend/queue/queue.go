@@ -52,3 +52,27 @@ type Consumer interface {
 	// after a restart.
 	Commit(ctx context.Context) error
 }
+
+// Ahead is a Consumer from which one goroutine may fetch while another stores and
+// commits what was fetched before.
+type Ahead interface {
+	Consumer
+	// CommitFirst is Commit for the first n records of those that were fetched and
+	// not committed. Records that one Fetch returned are committed together.
+	CommitFirst(ctx context.Context, n int) error
+}
+
+// Shared is a Consumer whose records may become another consumer's before they are
+// committed: they come to that one too, under the same versions.
+type Shared interface {
+	Consumer
+	// Wanted reports that others wait for what was fetched to be committed or
+	// released. Fetch then returns nothing more before that.
+	Wanted() bool
+	// Holds reports whether what was fetched and not committed is still this
+	// consumer's.
+	Holds(ctx context.Context) bool
+	// Release gives back what was fetched and not committed: it comes again, here
+	// or there. No Fetch may be under way.
+	Release()
+}

@@ -21,15 +21,32 @@
 // Adding partitions sends later events of a key elsewhere: from then on the append
 // time alone orders them against earlier ones.
 //
+// When the group's offsets are gone, because no sink ran for longer than the brokers
+// keep them, reading begins at the start of the topic with the append times alone.
+// Storing all of it again changes nothing then either, unless a broker's clock went
+// back meanwhile.
+//
+// # Batches and rebalances
+//
+// A sink fetches a batch, stores it for as long as that takes, and commits. Until then
+// the client lets the group take no partition away (BlockRebalanceOnPoll), so two
+// sinks do not work on the same records while both are well. The brokers are patient
+// for Options.Patience; Wanted says that they wait, upon which a sink that cannot store
+// releases its batch. A sink that was thought dead and is not stores records that
+// another one stores too: with the same versions, so that the rows are the same.
+//
 // # Faults
 //
 //   - A collector dies: what was produced and not answered may come out later.
 //   - The brokers are away: Append returns an error after Options.Timeout, and the
-//     collector answers 503. What it had handed over may come out later, which
-//     changes nothing, since the sender repeats it.
+//     collector answers 503. What it had handed over is dropped, because its sender
+//     may send something newer by way of another collector. What waits is bounded:
+//     beyond it Append returns queue.ErrFull at once.
 //   - A sink dies between insert and commit, or loses its partitions while ClickHouse
 //     is away: the records come again, to it or to another, with the same versions, so
 //     that storing them again changes nothing.
+//   - A partition loses records, because all its replicas did or because they were
+//     older than its retention: logged as an error and counted, and reading goes on.
 package kafka
 
 import (
@@ -50,6 +67,7 @@ const (
 	DefaultPartitions  = 12
 	DefaultReplication = 3
 	DefaultTimeout     = 15 * time.Second
+	DefaultPatience    = 2 * time.Minute
 )
 
 // Options say which topic, and how to reach it.
@@ -60,6 +78,7 @@ type Options struct {
 	Partitions  int32         // of a topic that is created
 	Replication int16         // of a topic that is created
 	Timeout     time.Duration // until an Append that is not acknowledged fails
+	Patience    time.Duration // until the brokers give a sink's partitions to others although it has not committed
 	TLS         *tls.Config   // nil is plain text
 	SASL        sasl.Mechanism
 	Logger      *slog.Logger
@@ -85,7 +104,10 @@ func (o *Options) Validate() error {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	if o.Partitions < 1 || o.Replication < 1 || o.Timeout < 0 {
+	if o.Patience == 0 {
+		o.Patience = DefaultPatience
+	}
+	if o.Partitions < 1 || o.Replication < 1 || o.Timeout < 0 || o.Patience < 0 {
 		return fmt.Errorf("kafka: %d partitions, %d replicas and a timeout of %s: each must be above 0", o.Partitions, o.Replication, o.Timeout)
 	}
 	if o.Logger == nil {

@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 func record(id string, n int) []byte {
 	return event.AppendBinary(nil, &event.Event{
 		Kind: event.KindCost, Tenant: "acme", ID: id, Time: 1, PreviousTime: event.NoTime, EndTime: event.NoTime, QueuedTime: event.NoTime,
-		ActionType: "api", ExecutionID: fmt.Sprint(n),
+		ActionType: "api", ExecutionID: strconv.Itoa(n),
 	})
 }
 
@@ -217,20 +218,31 @@ func TestBrokersAreAway(t *testing.T) {
 	opts := options(t, broker, "events")
 	opts.Timeout = time.Second
 	p := producer(t, opts)
-	require.NoError(t, p.Append(t.Context(), [][]byte{record("a", 0)}))
+	sends := func(id string) func() bool {
+		return func() bool { return p.Append(t.Context(), [][]byte{record(id, 0)}) == nil }
+	}
+	require.Eventually(t, sends("a"), time.Minute, 100*time.Millisecond)
 	broker.Stop(t)
 	require.Error(t, p.Append(t.Context(), [][]byte{record("b", 0)}), "never an acknowledgement")
 	broker.Start(t)
-	require.Eventually(t, func() bool { return p.Append(t.Context(), [][]byte{record("c", 0)}) == nil }, time.Minute, 100*time.Millisecond)
+	require.Eventually(t, sends("c"), time.Minute, 100*time.Millisecond)
+	c := consumer(t, opts)
+	for last := ""; last != "c"; {
+		for _, r := range fetch(t, c, 1) {
+			last, _ = read(t, r)
+			require.NotEqual(t, "b", last, "what was refused is not delivered later")
+		}
+	}
 }
 
 func TestPrepareRefuses(t *testing.T) {
 	broker := servertest.Kafka(t)
 	for name, config := range map[string]map[string]string{
-		"message.timestamp.type": {"message.timestamp.type": "CreateTime"},
-		"retention.ms":           {"message.timestamp.type": "LogAppendTime", "retention.ms": "60000"},
-		"cleanup.policy":         {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "compact"},
-		"retention.bytes":        {"message.timestamp.type": "LogAppendTime", "retention.bytes": "1000"},
+		"message.timestamp.type":         {"message.timestamp.type": "CreateTime"},
+		"retention.ms":                   {"message.timestamp.type": "LogAppendTime", "retention.ms": "60000"},
+		"cleanup.policy":                 {"message.timestamp.type": "LogAppendTime", "cleanup.policy": "compact"},
+		"unclean.leader.election.enable": {"message.timestamp.type": "LogAppendTime", "unclean.leader.election.enable": "true"},
+		"retention.bytes":                {"message.timestamp.type": "LogAppendTime", "retention.bytes": "1000"},
 	} {
 		topic := broker.Topic(t, 1, config)
 		err := kafka.Prepare(t.Context(), kafka.Options{Brokers: []string{broker.Addr()}, Topic: topic})
