@@ -27,7 +27,7 @@ func (a *App) handler() (http.Handler, error) {
 	if a.cfg.HTTP.Metrics {
 		router.GET("/metrics", gin.WrapH(a.metrics()))
 	}
-	if a.intake != nil {
+	if a.intake != nil && a.cfg.Receive.Enabled {
 		if err := a.intake.routes(router, a); err != nil {
 			return nil, err
 		}

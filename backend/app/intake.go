@@ -2,15 +2,11 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/flowgauge/flowgauge/backend/queue/wal"
 	"github.com/flowgauge/flowgauge/backend/rollup"
 	"github.com/flowgauge/flowgauge/collector/receive"
 	"github.com/flowgauge/flowgauge/collector/receive/cloudevents"
@@ -20,8 +16,8 @@ import (
 
 // intake is the way of an event: the log, the sink and the roller.
 type intake struct {
-	log    *wal.Log
-	sink   *sink.Sink
+	log    *eventLog
+	sink   *sink.Sink // nil where events are accepted only
 	roller *rollup.Roller
 	holder *holder
 	topic  *kafka.Reader // of CloudEvents; nil when none is configured
@@ -30,27 +26,14 @@ type intake struct {
 
 func newIntake(a *App) (_ *intake, err error) {
 	in := &intake{}
-	keys, err := wal.LoadKeys(a.cfg.WAL.KeyFile)
-	if err != nil {
+	if in.log, err = openLog(a); err != nil {
 		return nil, err
-	}
-	in.log, err = wal.New(wal.Options{
-		Dir:      filepath.Join(a.cfg.DataDir, "wal"),
-		MaxBytes: a.cfg.WAL.MaxBytes,
-		Keys:     keys,
-		Logger:   a.log,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the log: %w", err)
 	}
 	defer func() {
 		if err != nil {
 			in.close()
 		}
 	}()
-	if err := registerLog(a.registry, in.log); err != nil {
-		return nil, err
-	}
 	if a.cfg.Rollup.Enabled {
 		if in.holder, err = openHolder(a.cfg.DataDir); err != nil {
 			return nil, err
@@ -63,19 +46,19 @@ func newIntake(a *App) (_ *intake, err error) {
 			return nil, err
 		}
 	}
-	name, err := logName(a.cfg.DataDir)
-	if err != nil {
-		return nil, err
+	if a.cfg.Receive.Enabled {
+		if in.topic, err = newTopic(a, in.log); err != nil {
+			return nil, err
+		}
+	}
+	if in.log.consumer == nil {
+		return in, nil
 	}
 	in.sink, err = sink.New(sink.Config{
-		Consumer: in.log, Client: a.database.writer, Log: name,
+		Consumer: in.log.consumer, Client: a.database.writer, Log: in.log.name,
 		BatchSize: a.cfg.Sink.BatchSize, Linger: a.cfg.Sink.Linger, Price: a.prices.Price,
 		Logger: a.log, Registerer: a.registry, Tracer: a.telemetry.Tracer(),
 	})
-	if err != nil {
-		return nil, err
-	}
-	in.topic, err = newTopic(a, in.log)
 	return in, err
 }
 
@@ -95,7 +78,9 @@ func newTopic(a *App, log receive.Appender) (*kafka.Reader, error) {
 // run stores and rolls up until ctx ends.
 func (in *intake) run(ctx context.Context) error {
 	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return in.sink.Run(gctx) })
+	if in.sink != nil {
+		group.Go(func() error { return in.sink.Run(gctx) })
+	}
 	if in.roller != nil {
 		group.Go(func() error { return in.roller.Run(gctx) })
 	}
@@ -105,20 +90,30 @@ func (in *intake) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// watch returns when the log has failed: its files are in an unknown state, and
-// only a new start finds out what is in them.
+// watch returns when the log cannot be used, which only an operator can change, or
+// has failed: its files are in an unknown state then, and only a new start finds out
+// what is in them.
 func (in *intake) watch(ctx context.Context) error {
+	if err := in.log.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-in.log.Failed():
-		return fmt.Errorf("the log failed; start again to recover it: %w", in.log.Err())
+	case <-in.log.failed:
+		return fmt.Errorf("the log failed; start again to recover it: %w", in.log.err())
 	}
 }
 
 func (in *intake) err() error {
-	if err := in.log.Err(); err != nil {
+	if err := in.log.err(); err != nil {
 		return err
+	}
+	if in.sink == nil {
+		return nil
 	}
 	if err := in.sink.Err(); err != nil {
 		return fmt.Errorf("events are accepted and wait in the log: %w", err)
@@ -131,22 +126,9 @@ func (in *intake) close() {
 		if in.topic != nil {
 			in.topic.Close()
 		}
-		_ = in.log.Close()
+		in.log.close()
 		if in.holder != nil {
 			in.holder.close()
 		}
 	})
-}
-
-// registerLog exposes the log's state; reading it costs nothing while nobody asks.
-func registerLog(reg prometheus.Registerer, log *wal.Log) error {
-	gauge := func(name, help string, value func(wal.Stats) float64) error {
-		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(log.Stats()) }))
-	}
-	return errors.Join(
-		gauge("flowgauge_wal_bytes", "Bytes in the write-ahead log.", func(s wal.Stats) float64 { return float64(s.Bytes) }),
-		gauge("flowgauge_wal_segments", "Segments of the write-ahead log.", func(s wal.Stats) float64 { return float64(s.Segments) }),
-		gauge("flowgauge_wal_pending_records", "Accepted records that are not stored in ClickHouse yet.", func(s wal.Stats) float64 { return float64(s.Pending) }),
-		gauge("flowgauge_wal_oldest_pending_seconds", "Age of the oldest accepted record that is not stored yet.", func(s wal.Stats) float64 { return s.OldestAge.Seconds() }),
-	)
 }

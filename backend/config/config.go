@@ -32,6 +32,8 @@ type Config struct {
 	Engine     Engine     `koanf:"engine"`
 	Log        Log        `koanf:"log"`
 	WAL        WAL        `koanf:"wal"`
+	Kafka      Kafka      `koanf:"kafka"`
+	Receive    Receive    `koanf:"receive"`
 	Sink       Sink       `koanf:"sink"`
 	Rollup     Rollup     `koanf:"rollup"`
 	Sources    Sources    `koanf:"sources"`
@@ -94,6 +96,7 @@ type WAL struct {
 
 // Sink is the way from the log into ClickHouse.
 type Sink struct {
+	Enabled   bool          `koanf:"enabled"`
 	BatchSize int           `koanf:"batch_size"`
 	Linger    time.Duration `koanf:"linger"`
 }
@@ -113,7 +116,9 @@ func Default() Config {
 		ClickHouse: ClickHouse{Database: "flowgauge", User: "default", MaxConns: 16},
 		Log:        Log{Level: "info", Format: "text"},
 		WAL:        WAL{MaxBytes: 16 << 30},
-		Sink:       Sink{BatchSize: 100_000, Linger: time.Second},
+		Kafka:      defaultKafka(),
+		Receive:    Receive{Enabled: true},
+		Sink:       Sink{Enabled: true, BatchSize: 100_000, Linger: time.Second},
 		Rollup:     Rollup{Enabled: true, Interval: 2 * time.Second},
 		Sources:    defaultSources(),
 		Limits:     Limits{Burst: 10 * time.Second},
@@ -146,6 +151,9 @@ func Load(path string, flags map[string]any) (Config, error) {
 			key = keyOf(key)
 			if !known[key] { // other programs of ours use the prefix too: see unknown
 				return "", nil
+			}
+			if _, list := k.Get(key).([]string); list {
+				return key, strings.Split(value, ",")
 			}
 			return key, value
 		},
@@ -186,6 +194,7 @@ func (c *Config) finish() error {
 		{"clickhouse.password_file", c.ClickHouse.PasswordFile, &c.ClickHouse.Password},
 		{"clickhouse.reader_password_file", c.ClickHouse.ReaderPasswordFile, &c.ClickHouse.ReaderPassword},
 		{"redis.password_file", c.Redis.PasswordFile, &c.Redis.Password},
+		{"kafka.sasl.password_file", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
 	} {
 		if secret.file == "" {
 			continue
@@ -219,7 +228,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("clickhouse.addr is %q: give HOST:PORT of the native protocol, e.g. db.internal:9000", c.ClickHouse.Addr))
 		}
 	}
-	errs = append(errs, c.Redis.validate(), c.Limits.validate())
+	errs = append(errs, c.Redis.validate(), c.Limits.validate(), c.Kafka.validate(), c.validateLog())
 	if c.Tenant == "" {
 		errs = append(errs, errors.New("tenant is empty: give the name of your organisation"))
 	}

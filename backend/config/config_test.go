@@ -50,6 +50,14 @@ func TestErrorsNameTheValue(t *testing.T) {
 		"log: {format: xml}":                           "log.format is \"xml\"",
 		"sink: {batch_size: 0}":                        "sink.batch_size is 0",
 		"wal: {max_bytes: 5}":                          "wal.max_bytes is 5",
+		"kafka: {brokers: [nowhere]}":                  `kafka.brokers has "nowhere"`,
+		"kafka: {sasl: {mechanism: magic}}":            `kafka.sasl.mechanism is "magic"`,
+		"kafka: {sasl: {mechanism: plain, user: u}}":   "kafka.sasl needs a user and a password",
+		"kafka: {sasl: {user: u}}":                     "of no use without kafka.sasl.mechanism",
+		"kafka: {cert_file: x}":                        "of no use while kafka.tls is false",
+		"kafka: {timeout: 1ms}":                        "kafka.timeout is 1ms",
+		"kafka: {partitions: 0}":                       "kafka.partitions is 0",
+		"sink: {enabled: false}":                       "nobody would store",
 		"tenant: ''":                                   "tenant is empty",
 		"redis: {addr: r}":                             "redis.addr is \"r\"",
 		"clickhouse: {ca_file: /ca.pem}":               "set it to true",
@@ -69,4 +77,19 @@ func TestErrorsNameTheValue(t *testing.T) {
 	}
 	_, err := config.Load(filepath.Join(t.TempDir(), "absent.yaml"), nil)
 	require.ErrorContains(t, err, "absent.yaml")
+}
+
+func TestKafkaFromTheEnvironment(t *testing.T) {
+	t.Setenv("FLOWGAUGE_KAFKA__BROKERS", "a:1,b:2")
+	t.Setenv("FLOWGAUGE_KAFKA__SASL__MECHANISM", "scram-sha-512")
+	t.Setenv("FLOWGAUGE_KAFKA__SASL__USER", "u")
+	t.Setenv("FLOWGAUGE_KAFKA__SASL__PASSWORD_FILE", write(t, "password", "s3cret\n"))
+	t.Setenv("FLOWGAUGE_SINK__ENABLED", "false")
+	cfg, err := config.Load("", nil)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a:1", "b:2"}, cfg.Kafka.Brokers)
+	assert.Equal(t, "s3cret", cfg.Kafka.SASL.Password)
+	assert.False(t, cfg.Sink.Enabled)
+	_, err = config.Load(write(t, "c.yaml", "receive: {enabled: false}"), nil)
+	require.ErrorContains(t, err, "nothing to do")
 }

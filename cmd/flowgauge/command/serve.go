@@ -10,9 +10,10 @@ import (
 func newCollector() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "collector",
-		Short: "Take events in: HTTP, the write-ahead log, the way into ClickHouse, rollups",
+		Short: "Take events in: HTTP, the log, the way into ClickHouse, rollups",
 		Long: `Takes events in over HTTP and answers once they are durable, stores them in ClickHouse and
-keeps the rollups. Events are accepted while ClickHouse is away and wait in the log.`,
+keeps the rollups. Events are accepted while ClickHouse is away and wait in the log: a write-ahead log
+in the data folder or, with kafka.brokers set, a topic that any number of collectors share.`,
 		Example: `  FLOWGAUGE_CLICKHOUSE__ADDR=db.internal:9000 flowgauge collector --http :8080 --data-dir /var/lib/flowgauge`,
 		Args:    noArgs,
 		RunE:    serve(app.Roles{Collector: true}),
