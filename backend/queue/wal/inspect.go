@@ -76,7 +76,7 @@ func Inspect(opts InspectOptions) (*Report, error) {
 	if opts.disk == nil {
 		opts.disk = disk.OS{}
 	}
-	f, err := readFolder(opts.disk, opts.Dir, opts.Keys)
+	f, err := readFolder(disk.Patient{FS: opts.disk}, opts.Dir, opts.Keys)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/flowgauge/flowgauge/backend/queue/wal/internal/disk"
 )
@@ -37,6 +38,9 @@ func (l *Log) recover() error {
 			return &DamagedError{d}
 		},
 	})
+	if errors.Is(err, syscall.EIO) {
+		return fmt.Errorf("%w: if this goes on, 'flowgauge wal salvage %s --out %s.salvaged' saves what can be read", err, l.opts.Dir, l.opts.Dir)
+	}
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func Salvage(opts SalvageOptions) (*Report, error) {
 		return nil, err
 	}
 	defer func() { _ = unlock.Close() }()
-	f, err := readFolder(opts.disk, opts.Dir, opts.Keys)
+	f, err := readFolder(disk.Patient{FS: opts.disk}, opts.Dir, opts.Keys)
 	if err != nil {
 		return nil, err
 	}

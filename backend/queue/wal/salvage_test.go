@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -146,6 +147,47 @@ func TestSalvageKeepsWhatIsWhole(t *testing.T) {
 
 func within(lost []Damage, v queue.Version) bool {
 	return slices.ContainsFunc(lost, func(d Damage) bool { return d.After < v && (d.Before == 0 || v < d.Before) })
+}
+
+// A bad sector loses the groups that are on it and nothing else.
+func TestSalvageFromBadSectors(t *testing.T) {
+	f := built(t, Options{}, func(t *testing.T, l *Log) {
+		for i := range 40 {
+			require.NoError(t, l.Append(t.Context(), texts(fmt.Sprintf("%02d", i)+strings.Repeat("x", 1000))))
+		}
+	})
+	d := f.disk(t)
+	name := filepath.Join(simDir, f.segments()[0])
+	bad := func(op disktest.Op) error {
+		if op.Kind == disktest.OpRead && op.Path == name && op.From < 20480 && op.To > 16384 {
+			return syscall.EIO
+		}
+		return nil
+	}
+	d.OnOp(bad)
+	_, err := New(Options{Dir: simDir, disk: d})
+	require.ErrorIs(t, err, syscall.EIO)
+	require.NotErrorIs(t, err, ErrDamaged, "it may be possible to read it another time")
+	require.ErrorContains(t, err, "wal salvage")
+	report, err := Salvage(SalvageOptions{Dir: simDir, Out: "/data/new", disk: d})
+	require.NoError(t, err)
+	require.Len(t, report.Lost(), 1)
+	lost := report.Lost()[0]
+	require.LessOrEqual(t, lost.From, int64(16384))
+	require.GreaterOrEqual(t, lost.To, int64(20480))
+	require.Less(t, lost.To-lost.From, int64(4096+2*1040))
+	require.Equal(t, 40-(lost.To-lost.From)/1033, report.Records)
+
+	// Where the log may end, what cannot be read is not what was never written.
+	d.OnOp(func(op disktest.Op) error {
+		if op.Kind == disktest.OpRead && op.Path == name && op.To > 40960 {
+			return syscall.EIO
+		}
+		return nil
+	})
+	again, err := Inspect(InspectOptions{Dir: simDir, disk: d})
+	require.NoError(t, err)
+	require.Len(t, again.Lost(), 1)
 }
 
 // The versions of what is lost are not given out again, also when the clock is behind.

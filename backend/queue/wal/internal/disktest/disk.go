@@ -50,6 +50,8 @@ const (
 type Op struct {
 	Kind Kind
 	Path string
+	From int64 // where it reads or writes
+	To   int64
 }
 
 // Disk implements disk.FS. Its methods may be called by many goroutines.
@@ -143,12 +145,16 @@ func (d *Disk) PowerLoss() *Disk {
 
 // begin is called with mu held before a call is carried out.
 func (d *Disk) begin(kind Kind, path string) error {
+	return d.beginAt(Op{Kind: kind, Path: path})
+}
+
+func (d *Disk) beginAt(op Op) error {
 	if d.dead || d.offAfter >= 0 && d.ops >= d.offAfter {
 		return ErrPower
 	}
 	d.ops++
 	if d.onOp != nil {
-		return d.onOp(Op{kind, path})
+		return d.onOp(op)
 	}
 	return nil
 }

@@ -19,20 +19,24 @@ type handle struct {
 
 // begin is called with the disk's mu held.
 func (h *handle) begin(kind Kind, writes bool) error {
+	return h.beginAt(kind, writes, 0, 0)
+}
+
+func (h *handle) beginAt(kind Kind, writes bool, from int64, n int) error {
 	switch {
 	case h.closed:
 		return os.ErrClosed
 	case writes && !h.writable:
 		return syscall.EBADF
 	}
-	return h.disk.begin(kind, h.path)
+	return h.disk.beginAt(Op{kind, h.path, from, from + int64(n)})
 }
 
 // ReadAt implements io.ReaderAt.
 func (h *handle) ReadAt(b []byte, at int64) (int, error) {
 	h.disk.mu.Lock()
 	defer h.disk.mu.Unlock()
-	if err := h.begin(OpRead, false); err != nil {
+	if err := h.beginAt(OpRead, false, at, len(b)); err != nil {
 		return 0, pathError(OpRead, h.path, err)
 	}
 	n := 0
@@ -49,7 +53,7 @@ func (h *handle) ReadAt(b []byte, at int64) (int, error) {
 func (h *handle) WriteAt(b []byte, at int64) (int, error) {
 	h.disk.mu.Lock()
 	defer h.disk.mu.Unlock()
-	if err := h.begin(OpWrite, true); err != nil {
+	if err := h.beginAt(OpWrite, true, at, len(b)); err != nil {
 		if n := len(b) / 2; n > 0 && !errors.Is(err, ErrPower) {
 			h.file.change(change{at, bytes.Clone(b[:n])})
 			return n, pathError(OpWrite, h.path, err)
