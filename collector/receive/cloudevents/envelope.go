@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/collector/receive/internal/walk"
+	"github.com/flowgauge/flowgauge/collector/receive/mapping"
 )
 
 // envelope is a CloudEvent. Its texts are valid as long as what it was read from.
@@ -80,12 +81,12 @@ func (e *envelope) text(name string) string {
 }
 
 // plain returns what a JSON value says: a string's text, anything else as it is
-// written.
+// written. It may share the value's bytes.
 func plain(value []byte) string {
 	if value[0] == '"' {
-		return string(walk.Text(nil, value))
+		return walk.String(value)
 	}
-	return string(value)
+	return mapping.View(value)
 }
 
 // readJSON reads an event in the JSON format, of which it is known that it is JSON.
@@ -118,7 +119,7 @@ func (e *envelope) readJSON(object []byte) {
 			case '{', '[':
 				e.fail(event.CodeWrongType, string(name), "the attribute "+event.Clip(string(name), 64)+" must be a string, a number, true or false")
 			default:
-				e.set(string(name), value)
+				e.set(mapping.View(name), value)
 			}
 		}
 	}

@@ -57,6 +57,9 @@ func (d *decoder) build(r *rule) *event.Error {
 	}
 	for i := range r.fields {
 		f := &r.fields[i]
+		if f.ofFailure && status != event.StatusFailed {
+			continue // An exception that was recorded was handled.
+		}
 		value, ok := f.texts.Text(d, &d.arena)
 		if !ok {
 			continue
@@ -68,9 +71,6 @@ func (d *decoder) build(r *rule) *event.Error {
 	}
 	if e.Metadata == "" && r.metadata != nothing && status != event.StatusStarted {
 		e.Metadata = d.metadata(r)
-	}
-	if status != event.StatusFailed {
-		e.ErrorType, e.ErrorMessage = "", "" // An exception that was handled.
 	}
 	switch {
 	case status == event.StatusStarted:

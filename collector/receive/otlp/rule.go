@@ -37,9 +37,10 @@ type condition struct {
 
 // assignment is a field and where it comes from.
 type assignment struct {
-	name  string
-	set   setter
-	texts mapping.Texts
+	name      string
+	set       setter
+	texts     mapping.Texts
+	ofFailure bool // is of an execution that failed, and of no other
 }
 
 // detail is what goes into an event's metadata.
@@ -134,7 +135,7 @@ func (r *rule) compileFields(m *config.SpanMapping, s *slots) error {
 		if !ok || !slices.Contains(f.kinds, r.kind) {
 			return fmt.Errorf("fields: a mapping to %s sets no field %q", r.kind, name)
 		}
-		r.fields = append(r.fields, assignment{name, f.set, compiled})
+		r.fields = append(r.fields, assignment{name, f.set, compiled, strings.HasPrefix(name, "error")})
 	}
 	return nil
 }

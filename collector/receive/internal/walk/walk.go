@@ -14,8 +14,10 @@
 package walk
 
 import (
+	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Reader stands before a value, or before a member of an object.
@@ -68,10 +70,8 @@ func (r *Reader) Name() []byte {
 	raw := r.Value()
 	r.space()
 	r.i++ // the colon
-	for _, c := range raw {
-		if c == '\\' {
-			return Text(nil, raw)
-		}
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		return Text(nil, raw)
 	}
 	return raw[1 : len(raw)-1]
 }
@@ -135,6 +135,15 @@ func (r *Reader) skipString() {
 			r.i++
 		}
 	}
+}
+
+// String returns what a string says. Without escapes it shares the bytes of raw.
+func String(raw []byte) string {
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		return string(Text(nil, raw))
+	}
+	raw = raw[1 : len(raw)-1]
+	return unsafe.String(unsafe.SliceData(raw), len(raw)) //nolint:gosec // as documented
 }
 
 // Text appends what a string says to dst. Half of a surrogate pair becomes U+FFFD, as

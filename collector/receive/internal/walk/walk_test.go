@@ -26,7 +26,9 @@ func rebuild(t testing.TB, r *Reader) any {
 		}
 		return out
 	case '"':
-		return strings.ToValidUTF8(string(Text(nil, r.Value())), "\ufffd")
+		raw := r.Value()
+		require.Equal(t, string(Text(nil, raw)), String(raw))
+		return strings.ToValidUTF8(String(raw), "\ufffd")
 	}
 	var v any
 	require.NoError(t, json.Unmarshal(r.Value(), &v))
