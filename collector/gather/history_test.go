@@ -185,7 +185,7 @@ func TestHistoriesInClickHouse(t *testing.T) {
 	roller, err := rollup.New(rollup.Config{Client: client})
 	require.NoError(t, err)
 	histories := rapid.Custom(drawHistory)
-	count := 25
+	count := 12
 	if testing.Short() {
 		count = 5
 	}
@@ -199,10 +199,10 @@ func TestHistoriesInClickHouse(t *testing.T) {
 		h, tenant := histories.Example(i), fmt.Sprint("t", i)
 		h.play(t, client, tenant)
 		require.Equal(t, h.want(tenant), stored(t, client, tenant), "%+v", h)
-		if i%8 == 0 {
+		if i%4 == 0 {
 			settle() // What was rolled up moves, too.
 		}
-		if i%8 == 1 {
+		if i%6 == 1 {
 			h.play(t, client, tenant)
 			require.Equal(t, h.want(tenant), stored(t, client, tenant), "again")
 		}
