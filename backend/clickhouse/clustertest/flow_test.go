@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -164,7 +165,11 @@ func everything(t *testing.T, e *query.Engine, tenant string) map[string][]strin
 		out[key] = ask(t, e, admin(tenant), whole)
 		out[key+" by hour"] = ask(t, e, admin(tenant), byHour)
 		if dims := metrics[0].Dimensions; slices.Contains(dims, metric.User) {
-			out[key+" of ann"] = ask(t, e, access.Principal{Tenant: tenant, Role: access.RoleViewer, UserID: "ann"}, whole)
+			res, err := e.Do(t.Context(), access.Principal{Tenant: tenant, Role: access.RoleViewer, UserID: "ann"}, whole)
+			if refused := (*query.AccessError)(nil); !errors.As(err, &refused) {
+				require.NoError(t, err)
+				out[key+" of ann"] = text(res)
+			}
 		}
 		for _, d := range metrics[0].Dimensions {
 			by.GroupBy, by.Limit, by.Granularity = []string{d}, 2, query.Day
@@ -175,6 +180,13 @@ func everything(t *testing.T, e *query.Engine, tenant string) map[string][]strin
 		values, err := e.Values(t.Context(), admin(tenant), query.ValuesRequest{Dimension: d, From: from, To: to})
 		require.NoError(t, err)
 		out["values of "+d] = values
+	}
+	conflicts, err := e.Conflicts(t.Context(), admin(tenant), query.Request{From: from, To: to})
+	require.NoError(t, err)
+	require.NotZero(t, conflicts.Frame.Rows())
+	for _, line := range text(conflicts) { // The logs received them at different moments.
+		line, _, _ = strings.Cut(line, "received_at=")
+		out["conflicts"] = append(out["conflicts"], line)
 	}
 	groups, err := e.ErrorGroups(t.Context(), admin(tenant), query.Request{From: from, To: to})
 	require.NoError(t, err)
@@ -219,6 +231,7 @@ func TestEventsOnTwoShards(t *testing.T) {
 	reference := newCollector(t, alone)
 	roller, referenceRoller := newRoller(t, nodes[1]), newRoller(t, alone)
 
+	var ofEachShard []string // a tenant
 	var deliveries []event.Event
 	deliver := func(t *testing.T, by *collector, events []event.Event) {
 		t.Helper()
@@ -227,9 +240,9 @@ func TestEventsOnTwoShards(t *testing.T) {
 		reference.store(t, events)
 	}
 	// counted asks about what was counted here, one by one, through both nodes.
-	counted := func(t *testing.T, unsettled int) {
+	counted := func(t *testing.T, unsettled int, of ...string) {
 		t.Helper()
-		for _, tenant := range tenants {
+		for _, tenant := range of {
 			want, metrics := count(deliveries, tenant)
 			for _, client := range nodes {
 				got := ask(t, newEngine(t, client, unsettled), admin(tenant), query.Request{Metrics: metrics, From: from.Add(-length), To: to.Add(length)})
@@ -240,7 +253,7 @@ func TestEventsOnTwoShards(t *testing.T) {
 	// same asks about everything, a tenant of each shard through the other's node.
 	same := func(t *testing.T) {
 		t.Helper()
-		for node, tenant := range []string{tenantsOn(t, nodes[0])[0], tenantsOn(t, nodes[1])[0]} {
+		for node, tenant := range ofEachShard {
 			want := everything(t, newEngine(t, alone, 0), tenant)
 			require.Equal(t, want, everything(t, newEngine(t, nodes[1-node], 0), tenant), tenant)
 		}
@@ -260,15 +273,16 @@ func TestEventsOnTwoShards(t *testing.T) {
 		}
 		require.ElementsMatch(t, tenants, all)
 	})
+	ofEachShard = []string{tenantsOn(t, nodes[0])[0], tenantsOn(t, nodes[1])[0]}
 	t.Run("not rolled up", func(t *testing.T) {
-		counted(t, 1<<30)
-		for _, tenant := range tenants { // What takes joins and subqueries to read from raw rows.
+		counted(t, 1<<30, ofEachShard...)
+		for _, tenant := range ofEachShard { // What takes joins and subqueries to read from raw rows.
 			for _, r := range []query.Request{
 				{Metrics: []string{"steps", "step_duration_p90"}, GroupBy: []string{metric.Workflow, metric.User}},
 				{Metrics: []string{"sessions"}, Granularity: query.Day},
 				{Metrics: []string{"executions", "credits"}, GroupBy: []string{metric.User}, Limit: 2, Granularity: query.Day},
 			} {
-				r.From, r.To = from, to
+				r.From, r.To = from, from.Add(length/2)
 				want := ask(t, newEngine(t, alone, 1<<30), admin(tenant), r)
 				for _, client := range nodes {
 					require.Equal(t, want, ask(t, newEngine(t, client, 1<<30), admin(tenant), r), "%s %v", tenant, r.Metrics)
@@ -279,7 +293,7 @@ func TestEventsOnTwoShards(t *testing.T) {
 	settle(t, roller)
 	settle(t, referenceRoller)
 	t.Run("rolled up", func(t *testing.T) {
-		counted(t, 0)
+		counted(t, 0, tenants...)
 		require.Equal(t, rolledUp(t, alone), rolledUp(t, nodes[0]))
 	})
 
@@ -289,11 +303,11 @@ func TestEventsOnTwoShards(t *testing.T) {
 		deliver(t, collectors[i%2], sample(tenant, from, length/3, 6, 100+uint64(i))) // late
 		deliver(t, collectors[(i+1)%2], sample(tenant, to.Add(-time.Hour), 30*time.Minute, 5, 200+uint64(i)))
 	}
-	t.Run("partly rolled up", func(t *testing.T) { counted(t, 1<<30) })
+	t.Run("partly rolled up", func(t *testing.T) { counted(t, 1<<30, ofEachShard...) })
 	settle(t, roller)
 	settle(t, referenceRoller)
 	t.Run("corrected", func(t *testing.T) {
-		counted(t, 0)
+		counted(t, 0, tenants...)
 		same(t)
 		require.Equal(t, rolledUp(t, alone), rolledUp(t, nodes[1]))
 	})
@@ -340,11 +354,11 @@ func TestEventsOnTwoShards(t *testing.T) {
 		require.NoError(t, <-ended)
 		settle(t, roller)
 		settle(t, referenceRoller)
-		counted(t, 0)
+		counted(t, 0, tenants...)
 		require.Equal(t, rolledUp(t, alone), rolledUp(t, nodes[0]))
 	})
 	t.Run("a shard that is away", func(t *testing.T) {
-		here, there := tenantsOn(t, nodes[0])[0], tenantsOn(t, nodes[1])[0]
+		here, there := ofEachShard[0], ofEachShard[1]
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // At once.
 		require.NoError(t, c.engines[1].Stop(ctx))

@@ -39,6 +39,10 @@ func sample(tenant string, from time.Time, length time.Duration, n int, seed uin
 				end.Status, end.ErrorType, end.ErrorMessage = event.StatusFailed, "timeout", fmt.Sprintf("order %d failed", r.IntN(100))
 			}
 			out = append(out, end)
+			if i%2 == 0 { // It is said to have ended twice.
+				end.Time += 1000
+				out = append(out, end)
+			}
 		}
 		step := blank
 		step.Kind, step.ID, step.Time, step.ExecutionID = event.KindStep, id+"-s", at(), id
