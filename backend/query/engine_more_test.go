@@ -101,6 +101,10 @@ func TestTopGroups(t *testing.T) {
 		if events[i].WorkflowID == "wf-a" {
 			events[i].WorkflowID = "wf-" + string(rune('c'+r.IntN(20)))
 		}
+		if end := events[i]; end.Kind == event.KindExecution && end.Status != event.StatusStarted && r.IntN(2) == 0 {
+			end.Time++ // a second end: a conflict
+			events = append(events, end)
+		}
 	}
 	s.Insert(t, events...)
 	s.Settle(t)
