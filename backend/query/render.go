@@ -123,36 +123,54 @@ func (q *question) rollups(s metric.Source, segments []segment, cal *calendar, o
 		}
 	}
 	b := newBinder(q.scope)
-	branches, levels := make([]string, len(segments)), make([]string, len(segments))
-	for i, seg := range segments {
-		levels[i] = string(seg.level)
-		if seg.level == levelRaw {
-			branches[i] = q.rawBranch(b, src, seg, measures)
-		} else {
-			branches[i] = q.rollupBranch(b, src, seg, measures)
+	var branches, levels []string
+	var buckets []segment // of rollups
+	for _, seg := range segments {
+		levels = append(levels, string(seg.level))
+		if seg.level != levelRaw {
+			buckets = append(buckets, seg)
 		}
+	}
+	if len(buckets) > 0 {
+		branches = append(branches, q.rollupBranch(b, src, buckets, measures))
+	}
+	if last := segments[len(segments)-1]; last.level == levelRaw {
+		branches = append(branches, q.rawBranch(b, src, last, measures))
 	}
 	from := "(\n" + strings.Join(branches, "\n    UNION ALL\n") + "\n)"
 	return q.grouped(b, s, names, levels, from, cal, o)
 }
 
-func (q *question) rollupBranch(b *binder, src rollupSource, seg segment, measures []string) string {
-	return q.current(b, src, seg, q.branchColumns(b, "toInt64(toUnixTimestamp(bucket))", src.dimensions, measures, nil))
+func (q *question) rollupBranch(b *binder, src rollupSource, segments []segment, measures []string) string {
+	return q.current(b, src, segments, q.branchColumns(b, "toInt64(toUnixTimestamp(bucket))", src.dimensions, measures, nil))
 }
 
 // current renders the rows of a rollup that count: those of the version that
-// their bucket has now.
-func (q *question) current(b *binder, src rollupSource, seg segment, columns string) string {
+// their bucket has now. One branch reads all levels, because most of the time of
+// a statement that reads a few thousand rows goes into analysing its branches.
+func (q *question) current(b *binder, src rollupSource, segments []segment, columns string) string {
+	where := b.buckets(segments)
 	return fmt.Sprintf(`    SELECT %s
     FROM %s
-    WHERE tenant = {tenant:String} AND level = '%s' AND %s%s
-      AND (bucket, version) IN (
-        SELECT bucket, max(version) FROM bucket_versions
-        WHERE tenant = {tenant:String} AND kind = '%s' AND level = '%s' AND %s
-        GROUP BY bucket
+    WHERE tenant = {tenant:String} AND %s%s
+      AND (level, bucket, version) IN (
+        SELECT level, bucket, max(version) FROM bucket_versions
+        WHERE tenant = {tenant:String} AND kind = '%s' AND %s
+        GROUP BY level, bucket
       )`,
-		columns, src.rollup, seg.level, within("bucket", seg.spans, b.seconds), q.conditions(b, src.dimensions),
-		src.kind, seg.level, within("bucket", seg.spans, b.seconds))
+		columns, src.rollup, where, q.conditions(b, src.dimensions), src.kind, where)
+}
+
+// buckets restricts levels and buckets to segments.
+func (b *binder) buckets(segments []segment) string {
+	parts := make([]string, len(segments))
+	for i, seg := range segments {
+		parts[i] = fmt.Sprintf("level = '%s' AND %s", seg.level, within("bucket", seg.spans, b.seconds))
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
 func (q *question) rawBranch(b *binder, src rollupSource, seg segment, measures []string) string {

@@ -148,7 +148,7 @@ func (q *question) values(dimension, search string, sources []metric.Source) sta
 		if !q.scope.all || dimension == metric.User || slices.ContainsFunc(q.filters, func(c condition) bool { return c.dimension == metric.User }) {
 			seg.level = levelDayUser
 		}
-		branches[i] = q.current(b, rollupSources[s], seg, value)
+		branches[i] = q.current(b, rollupSources[s], []segment{seg}, value)
 	}
 	return statement{params: b.params, sql: fmt.Sprintf(`SELECT value
 FROM (

@@ -4,10 +4,10 @@ FROM (
     SELECT workflow_id AS d_workflow, dollars AS m_dollars
     FROM rollup_costs
     WHERE tenant = {tenant:String} AND level = 'day' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC')
-      AND (bucket, version) IN (
-        SELECT bucket, max(version) FROM bucket_versions
-        WHERE tenant = {tenant:String} AND kind = 'cost' AND level = 'day' AND bucket >= toDateTime({p2:Int64}, 'UTC') AND bucket < toDateTime({p3:Int64}, 'UTC')
-        GROUP BY bucket
+      AND (level, bucket, version) IN (
+        SELECT level, bucket, max(version) FROM bucket_versions
+        WHERE tenant = {tenant:String} AND kind = 'cost' AND level = 'day' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC')
+        GROUP BY level, bucket
       )
 )
 GROUP BY d_workflow
@@ -17,8 +17,6 @@ LIMIT 200001
 {
   "p0": 1772323200,
   "p1": 1772409600,
-  "p2": 1772323200,
-  "p3": 1772409600,
   "tenant": "acme"
 }
 
@@ -28,10 +26,10 @@ FROM (
     SELECT workflow_id AS d_workflow, completed AS m_completed, failed AS m_failed
     FROM rollup_executions
     WHERE tenant = {tenant:String} AND level = 'day' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC')
-      AND (bucket, version) IN (
-        SELECT bucket, max(version) FROM bucket_versions
-        WHERE tenant = {tenant:String} AND kind = 'execution' AND level = 'day' AND bucket >= toDateTime({p2:Int64}, 'UTC') AND bucket < toDateTime({p3:Int64}, 'UTC')
-        GROUP BY bucket
+      AND (level, bucket, version) IN (
+        SELECT level, bucket, max(version) FROM bucket_versions
+        WHERE tenant = {tenant:String} AND kind = 'execution' AND level = 'day' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC')
+        GROUP BY level, bucket
       )
 )
 GROUP BY d_workflow
@@ -41,8 +39,6 @@ LIMIT 200001
 {
   "p0": 1772323200,
   "p1": 1772409600,
-  "p2": 1772323200,
-  "p3": 1772409600,
   "tenant": "acme"
 }
 

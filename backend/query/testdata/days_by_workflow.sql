@@ -4,10 +4,10 @@ FROM (
     SELECT toInt64(toUnixTimestamp(bucket)) AS ts, workflow_id AS d_workflow, completed AS m_completed, failed AS m_failed, duration_hist AS m_duration_hist, duration_max AS m_duration_max
     FROM rollup_executions
     WHERE tenant = {tenant:String} AND level = 'day' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC')
-      AND (bucket, version) IN (
-        SELECT bucket, max(version) FROM bucket_versions
-        WHERE tenant = {tenant:String} AND kind = 'execution' AND level = 'day' AND bucket >= toDateTime({p2:Int64}, 'UTC') AND bucket < toDateTime({p3:Int64}, 'UTC')
-        GROUP BY bucket
+      AND (level, bucket, version) IN (
+        SELECT level, bucket, max(version) FROM bucket_versions
+        WHERE tenant = {tenant:String} AND kind = 'execution' AND level = 'day' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC')
+        GROUP BY level, bucket
       )
 )
 GROUP BY t, d_workflow
@@ -17,8 +17,6 @@ LIMIT 200001
 {
   "p0": 1772323200,
   "p1": 1774915200,
-  "p2": 1772323200,
-  "p3": 1774915200,
   "tenant": "acme"
 }
 

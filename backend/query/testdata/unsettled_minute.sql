@@ -4,14 +4,14 @@ FROM (
     SELECT actions AS m_actions, user_id AS m_user_id
     FROM rollup_activity
     WHERE tenant = {tenant:String} AND level = 'quarter_user' AND (bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC') OR bucket >= toDateTime({p2:Int64}, 'UTC') AND bucket < toDateTime({p3:Int64}, 'UTC'))
-      AND (bucket, version) IN (
-        SELECT bucket, max(version) FROM bucket_versions
-        WHERE tenant = {tenant:String} AND kind = 'activity' AND level = 'quarter_user' AND (bucket >= toDateTime({p4:Int64}, 'UTC') AND bucket < toDateTime({p5:Int64}, 'UTC') OR bucket >= toDateTime({p6:Int64}, 'UTC') AND bucket < toDateTime({p7:Int64}, 'UTC'))
-        GROUP BY bucket
+      AND (level, bucket, version) IN (
+        SELECT level, bucket, max(version) FROM bucket_versions
+        WHERE tenant = {tenant:String} AND kind = 'activity' AND level = 'quarter_user' AND (bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC') OR bucket >= toDateTime({p2:Int64}, 'UTC') AND bucket < toDateTime({p3:Int64}, 'UTC'))
+        GROUP BY level, bucket
       )
     UNION ALL
     SELECT toUInt64(1) AS m_actions, user_id AS m_user_id
-    FROM (SELECT * FROM activity FINAL WHERE tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p8:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p9:Int64}, 'UTC')) AS r
+    FROM (SELECT * FROM activity FINAL WHERE tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p4:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p5:Int64}, 'UTC')) AS r
     WHERE 1
 )
 SETTINGS do_not_merge_across_partitions_select_final = 1
@@ -21,12 +21,8 @@ SETTINGS do_not_merge_across_partitions_select_final = 1
   "p1": 1772326800,
   "p2": 1772327700,
   "p3": 1772409600,
-  "p4": 1772323200,
-  "p5": 1772326800,
-  "p6": 1772327700,
-  "p7": 1772409600,
-  "p8": 1772326800000,
-  "p9": 1772327700000,
+  "p4": 1772326800000,
+  "p5": 1772327700000,
   "tenant": "acme"
 }
 

@@ -4,10 +4,10 @@ FROM (
     SELECT step_id AS d_step, toString(workflow_version) AS d_version, duration_hist AS m_duration_hist, duration_max AS m_duration_max, completed AS m_completed, failed AS m_failed
     FROM rollup_steps
     WHERE tenant = {tenant:String} AND level = 'day_user' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC') AND user_id IN {p2:Array(String)} AND workflow_id IN {p3:Array(String)} AND workflow_version NOT IN {p4:Array(Int64)}
-      AND (bucket, version) IN (
-        SELECT bucket, max(version) FROM bucket_versions
-        WHERE tenant = {tenant:String} AND kind = 'step' AND level = 'day_user' AND bucket >= toDateTime({p5:Int64}, 'UTC') AND bucket < toDateTime({p6:Int64}, 'UTC')
-        GROUP BY bucket
+      AND (level, bucket, version) IN (
+        SELECT level, bucket, max(version) FROM bucket_versions
+        WHERE tenant = {tenant:String} AND kind = 'step' AND level = 'day_user' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC')
+        GROUP BY level, bucket
       )
     UNION ALL
     SELECT step_id AS d_step, toString(workflow_version) AS d_version, if(status != 'skipped', map(duration_bucket, toUInt64(1)), CAST(map(), 'Map(Int16, UInt64)')) AS m_duration_hist, if(status != 'skipped', duration_ms, 0) AS m_duration_max, toUInt64(status = 'completed') AS m_completed, toUInt64(status = 'failed') AS m_failed
@@ -19,7 +19,7 @@ FROM (
         if(s.workflow_id = '', e.workflow_id, s.workflow_id) AS workflow_id,
         if(s.workflow_version = 0, e.workflow_version, s.workflow_version) AS workflow_version,
         if(s.user_id = '', e.user_id, s.user_id) AS user_id
-    FROM (SELECT * FROM steps FINAL WHERE tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p7:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p8:Int64}, 'UTC')) AS s
+    FROM (SELECT * FROM steps FINAL WHERE tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p5:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p6:Int64}, 'UTC')) AS s
     LEFT ANY JOIN (
         SELECT
             tenant,
@@ -30,12 +30,12 @@ FROM (
         FROM executions_by_id FINAL
         WHERE (tenant, id) IN (
             SELECT tenant, execution_id FROM steps
-            WHERE (tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p7:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p8:Int64}, 'UTC')) AND (workflow_id = '' OR workflow_version = 0 OR user_id = '')
+            WHERE (tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p5:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p6:Int64}, 'UTC')) AND (workflow_id = '' OR workflow_version = 0 OR user_id = '')
         )
         GROUP BY tenant, id
     ) AS e ON s.tenant = e.tenant AND s.execution_id = e.id
 ) AS r
-    WHERE 1 AND user_id IN {p9:Array(String)} AND workflow_id IN {p10:Array(String)} AND workflow_version NOT IN {p11:Array(Int64)}
+    WHERE 1 AND user_id IN {p7:Array(String)} AND workflow_id IN {p8:Array(String)} AND workflow_version NOT IN {p9:Array(Int64)}
 )
 GROUP BY d_step, d_version
 ORDER BY if(empty(a_histogram), NULL, least(if(mapKeys(a_histogram)[arrayFirstIndex(c -> c * 100 >= 99 * arraySum(mapValues(a_histogram)), arrayCumSum(mapValues(a_histogram)))] = -32768, 0, exp2((mapKeys(a_histogram)[arrayFirstIndex(c -> c * 100 >= 99 * arraySum(mapValues(a_histogram)), arrayCumSum(mapValues(a_histogram)))] - 0.5) / 16) * 1000), toFloat64(a_longest))) DESC NULLS LAST, d_step, d_version
@@ -45,12 +45,6 @@ SETTINGS do_not_merge_across_partitions_select_final = 1
 {
   "p0": 1772323200,
   "p1": 1772409600,
-  "p10": [
-    "it's"
-  ],
-  "p11": [
-    0
-  ],
   "p2": [
     "ann"
   ],
@@ -60,12 +54,16 @@ SETTINGS do_not_merge_across_partitions_select_final = 1
   "p4": [
     0
   ],
-  "p5": 1772323200,
-  "p6": 1772409600,
-  "p7": 1772409600000,
-  "p8": 1772409900000,
-  "p9": [
+  "p5": 1772409600000,
+  "p6": 1772409900000,
+  "p7": [
     "ann"
+  ],
+  "p8": [
+    "it's"
+  ],
+  "p9": [
+    0
   ],
   "tenant": "acme"
 }
