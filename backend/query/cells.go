@@ -83,14 +83,19 @@ func (t *table) sort() {
 		order[i] = i
 	}
 	slices.SortFunc(order, t.compare)
-	t.labels = permute(t.labels, order)
+	*t = *t.pick(order)
+}
+
+// pick returns a table of some rows, in the order given.
+func (t *table) pick(rows []int) *table {
+	out := &table{source: t.source, names: t.names, labels: permute(t.labels, rows), dims: make([][]string, len(t.dims)), cells: make([]cells, len(t.cells)), rows: len(rows)}
 	for i := range t.dims {
-		t.dims[i] = permute(t.dims[i], order)
+		out.dims[i] = permute(t.dims[i], rows)
 	}
-	for i := range t.cells {
-		c := &t.cells[i]
-		c.ints, c.decs, c.hists = permute(c.ints, order), permute(c.decs, order), permute(c.hists, order)
+	for i, c := range t.cells {
+		out.cells[i] = cells{kind: c.kind, ints: permute(c.ints, rows), decs: permute(c.decs, rows), hists: permute(c.hists, rows)}
 	}
+	return out
 }
 
 func permute[T any](in []T, order []int) []T {

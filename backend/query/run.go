@@ -53,28 +53,6 @@ func (r *run) answer(ctx context.Context, q *question) (a *answer, truncated boo
 	return a, true, err
 }
 
-// series finds the top groups over the whole period, then their buckets.
-func (r *run) series(ctx context.Context, q *question, limit int) (*answer, bool, error) {
-	top := *q
-	top.granularity, top.limit = Whole, limit
-	if top.order < 0 {
-		top.order, top.descending = 0, true
-	}
-	top.metrics, top.formulas = q.metrics[top.order:top.order+1], q.formulas[top.order:top.order+1]
-	top.sources, top.order = top.metrics[0].Sources, 0
-	first, truncated, err := r.whole(ctx, &top)
-	if err != nil {
-		return nil, false, err
-	}
-	restricted := *q
-	restricted.groups = first.groups(sequence(first.rows))
-	a, err := r.all(ctx, &restricted, q.sources)
-	if err == nil && a.rows > r.e.limits.Rows {
-		err = tooManyRows(r.e.limits.Rows)
-	}
-	return a, truncated, err
-}
-
 func sequence(n int) []int {
 	out := make([]int, n)
 	for i := range out {

@@ -23,8 +23,19 @@ type aggregate struct {
 	sql      string // over measures, each of which goes by m_ and its name
 	measures []string
 	kind     cellKind
+	merge    merge
 	users    bool // needs rollups with users
 }
+
+// merge says how the values of an aggregate in the buckets of a period make that
+// of the period.
+type merge uint8
+
+const (
+	apart merge = iota // they do not: distinct counts, states
+	added
+	greatest
+)
 
 // versionColumn is the one dimension that is a number.
 const versionColumn = "workflow_version"
@@ -43,19 +54,19 @@ func standing(table string) func(string) string {
 }
 
 func summed(column string) aggregate {
-	return aggregate{sql: "sum(m_" + column + ")", measures: []string{column}, kind: integers}
+	return aggregate{sql: "sum(m_" + column + ")", measures: []string{column}, kind: integers, merge: added}
 }
 
 func amount(column string) aggregate {
-	return aggregate{sql: "sum(m_" + column + ")", measures: []string{column}, kind: decimals}
+	return aggregate{sql: "sum(m_" + column + ")", measures: []string{column}, kind: decimals, merge: added}
 }
 
 func largest(column string) aggregate {
-	return aggregate{sql: "max(m_" + column + ")", measures: []string{column}, kind: integers}
+	return aggregate{sql: "max(m_" + column + ")", measures: []string{column}, kind: integers, merge: greatest}
 }
 
 func histogram(column string) aggregate {
-	return aggregate{sql: "sumMap(m_" + column + ")", measures: []string{column}, kind: histograms}
+	return aggregate{sql: "sumMap(m_" + column + ")", measures: []string{column}, kind: histograms, merge: added}
 }
 
 // only keeps a raw row's value where a condition holds.
@@ -177,28 +188,28 @@ var plainSources = map[metric.Source]plainSource{
 			metric.EventSource: "source", metric.EventKind: "kind", metric.RejectCode: "code",
 		},
 		aggregates: map[string]aggregate{
-			"accepted":  {sql: "sum(accepted)", kind: integers},
-			"duplicate": {sql: "sum(duplicates)", kind: integers},
-			"rejected":  {sql: "sum(rejected)", kind: integers},
-			"stored":    {sql: "sum(stored)", kind: integers},
-			"lag":       {sql: "sum(lag_ms_sum)", kind: integers},
-			"lag_max":   {sql: "max(lag_ms_max)", kind: integers},
+			"accepted":  {sql: "sum(accepted)", kind: integers, merge: added},
+			"duplicate": {sql: "sum(duplicates)", kind: integers, merge: added},
+			"rejected":  {sql: "sum(rejected)", kind: integers, merge: added},
+			"stored":    {sql: "sum(stored)", kind: integers, merge: added},
+			"lag":       {sql: "sum(lag_ms_sum)", kind: integers, merge: added},
+			"lag_max":   {sql: "max(lag_ms_max)", kind: integers, merge: greatest},
 		},
 	},
 	metric.SourceVisible: {
 		label:      "raw",
 		dimensions: map[string]string{metric.EventSource: "source", metric.EventKind: "kind"},
 		aggregates: map[string]aggregate{
-			"visible":  {sql: "sum(m_visible)", kind: integers},
-			"replaced": {sql: "sum(m_replaced)", kind: integers},
+			"visible":  {sql: "sum(m_visible)", kind: integers, merge: added},
+			"replaced": {sql: "sum(m_replaced)", kind: integers, merge: added},
 		},
 	},
 	metric.SourceConflicts: {
 		label:      "raw",
 		dimensions: map[string]string{metric.Workflow: "workflow_id", metric.User: "user_id", metric.Execution: "id"},
 		aggregates: map[string]aggregate{
-			"conflicts": {sql: "sum(m_conflicts)", kind: integers},
-			"span":      {sql: "max(m_span)", kind: integers},
+			"conflicts": {sql: "sum(m_conflicts)", kind: integers, merge: added},
+			"span":      {sql: "max(m_span)", kind: integers, merge: greatest},
 		},
 	},
 	metric.SourceDeadLetters: {
@@ -206,7 +217,7 @@ var plainSources = map[metric.Source]plainSource{
 		dimensions: map[string]string{
 			metric.EventSource: "source", metric.EventKind: "kind", metric.RejectCode: "code", metric.DeadLetterState: "state",
 		},
-		aggregates: map[string]aggregate{"letters": {sql: "count()", kind: integers}},
+		aggregates: map[string]aggregate{"letters": {sql: "count()", kind: integers, merge: added}},
 	},
 	metric.SourcePending: {label: "marks", aggregates: map[string]aggregate{"pending": {kind: integers}}},
 }
