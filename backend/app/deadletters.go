@@ -45,7 +45,7 @@ func (a *App) collector(rest api.Config, router *gin.Engine) (api.Config, error)
 	rest.Letters = d
 	if d.replayer != nil {
 		rest.Replays = d
-		rest.Waiting = func() int64 { return a.intake.log.Stats().Pending }
+		rest.Waiting = a.intake.log.pending
 	}
 	return rest, nil
 }

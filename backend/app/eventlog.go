@@ -27,6 +27,9 @@ type eventLog struct {
 	// open returns when the log can be used, or why it never will be.
 	open   func(ctx context.Context) error
 	failed <-chan struct{} // closed when only a new start can mend it
+	// pending counts the records that wait, as far as this process knows; nil when
+	// it stores none.
+	pending func() int64
 	err    func() error
 	close  func()
 }
@@ -60,6 +63,7 @@ func openWAL(a *App) (*eventLog, error) {
 		Appender: log, consumer: log, name: name,
 		open:   func(context.Context) error { return nil },
 		failed: log.Failed(), err: log.Err, close: func() { _ = log.Close() },
+		pending: func() int64 { return log.Stats().Pending },
 	}
 	if err := registerWAL(a.registry, log); err != nil {
 		l.close()
@@ -91,6 +95,12 @@ func openKafka(a *App) (*eventLog, error) {
 	}
 	if c := log.Consumer(); c != nil {
 		l.consumer = c
+		l.pending = func() (total int64) {
+			for _, p := range c.Stats().Partitions {
+				total += p.Pending
+			}
+			return total
+		}
 	}
 	if err := a.registry.Register(kafkaMetrics{log}); err != nil {
 		l.close()
