@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	startTimeout = time.Minute
-	stopTimeout  = 30 * time.Second
+	// Generous: machines that run tests are busy.
+	startTimeout = 5 * time.Minute
+	stopTimeout  = time.Minute
 	pollEvery    = 50 * time.Millisecond
 
 	// Above what daemons use and below what Linux gives to outgoing
@@ -34,14 +35,13 @@ const watch = `
 dir=$1; shift
 "$@" 3<&- & program=$!
 (
-	if read -r signal <&3; then
+	while read -r signal <&3; do
 		kill -s "$signal" $program
-	else
-		trap '' TERM
-		kill -s KILL $program
-		sleep 1
-		rm -rf "$dir"
-	fi
+	done
+	trap '' TERM
+	kill -s KILL $program
+	sleep 1
+	rm -rf "$dir"
 ) & watcher=$!
 exec 3<&-
 wait $program; code=$?
@@ -138,7 +138,7 @@ func (s *server) end(signal string) {
 	select {
 	case <-s.exited:
 	case <-time.After(stopTimeout):
-		_ = s.pipe.Close() // Force, and the folder goes too.
+		_, _ = s.pipe.WriteString("KILL\n")
 		<-s.exited
 	}
 	s.pipe = nil

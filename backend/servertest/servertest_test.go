@@ -103,6 +103,24 @@ func TestServerThatEndsAtOnce(t *testing.T) {
 	require.False(t, s.running())
 }
 
+// The servers of a test process that is killed go with it, and so do their folders.
+func TestServerEndsWithItsTest(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "server")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	s := &server{
+		name: "orphan", dir: dir,
+		command: func(*server) []string { return []string{"sleep", "1000"} },
+		ready:   func(context.Context) error { return nil },
+	}
+	require.NoError(t, s.start())
+	require.NoError(t, s.pipe.Close()) // As the system does.
+	<-s.exited
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(dir)
+		return os.IsNotExist(err)
+	}, startTimeout, pollEvery)
+}
+
 func TestJarIsChecked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.jar")
 	require.NoError(t, os.WriteFile(path, []byte("hello"), 0o600))
