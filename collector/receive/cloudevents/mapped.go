@@ -50,6 +50,11 @@ func compileRule(m *config.EventMapping, refs *references) (*rule, error) {
 	if m.Fields["status"] != nil && len(m.Status.From) > 0 {
 		return nil, errors.New("status is given twice, as a field and by what means what")
 	}
+	if st := &m.Status; st.Started != nil || st.Completed != nil || st.Failed != nil || st.Skipped != nil {
+		if err := hasField(kind, "status"); err != nil {
+			return nil, err
+		}
+	}
 	texts := map[string][]string{"source": {"{source}"}, timeField(kind): {"{time}"}}
 	maps.Copy(texts, m.Fields)
 	for _, name := range slices.Sorted(maps.Keys(texts)) {

@@ -90,6 +90,7 @@ func TestMappingErrors(t *testing.T) {
 		`{event: step, match: {type: a}, fields: {stepId: "{Subject}"}}`:                                "{Subject} is no reference",
 		`{event: step, match: {type: a}, fields: {stepId: "{data"}}`:                                    "a reference ends with }",
 		`{event: ignore, match: {type: a}, fields: {stepId: x}}`:                                        "has no fields",
+		`{event: cost, match: {type: a}, status: {from: "{data.x}", failed: [a]}}`:                      `a cost has no field "status"`,
 		`{event: step, match: {type: a}, status: {from: "{data.x}"}}`:                                   "needs both",
 		`{event: step, match: {type: a}, fields: {status: x}, status: {from: "{data.x}", failed: [a]}}`: "given twice",
 	} {

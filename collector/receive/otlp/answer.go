@@ -33,7 +33,7 @@ func (p *Protocol) Answer(m receive.Message, o *receive.Outcome) receive.Answer 
 }
 
 func rejectedMessage(n int, first *receive.EventError) string {
-	return fmt.Sprintf("%d spans could not be used and are kept as dead letters; the first, %s at position %d: %s: %s",
+	return fmt.Sprintf("rejected and kept as dead letters: %d; the first is the span %s at position %d: %s: %s",
 		n, strconv.Quote(first.ID), first.Index, first.Code, first.Message)
 }
 

@@ -3,6 +3,7 @@ package otlp
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/collector/receive/mapping"
@@ -166,12 +167,12 @@ func (d *decoder) add() *event.Event {
 func (d *decoder) metadata(r *rule) string {
 	const spare = 128 // for what follows the last attribute
 	w := writer{b: append(d.scratch[:0], '{'), limit: event.MaxMetadataBytes - spare}
-	id := d.id(refSpan)
+	traceID, spanID, _ := strings.Cut(d.id(refSpan), "-")
 	w.string("trace_id")
 	w.b = append(w.b, ':')
-	w.string(id[:2*traceIDBytes])
+	w.string(traceID)
 	w.b = append(w.b, `,"span_id":`...)
-	w.string(id[2*traceIDBytes+1:])
+	w.string(spanID)
 	dropped := d.span.dropped
 	write := func(attributes []attribute, inner []attribute) {
 		for i := range attributes {

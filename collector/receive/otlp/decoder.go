@@ -55,8 +55,14 @@ func (d *decoder) start(m receive.Message, yield event.Yield) {
 	d.arena = mapping.NewArena(m.Reserve, len(m.Body)/4)
 }
 
+// keepScratch is the largest scratch that is kept for another request.
+const keepScratch = 256 << 10
+
 // reset forgets the request.
 func (d *decoder) reset() {
+	if cap(d.scratch) > keepScratch {
+		d.scratch = nil
+	}
 	d.forget()
 	clear(d.outer)
 	clear(d.values)
@@ -218,7 +224,7 @@ func (d *decoder) oneSpan(message, raw []byte) bool {
 		if d.count++; d.count > d.m.MaxEvents {
 			return d.refuse(tooMany(d.m.MaxEvents))
 		}
-		e := event.Event{Kind: 0, ID: d.letterID()}
+		e := event.Event{ID: d.id(refSpan)}
 		if len(d.made) > 0 {
 			e.Kind, e.Source = d.made[0].Kind, d.made[0].Source
 		}
@@ -237,12 +243,4 @@ func (d *decoder) oneSpan(message, raw []byte) bool {
 		}
 	}
 	return true
-}
-
-// letterID names a rejected span: by its id, as far as it has one.
-func (d *decoder) letterID() string {
-	if valid(d.span.traceID, traceIDBytes) && valid(d.span.spanID, spanIDBytes) {
-		return d.id(refSpan)
-	}
-	return ""
 }

@@ -20,7 +20,7 @@ mappings:
   - {event: step, match: {attributes: {a: "x*y"}}, fields: {dependsOn: "{b}", creditsUsed: "{c}", queuedTime: "{d}", inputSize: "{e}", stepType: "{$*}-{$exception.type}"}}
   - {event: cost, match: {attributes: {c: "*"}}, metadata: all, fields: {credits: "{c}", executionId: "{$parent}"}}
   - {event: execution, match: {span: "*", resource: {service.name: "*"}}, fields: {errorMessage: "{$exception.message}", workflowId: ["{$name}", w]}}
-  - {event: activity, match: {scope: "*i*"}, fields: {action: "{$message}", metadata: "{b}"}}
+  - {event: activity, match: {scope: "*i*"}, fields: {action: "{$message}", metadata: "{b}"}, status: {from: "{$trace}{$span_id}{$parent_id}", ignored: [x]}}
 `
 
 func seeds(t testing.TB) []*collector.ExportTraceServiceRequest {

@@ -109,6 +109,9 @@ func (d *decoder) transcode(object []byte, s *schema, what string) ([]byte, bool
 	}
 	t := transcoder{b: d.scratch[:0]}
 	t.object(walk.New(object), s, 0)
+	if grown := cap(t.b) - cap(d.scratch); grown > keepScratch && !d.m.Reserve(grown) {
+		return nil, d.refuse(receive.Overloaded)
+	}
 	d.scratch = t.b
 	if t.bad != "" {
 		return nil, d.refuse(badJSON(event.CodeWrongType, t.field, t.field+" must be "+t.bad))

@@ -107,6 +107,7 @@ func TestMappingErrors(t *testing.T) {
 		`{event: step, match: {span: a}, metadata: some}`:                                   `metadata is "some"`,
 		`{event: step, match: {span: a}, status: {from: "{a}", started: [a]}}`:              "executions are started",
 		`{event: execution, match: {span: a}, status: {from: "{a}", skipped: [a]}}`:         "executions are started",
+		`{event: cost, match: {span: a}, status: {from: "{a}", failed: [a]}}`:               "can only be ignored",
 		`{event: step, match: {span: a}, status: {from: "{a}"}}`:                            "needs both",
 		`{event: step, match: {span: a}, status: {failed: [a]}}`:                            "needs both",
 		`{event: step, match: {span: a}, status: {from: "{a}", failed: [a], skipped: [a]}}`: `"a" means two`,

@@ -45,15 +45,13 @@ func (d *decoder) Text(ref int) (string, bool) {
 	var s string
 	switch ref {
 	case refTrace:
-		s = d.id(refSpan)[:2*traceIDBytes]
+		s, _, _ = strings.Cut(d.id(refSpan), "-")
 	case refSpan, refParent:
 		s = d.id(ref)
 	case refSpanID:
-		s = d.id(refSpan)[2*traceIDBytes+1:]
+		_, s, _ = strings.Cut(d.id(refSpan), "-")
 	case refParentID:
-		if s = d.id(refParent); s != "" {
-			s = s[2*traceIDBytes+1:]
-		}
+		_, s, _ = strings.Cut(d.id(refParent), "-")
 	case refName:
 		s = d.span.name
 	case refStar:
@@ -83,29 +81,23 @@ const (
 	spanIDBytes  = 8
 )
 
-// id returns the id of the span, or of its parent, with that of their trace. The
-// span's ids have been checked, its parent's has not.
+// id returns the id of the span, or of its parent, with that of their trace; "" when
+// they are not valid.
 func (d *decoder) id(ref int) string {
 	memo, spanID := &d.ownID, d.span.spanID
 	if ref == refParent {
 		memo, spanID = &d.parentID, d.span.parentID
-		if !valid(spanID, spanIDBytes) {
-			return ""
-		}
+	}
+	if !valid(d.span.traceID, traceIDBytes) || !valid(spanID, spanIDBytes) {
+		return ""
 	}
 	if *memo == "" {
 		var buf [2*traceIDBytes + 1 + 2*spanIDBytes]byte
 		b := hex.AppendEncode(buf[:0], d.span.traceID)
-		b = hex.AppendEncode(append(b, '-'), spanID)
-		if *memo = d.arena.Keep(b); *memo == "" {
-			*memo = noRoom
-		}
+		*memo = d.arena.Keep(hex.AppendEncode(append(b, '-'), spanID))
 	}
 	return *memo
 }
-
-// noRoom is an id for which the arena had no room. The request is refused then.
-const noRoom = "00000000000000000000000000000000-0000000000000000"
 
 // valid says whether an id has its length and is not 0.
 func valid(id []byte, n int) bool {

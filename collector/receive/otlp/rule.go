@@ -111,8 +111,10 @@ func conditions(of map[string]string, s *slots) []condition {
 }
 
 func (r *rule) compileFields(m *config.SpanMapping, s *slots) error {
-	if m.Status.Skipped != nil && r.kind != event.KindStep || m.Status.Started != nil && r.kind != event.KindExecution {
-		return errors.New("status: executions are started, completed or failed, steps completed, failed or skipped")
+	ends := r.kind == event.KindExecution || r.kind == event.KindStep
+	if m.Status.Skipped != nil && r.kind != event.KindStep || m.Status.Started != nil && r.kind != event.KindExecution ||
+		(m.Status.Completed != nil || m.Status.Failed != nil) && !ends {
+		return errors.New("status: executions are started, completed or failed, steps completed, failed or skipped; others can only be ignored")
 	}
 	var err error
 	if r.status, err = mapping.CompileStatus(m.Status, s.resolve); err != nil {
