@@ -26,7 +26,8 @@ type run struct {
 	yield   event.Yield
 	arena   mapping.Arena
 	e       envelope
-	scratch []byte
+	native  []byte // the event at hand in the native format
+	ownID   bool   // its id is not the envelope's
 	refusal *receive.Refusal
 }
 
@@ -122,40 +123,35 @@ func trim(text []byte) []byte { return walk.New(text).Value() }
 
 // one yields what the envelope at hand becomes. raw is its JSON, nil when it came in
 // another form. It returns false to stop.
-func (r *run) one(index int, raw []byte) bool {
+func (r *run) one(index int, raw []byte) (on bool) {
 	e := &r.e
-	var native []byte
-	ownID := true
 	if e.faulty == nil {
 		typ := e.text(attrType)
-		if kind, ok := types[typ]; ok {
-			if e.unpack(); e.faulty == nil {
-				native, ownID = e.native(r.scratch[:0], kind)
-			}
-		} else {
-			var done, on bool
-			if native, done, on = r.foreign(index, raw, typ); done {
+		if kind, ok := types[typ]; !ok {
+			var done bool
+			if done, on = r.foreign(index, raw, typ); done {
 				return on
 			}
+		} else if e.unpack(); e.faulty == nil {
+			r.native, r.ownID = e.native(r.native[:0], kind)
 		}
 	}
 	if e.faulty != nil {
 		return r.reject(index, raw, e.faulty, 0)
 	}
-	r.scratch = native
-	text := r.arena.Copy(native)
+	text := r.arena.Copy(r.native)
 	if r.arena.Full() {
 		r.refusal = receive.Overloaded
 		return false
 	}
-	return r.decode(index, raw, text, ownID)
+	return r.decode(index, raw, text)
 }
 
 // decode yields an event of the native format.
-func (r *run) decode(index int, raw, text []byte, ownID bool) (on bool) {
+func (r *run) decode(index int, raw, text []byte) (on bool) {
 	opts := event.Options{Tenant: r.m.Who.Tenant, CrossTenant: r.m.Who.CrossTenant}
 	fault := event.Decode(text, event.FormatJSON, opts, func(_ int, _ []byte, e *event.Event, err *event.Error) bool {
-		if err == nil && !ownID && e.Kind == event.KindExecution && e.Status == event.StatusStarted {
+		if err == nil && !r.ownID && e.Kind == event.KindExecution && e.Status == event.StatusStarted {
 			err = event.Missing("id", "an execution's start and its end share their id, and two CloudEvents cannot: the data needs an id")
 		}
 		if err != nil {
@@ -172,42 +168,41 @@ func (r *run) decode(index int, raw, text []byte, ownID bool) (on bool) {
 }
 
 // foreign makes of an event that is not Flowgauge's own what a mapping says. done says
-// that there is nothing more to do for it, on whether to go on with the next.
-func (r *run) foreign(index int, raw []byte, typ string) (native []byte, done, on bool) {
+// that nothing more is to be done for it, on whether to go on with the next one.
+func (r *run) foreign(index int, raw []byte, typ string) (done, on bool) {
 	e := &r.e
-	v := &view{envelope: e, refs: &r.refs}
 	for _, rule := range r.rules {
 		star, ok := rule.typ.Match(typ)
 		if _, from := rule.source.Match(e.text(attrSource)); !ok || !from {
 			continue
 		}
 		if rule.kind == 0 {
-			return nil, true, r.ignore()
+			return true, r.ignore()
 		}
 		if e.unpack(); e.faulty != nil {
-			return nil, false, true
+			return false, true
 		}
-		v.star = star
-		if native, ok = rule.native(r.scratch[:0], v, &r.arena); !ok {
-			return nil, true, r.ignore()
+		v := &view{envelope: e, refs: &r.refs, star: star}
+		if r.native, r.ownID, ok = rule.native(r.native[:0], v, &r.arena); !ok {
+			return true, r.ignore()
 		}
-		return native, false, true
+		return false, true
 	}
 	if !r.cdEvents || !isCDEvent(typ) {
 		e.fail(event.CodeUnknownKind, attrType, "no mapping is for the type "+event.Clip(typ, 128))
-		return nil, false, true
+		return false, true
 	}
 	if e.unpack(); e.faulty != nil {
-		return nil, false, true
+		return false, true
 	}
 	f, err := e.cdEvent(typ, r.m.Who.Tenant)
 	switch {
 	case err != nil:
-		return nil, true, r.reject(index, raw, err, event.KindExecution)
+		return true, r.reject(index, raw, err, event.KindExecution)
 	case f == nil:
-		return nil, true, r.ignore()
+		return true, r.ignore()
 	}
-	return nil, true, r.m.Fragment(f)
+	return true, r.m.Fragment(f)
 }
 
 func (r *run) ignore() bool {

@@ -107,11 +107,10 @@ var numbers = map[string]bool{
 	"duration": true, "workflowVersion": true, "attempt": true, "stepCount": true, "inputSize": true, "outputSize": true,
 }
 
-// native appends the event that a rule makes, in the native format. It returns false
-// when the rule's status says that it makes none.
-func (r *rule) native(dst []byte, v *view, arena *mapping.Arena) ([]byte, bool) {
+// native appends the event that a rule makes, in the native format. ownID says whether
+// its id is not the envelope's; made is false when its status is to be ignored.
+func (r *rule) native(dst []byte, v *view, arena *mapping.Arena) (_ []byte, ownID, made bool) {
 	dst = append(append(append(dst, `{"kind":"`...), r.kind.String()...), '"')
-	ownID := false
 	for i := range r.fields {
 		f := &r.fields[i]
 		text, ok := f.texts.Text(v, arena)
@@ -127,11 +126,11 @@ func (r *rule) native(dst []byte, v *view, arena *mapping.Arena) ([]byte, bool) 
 	switch status := r.status.Of(v, arena); status {
 	case 0:
 	case mapping.Ignored:
-		return dst, false
+		return dst, ownID, false
 	default:
 		dst = appendField(dst, "status", status.String())
 	}
-	return append(dst, '}'), true
+	return append(dst, '}'), ownID, true
 }
 
 // appendText appends a field in the JSON type that it has.

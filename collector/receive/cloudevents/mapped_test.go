@@ -59,6 +59,11 @@ mappings:
 	require.Equal(t, int64(1), out.events[0].Duration)
 	require.Equal(t, []string{"a", "b"}, send("com.acme.task", "/ci", "", `{"task":"t","ms":1,"state":"failed","after":"a, b"}`).events[0].DependsOn)
 
+	d2 := decoder(t, `mappings: [{match: {type: j}, event: execution, fields: {workflowId: w, status: "{data}", duration: "5"}}]`)
+	job2 := `{"specversion":"1.0","id":"1","type":"j","source":"/ci","time":"2024-05-31T10:00:00Z","data":"%"}`
+	require.Equal(t, "/ci 1", d2.structured(strings.Replace(job2, "%", "completed", 1)).events[0].ID)
+	require.Equal(t, "id", d2.structured(strings.Replace(job2, "%", "started", 1)).faults[0].Field, "its end could not have this id")
+
 	require.Equal(t, outcome{ignored: 1}, send("com.acme.job.done", "/test/7", "", `{}`))
 	require.Equal(t, outcome{ignored: 1}, send("com.acme.job.done", "/ci", "", `{"state":"queued"}`))
 	for data, want := range map[string]string{
