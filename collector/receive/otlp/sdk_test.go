@@ -26,6 +26,8 @@ import (
 // tracer is the SDK of Go as it is, configured by the environment as any program's.
 func tracer(t *testing.T, endpoint string, options ...otlptracehttp.Option) *sdk.TracerProvider {
 	t.Helper()
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { t.Error(err) }))
+	t.Cleanup(func() { otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {})) })
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20key")
 	exporter, err := otlptracehttp.New(t.Context(), options...)
@@ -58,7 +60,6 @@ func runWorkflow(provider *sdk.TracerProvider, began time.Time) {
 }
 
 func TestSDK(t *testing.T) {
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { t.Error(err) }))
 	began := time.Date(2024, 5, 31, 10, 0, 0, 0, time.UTC)
 	for name, tc := range map[string]struct{ prefix, compression string }{
 		"plain": {"", "none"}, "gzip": {"", "gzip"}, "prefix": {"/api/v1/otlp", "gzip"},
@@ -115,7 +116,6 @@ func (q *troubled) Append(ctx context.Context, records [][]byte) error {
 // The SDK sends again what the full log refused, and what was taken although the
 // answer got lost. Nothing is lost, and all of it counts once.
 func TestSDKRetries(t *testing.T) {
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { t.Error(err) }))
 	behind := serve(t, "", nil, receive.Limits{})
 	q := &troubled{Appender: behind.log}
 	e := serve(t, "", q, receive.Limits{})
