@@ -27,7 +27,7 @@ func (a *App) newDeadLetters(handler http.Handler) (*deadLetters, error) {
 		return nil, err
 	}
 	d := &deadLetters{store: store}
-	if a.intake == nil {
+	if a.intake == nil || !a.cfg.Receive.Enabled {
 		return d, nil
 	}
 	d.replayer, err = deadletter.NewReplayer(deadletter.Config{
