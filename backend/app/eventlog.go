@@ -30,8 +30,8 @@ type eventLog struct {
 	// pending counts the records that wait, as far as this process knows; nil when
 	// it stores none.
 	pending func() int64
-	err    func() error
-	close  func()
+	err     func() error
+	close   func()
 }
 
 func openLog(a *App) (*eventLog, error) {

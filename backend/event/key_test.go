@@ -23,7 +23,11 @@ func TestAppendKey(t *testing.T) {
 	require.Equal(t, "x\x04acmer1", string(key))
 
 	for _, other := range [][]byte{
-		nil, {RecordEvent}, {RecordFragment}, {RecordEvent, 1, 1, 0xff}, {RecordFragment, 0, 9},
+		nil,
+		{RecordEvent},
+		{RecordFragment},
+		{RecordEvent, 1, 1, 0xff},
+		{RecordFragment, 0, 9},
 		AppendDeadLetter(nil, &DeadLetter{Tenant: "acme"}), AppendDuplicates(nil, &Duplicates{Tenant: "acme", Kind: KindCost}),
 	} {
 		_, ok := AppendKey(nil, other)

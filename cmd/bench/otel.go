@@ -73,6 +73,7 @@ func buildOtel(ctx context.Context, progress func(string)) (string, error) {
 	if err := os.WriteFile(manifest, []byte(text), 0o600); err != nil {
 		return "", err
 	}
+	//nolint:gosec // the version is a constant, the path our own
 	cmd := exec.CommandContext(ctx, "go", "run", "go.opentelemetry.io/collector/cmd/builder@"+otelVersion, "--config", manifest)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod")
@@ -104,6 +105,7 @@ func startOtel(ctx context.Context, program, dir string, d *database) (*otel, er
 		return nil, err
 	}
 	o := &otel{url: "http://127.0.0.1:" + port + "/v1/traces"}
+	//nolint:gosec // the path is our own
 	o.cmd = exec.Command(program, "--config", config)
 	o.cmd.Stdout, o.cmd.Stderr = &o.log, &o.log
 	if err := o.cmd.Start(); err != nil {

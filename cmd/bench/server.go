@@ -39,6 +39,7 @@ func startFlowgauge(ctx context.Context, binary, dir string, settings ...string)
 		return nil, err
 	}
 	f := &flowgauge{dir: dir, url: "http://127.0.0.1:" + port, exit: make(chan error, 1)}
+	//nolint:gosec // the program that is measured is the caller's to choose
 	f.cmd = exec.Command(binary, "up", "--no-simulate", "--data-dir", dir, "--http", "127.0.0.1:"+port)
 	f.cmd.Env = append(os.Environ(), settings...)
 	f.cmd.Stdout, f.cmd.Stderr = &f.log, &f.log
@@ -111,8 +112,8 @@ func (f *flowgauge) database() (*database, error) {
 func (f *flowgauge) stop() {
 	_ = f.cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-f.exit:
-		f.exit <- nil
+	case err := <-f.exit:
+		f.exit <- err // for a second call
 	case <-time.After(30 * time.Second):
 		_ = f.cmd.Process.Kill()
 	}

@@ -24,10 +24,10 @@ func TestMain(m *testing.M) { enginetest.Main(m) }
 type keys struct{}
 
 func (keys) Authenticate(r *http.Request) (access.Principal, error) {
-	switch tenant, scope, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), "/"); {
-	case tenant == "":
+	switch tenant, scope, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), "/"); tenant {
+	case "":
 		return access.Principal{}, keystore.ErrMissing
-	case tenant == "broken":
+	case "broken":
 		return access.Principal{}, errors.New("the store is away")
 	default:
 		return access.Principal{Tenant: tenant, KeyID: "k1", Scopes: []access.Scope{access.Scope(scope)}}, nil
