@@ -129,6 +129,11 @@ func anyHistory(t *rapid.T) {
 		p := processes[rapid.IntRange(0, len(processes)-1).Draw(t, "collector")]
 		p.log = append(p.log, Fragment{Fragment: f, Version: queue.Version(1000 + 10*i)})
 	}
+	// One was taken for dead, and its log is read by another too.
+	twin := *processes[0]
+	if rapid.Bool().Draw(t, "twin") {
+		processes = append(processes, &twin)
+	}
 	schedule(t, processes)
 
 	expect := map[id]event.Event{}
