@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,6 +50,7 @@ func (c *Config) Validate() error {
 	if c.Group == "" {
 		c.Group = DefaultGroup
 	}
+	c.Brokers = strings.FieldsFunc(strings.Join(c.Brokers, ","), func(r rune) bool { return r == ',' || r == ' ' }) // one text, from the environment
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

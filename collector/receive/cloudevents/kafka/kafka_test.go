@@ -288,4 +288,8 @@ func TestConfig(t *testing.T) {
 		_, err := New(c)
 		require.ErrorContains(t, err, want)
 	}
+	c := Config{Decoder: d, Queue: &sink{}, CloudKafka: config.CloudKafka{Brokers: []string{"a:1, b:2", "c:3"}, Topic: "t", Tenant: "acme"}}
+	require.NoError(t, c.Validate())
+	require.Equal(t, []string{"a:1", "b:2", "c:3"}, c.Brokers)
+	require.Equal(t, DefaultGroup, c.Group)
 }
