@@ -33,7 +33,9 @@ func TestStandards(t *testing.T) {
 	s := up(t, t.TempDir())
 	status, body := s.call(http.MethodPost, "/api/v1/cloudevents", "application/cloudevents+json", strings.NewReader(run("http")))
 	require.Equal(t, http.StatusAccepted, status, string(body))
-	nanos := func(seconds int) string { return strconv.FormatInt(at.Add(time.Duration(seconds)*time.Second).UnixNano(), 10) }
+	nanos := func(seconds int) string {
+		return strconv.FormatInt(at.Add(time.Duration(seconds)*time.Second).UnixNano(), 10)
+	}
 	trace := `{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"0102030405060708090a0b0c0d0e0f10","spanId":"1112131415161718","name":"workflow.execute",
 		"startTimeUnixNano":"` + nanos(0) + `","endTimeUnixNano":"` + nanos(3) + `","attributes":[{"key":"n8n.workflow.id","value":{"stringValue":"of a trace"}}]}]}]}]}`
 	for _, path := range []string{"/v1/traces", "/api/v1/otlp/v1/traces"} {
