@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,8 @@ const (
 	ClassLimit
 	// ClassAuth is a wrong user or password.
 	ClassAuth
+	// ClassData is a row that the server will never take: leave it out.
+	ClassData
 )
 
 // Error is an error of the server or of the way to it.
@@ -65,22 +68,45 @@ var classes = map[proto.Error]struct {
 	class Class
 	hint  string
 }{
-	proto.ErrTooManyParts:                {ClassOverloaded, "merges cannot keep up with inserts; they catch up when inserts slow down"},
-	proto.ErrTooManySimultaneousQueries:  {ClassOverloaded, "the server runs as many queries as it may"},
-	proto.ErrMemoryLimitExceeded:         {ClassLimit, "narrow the period or the number of groups, or raise the server's memory limit"},
-	proto.ErrTimeoutExceeded:             {ClassLimit, "narrow the period or the number of groups"},
-	proto.ErrTooManyRows:                 {ClassLimit, "narrow the period or the number of groups"},
-	proto.ErrTooManyBytes:                {ClassLimit, "narrow the period or the number of groups"},
-	proto.ErrTooManyRowsOrBytes:          {ClassLimit, "narrow the period or the number of groups"},
-	proto.ErrTableIsReadOnly:             {ClassUnavailable, "a replica is read-only until its Keeper is back"},
-	proto.ErrNetworkError:                {ClassUnavailable, ""},
-	proto.ErrSocketTimeout:               {ClassUnavailable, ""},
-	proto.ErrAllConnectionTriesFailed:    {ClassUnavailable, ""},
-	proto.ErrNotEnoughSpace:              {ClassUnavailable, "the server's disk is full: free space; what was accepted waits in the log"},
-	proto.ErrCannotWriteToFileDescriptor: {ClassUnavailable, "the server cannot write to its disk: free space; what was accepted waits in the log"},
-	proto.ErrAuthenticationFailed:        {ClassAuth, "check the user name and the password"},
-	proto.ErrUnknownUser:                 {ClassAuth, "check the user name and the password"},
-	proto.ErrWrongPassword:               {ClassAuth, "check the user name and the password"},
+	proto.ErrTooManyParts:                      {ClassOverloaded, "merges cannot keep up with inserts; they catch up when inserts slow down"},
+	proto.ErrTooManySimultaneousQueries:        {ClassOverloaded, "the server runs as many queries as it may"},
+	proto.ErrMemoryLimitExceeded:               {ClassLimit, "narrow the period or the number of groups, or raise the server's memory limit"},
+	proto.ErrTimeoutExceeded:                   {ClassLimit, "narrow the period or the number of groups"},
+	proto.ErrTooManyRows:                       {ClassLimit, "narrow the period or the number of groups"},
+	proto.ErrTooManyBytes:                      {ClassLimit, "narrow the period or the number of groups"},
+	proto.ErrTooManyRowsOrBytes:                {ClassLimit, "narrow the period or the number of groups"},
+	proto.ErrNoZookeeper:                       {ClassUnavailable, "the server has lost its Keeper"},
+	proto.ErrKeeperException:                   {ClassUnavailable, "the server has lost its Keeper"},
+	proto.ErrNoActiveReplicas:                  {ClassUnavailable, ""},
+	proto.ErrTooFewLiveReplicas:                {ClassUnavailable, "not enough replicas are there to take an insert"},
+	proto.ErrUnsatisfiedQuorumForPreviousWrite: {ClassUnavailable, "not enough replicas are there to take an insert"},
+	proto.ErrUnknownStatusOfInsert:             {ClassUnavailable, ""},
+	proto.ErrAborted:                           {ClassUnavailable, "the server is stopping"},
+	proto.ErrQueryWasCancelled:                 {ClassUnavailable, "somebody ended the statement, or the server is stopping"},
+	proto.ErrDeadlockAvoided:                   {ClassUnavailable, ""},
+	proto.ErrSystemError:                       {ClassUnavailable, ""},
+	proto.ErrViolatedConstraint:                {ClassData, "a constraint of the table forbids the row"},
+	proto.ErrFunctionThrowIfValueIsNonZero:     {ClassData, "a view of the table refuses the row"},
+	proto.ErrCannotParseText:                   {ClassData, "a view of the table cannot read the row"},
+	proto.ErrCannotParseNumber:                 {ClassData, "a view of the table cannot read the row"},
+	proto.ErrCannotParseDate:                   {ClassData, "a view of the table cannot read the row"},
+	proto.ErrCannotParseDatetime:               {ClassData, "a view of the table cannot read the row"},
+	proto.ErrIncorrectData:                     {ClassData, ""},
+	proto.ErrArgumentOutOfBound:                {ClassData, ""},
+	proto.ErrValueIsOutOfRangeOfDataType:       {ClassData, ""},
+	proto.ErrDecimalOverflow:                   {ClassData, ""},
+	proto.ErrIllegalDivision:                   {ClassData, "a view of the table divides by zero"},
+	proto.ErrTooLargeArraySize:                 {ClassData, ""},
+	proto.ErrTooLargeStringSize:                {ClassData, ""},
+	proto.ErrTableIsReadOnly:                   {ClassUnavailable, "a replica is read-only until its Keeper is back"},
+	proto.ErrNetworkError:                      {ClassUnavailable, ""},
+	proto.ErrSocketTimeout:                     {ClassUnavailable, ""},
+	proto.ErrAllConnectionTriesFailed:          {ClassUnavailable, ""},
+	proto.ErrNotEnoughSpace:                    {ClassUnavailable, "the server's disk is full: free space; what was accepted waits in the log"},
+	proto.ErrCannotWriteToFileDescriptor:       {ClassUnavailable, "the server cannot write to its disk: free space; what was accepted waits in the log"},
+	proto.ErrAuthenticationFailed:              {ClassAuth, "check the user name and the password"},
+	proto.ErrUnknownUser:                       {ClassAuth, "check the user name and the password"},
+	proto.ErrWrongPassword:                     {ClassAuth, "check the user name and the password"},
 }
 
 func classify(err error) error {
@@ -103,8 +129,19 @@ func classify(err error) error {
 	var netErr net.Error
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, ch.ErrClosed) || errors.As(err, &netErr) ||
-		strings.Contains(err.Error(), "connection re") {
+		strings.Contains(err.Error(), "connection re") || isTLS(err) {
 		return &Error{Class: ClassUnavailable, Hint: "check that the server runs and that the address and port are right", Err: err}
 	}
 	return &Error{Class: ClassPermanent, Err: err}
+}
+
+// isTLS reports whether the way to the server broke in TLS: a certificate that has run
+// out or is being replaced, or a plain port. It is mended where the server is.
+func isTLS(err error) bool {
+	var (
+		record  tls.RecordHeaderError
+		alert   tls.AlertError
+		invalid *tls.CertificateVerificationError
+	)
+	return errors.As(err, &record) || errors.As(err, &alert) || errors.As(err, &invalid) || strings.Contains(err.Error(), "tls: ")
 }
