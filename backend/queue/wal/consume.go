@@ -38,31 +38,51 @@ func (l *Log) look(limit int) ([]queue.Record, error) {
 		return nil, queue.ErrClosed
 	}
 	records, err := l.read.take(max(limit, 1))
-	if len(records) == 0 && err == nil {
+	if n := len(records); n > 0 {
+		l.read.handed = append(l.read.handed, handout{first: uint64(records[0].Version), last: uint64(records[n-1].Version), records: n})
+	} else if err == nil {
 		err = failed
 	}
 	return records, err
 }
 
+// handout is what one Fetch has returned.
+type handout struct {
+	first, last uint64 // versions
+	records     int
+}
+
 // Commit notes that everything fetched so far may be forgotten, and removes the
 // segments that hold nothing else.
-func (l *Log) Commit(context.Context) error {
+func (l *Log) Commit(ctx context.Context) error {
+	l.consumer.Lock()
+	n := int(l.read.delivered)
+	l.consumer.Unlock()
+	return l.CommitFirst(ctx, n)
+}
+
+// CommitFirst is Commit for the first n records of those that were fetched and not
+// committed. Records that one Fetch returned are committed together.
+func (l *Log) CommitFirst(_ context.Context, n int) error {
 	l.consumer.Lock()
 	defer l.consumer.Unlock()
-	r := &l.read
 	l.mu.Lock()
-	position, closed, failed := l.position, l.closed, l.err
+	closed, failed := l.closed, l.err
 	l.mu.Unlock()
 	switch {
 	case closed:
 		return queue.ErrClosed
 	case failed != nil:
 		return failed
-	case r.last == position:
+	case n == 0:
 		return nil
 	}
-	err := l.positions.write(func(s *state) {
-		s.consumed = r.last
+	handouts, last, err := l.read.first(n)
+	if err != nil {
+		return err
+	}
+	err = l.positions.write(func(s *state) {
+		s.consumed = last
 		l.mark(s)
 	})
 	if err != nil {
@@ -71,7 +91,9 @@ func (l *Log) Commit(context.Context) error {
 		}
 		return err
 	}
-	consumed, err := l.advance()
+	l.read.handed = l.read.handed[handouts:]
+	l.read.delivered -= int64(n)
+	consumed, err := l.advance(last, int64(n))
 	if err != nil {
 		return err
 	}
@@ -84,23 +106,44 @@ func (l *Log) Commit(context.Context) error {
 	return nil
 }
 
-// advance moves the position to the last record that was handed out, and returns
-// the segments that hold no other, which are no part of the log any more.
-func (l *Log) advance() (consumed []*segment, err error) {
+// first returns how many fetches the first n records came from, and the version of the
+// last of them.
+func (r *reader) first(n int) (handouts int, last uint64, err error) {
+	for left := n; left > 0; handouts++ {
+		if handouts == len(r.handed) || r.handed[handouts].records > left {
+			return 0, 0, fmt.Errorf("commit %d records of the log: that is no whole number of fetches", n)
+		}
+		left -= r.handed[handouts].records
+		last = r.handed[handouts].last
+	}
+	return handouts, last, nil
+}
+
+// next returns the version of the first record that is not committed, 0 when there is
+// none yet.
+func (r *reader) next() (uint64, error) {
+	if len(r.handed) > 0 {
+		return r.handed[0].first, nil
+	}
+	return r.peek()
+}
+
+// advance moves the position behind n more records, the last of which has a version, and
+// returns the segments that hold no others, which are no part of the log any more.
+func (l *Log) advance(last uint64, n int64) (consumed []*segment, err error) {
 	r := &l.read
 	for {
-		next, err := r.peek()
+		next, err := r.next()
 		if err != nil {
 			return nil, err
 		}
 		l.mu.Lock()
-		if next == 0 && l.pending > r.delivered {
+		if next == 0 && l.pending > n {
 			l.mu.Unlock()
 			continue // One became durable since the look.
 		}
-		l.position, l.oldest = r.last, next
-		l.pending -= r.delivered
-		r.delivered = 0
+		l.position, l.oldest = last, next
+		l.pending -= n
 		for len(l.segments) > 1 && l.segments[0].last <= l.position {
 			consumed = append(consumed, l.segments[0])
 			l.total -= l.segments[0].size

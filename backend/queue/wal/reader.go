@@ -20,7 +20,8 @@ type reader struct {
 	version uint64 // of the next one
 
 	last      uint64 // version of the last record handed out
-	delivered int64  // how many since the last Commit
+	delivered int64  // how many are not committed
+	handed    []handout
 }
 
 // take returns up to limit records that are there.

@@ -102,7 +102,7 @@ type Log struct {
 
 var (
 	_ queue.Appender = (*Log)(nil)
-	_ queue.Consumer = (*Log)(nil)
+	_ queue.Ahead    = (*Log)(nil)
 )
 
 // New opens the log in a folder, which it locks, recovers what is in it, and
