@@ -41,6 +41,10 @@ const (
 	CodeTooManyEvents Code = "too_many_events" // more events than the limit
 )
 
+// CodeStoreFailed is that of an event which was accepted, and which the database then
+// refused for what is in it.
+const CodeStoreFailed Code = "store_failed"
+
 // The limits of an event. Lengths are bytes of UTF-8 after unescaping.
 const (
 	MaxNameBytes     = 512

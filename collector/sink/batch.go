@@ -16,15 +16,18 @@ import (
 type batch struct {
 	tables map[event.Kind]*table
 	dead   *deadLetters
-	marks  map[mark]struct{}
-	counts counts
-	events int
-	bytes  int // of their records
-	price  func(*event.Event)
-	event  event.Event
-	letter event.DeadLetter
-	last   mark // events come in the order of time: most marks repeat
-	moves  moves
+	// records are what the batch was made of, in case it has to be divided.
+	records []queue.Record
+	whole   bool // it is not divided
+	marks   map[mark]struct{}
+	counts  counts
+	events  int
+	bytes   int // of their records
+	price   func(*event.Event)
+	event   event.Event
+	letter  event.DeadLetter
+	last    mark // events come in the order of time: most marks repeat
+	moves   moves
 
 	fragments []gather.Fragment // those that have not been gathered yet
 }
@@ -62,12 +65,15 @@ func (b *batch) reset() {
 	b.events, b.bytes, b.last = 0, 0, mark{}
 	b.fragments = nil
 	clear(b.moves)
+	clear(b.records)
+	b.records = b.records[:0]
 }
 
 // add decodes a record of the log into columns. A record that cannot be decoded
 // passed its checksum, so it was written by a newer release: the batch must not
 // go on without it.
 func (b *batch) add(r queue.Record) error {
+	b.records = append(b.records, r)
 	b.events++
 	b.bytes += len(r.Data)
 	at := placeOf(r)
@@ -93,9 +99,7 @@ func (b *batch) add(r queue.Record) error {
 		if err := event.DecodeDeadLetter(r.Data, &b.letter); err != nil {
 			return fmt.Errorf("decode dead letter %d: %w", r.Version, err)
 		}
-		l := &b.letter
-		b.dead.add(l, at)
-		b.counts.add(countKey{tenant: l.Tenant, source: l.Source, kind: kindOf(l), code: l.Code}, at, rejected, 1)
+		b.reject(&b.letter, at)
 	case event.RecordDuplicates:
 		var d event.Duplicates
 		if err := event.DecodeDuplicates(r.Data, &d); err != nil {
@@ -106,6 +110,17 @@ func (b *batch) add(r queue.Record) error {
 		return fmt.Errorf("record %d has type %d, which this release does not know: run the release that wrote it", r.Version, event.RecordType(r.Data))
 	}
 	return nil
+}
+
+func (b *batch) reject(l *event.DeadLetter, at place) {
+	b.dead.add(l, at)
+	b.counts.add(countKey{tenant: l.Tenant, source: l.Source, kind: kindOf(l), code: l.Code}, at, rejected, 1)
+}
+
+// letterOf adds a dead letter in the place of a record.
+func (b *batch) letterOf(l *event.DeadLetter, r queue.Record) {
+	b.events++
+	b.reject(l, placeOf(r))
 }
 
 func (b *batch) mark(tenant string, kind event.Kind, ms int64) {

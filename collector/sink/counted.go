@@ -34,14 +34,14 @@ type tenantPart struct {
 //
 // Batches are counted in the order in which they came out of the log, and two sinks
 // never read one partition at the same time; the log sees to the latter.
-func (s *Sink) count(ctx context.Context) error {
-	spans := s.batch.counts.spans()
+func (s *Sink) count(ctx context.Context, b *batch) error {
+	spans := b.counts.spans()
 	before, err := s.counted(ctx, spans)
 	if err != nil {
 		return err
 	}
-	s.batch.counts.sum(before, time.Now())
-	input := s.batch.counts.input(s.cfg.Log)
+	b.counts.sum(before, time.Now())
+	input := b.counts.input(s.cfg.Log)
 	if input[0].Data.Rows() == 0 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type metrics struct {
 	events   prometheus.Counter
 	failures prometheus.Counter
+	refused  prometheus.Counter
 	duration prometheus.Histogram
 }
 
@@ -18,6 +19,10 @@ func newMetrics(reg prometheus.Registerer) (metrics, error) {
 			Name: "flowgauge_sink_failures_total",
 			Help: "Attempts to store a batch that failed and were repeated.",
 		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "flowgauge_sink_refused_events_total",
+			Help: "Accepted events that ClickHouse refused and that were kept as dead letters with the code store_failed.",
+		}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "flowgauge_sink_store_seconds",
 			Help:    "Time to store one batch.",
@@ -27,7 +32,7 @@ func newMetrics(reg prometheus.Registerer) (metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.events, m.failures, m.duration} {
+	for _, c := range []prometheus.Collector{m.events, m.failures, m.refused, m.duration} {
 		if err := reg.Register(c); err != nil {
 			return metrics{}, err
 		}

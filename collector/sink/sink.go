@@ -6,6 +6,24 @@
 // log again and is stored again, which changes nothing, because the raw tables
 // replace a row by its identity. The log forgets a batch only after ClickHouse
 // has acknowledged it, and the tables are set to acknowledge after fsync.
+//
+// # Side by side
+//
+// While one batch is being stored the next is fetched and decoded (pipe.go), if the log
+// can commit them one after the other. Batches are stored in the order of the log.
+//
+// # What cannot be stored
+//
+// As long as ClickHouse is away, busy, read-only or set up wrongly, the batch is
+// repeated; nothing is given up. A batch that is too much for it, or in which it will
+// never take a row, is halved (divide.go), so that one event does not hold up all
+// others. An event that is refused on its own account is kept as a dead letter with
+// the code store_failed and all that was sent.
+//
+// # A log that is shared
+//
+// When others wait for the records of a batch that cannot be stored, it is given back
+// to the log, and comes again to whoever has its partitions then.
 package sink
 
 import (
@@ -18,12 +36,10 @@ import (
 
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/queue"
-	"github.com/flowgauge/flowgauge/backend/rollup"
 	tracing "github.com/flowgauge/flowgauge/backend/telemetry/span"
 	"github.com/flowgauge/flowgauge/collector/gather"
 )
@@ -52,9 +68,14 @@ type Config struct {
 // Sink is run by one goroutine.
 type Sink struct {
 	cfg     Config
-	batch   *batch
-	metrics metrics
-	failing atomic.Pointer[string]
+	ahead   queue.Ahead  // the consumer, if it can commit in parts
+	shared  queue.Shared // the consumer, if its records may become another's
+	batches []*batch
+	// refusals are the records in a row that ClickHouse would not take.
+	refusals int
+	room     atomic.Int64 // how many records a batch may have for the time being
+	metrics  metrics
+	failing  atomic.Pointer[string]
 }
 
 // New returns a Sink.
@@ -92,7 +113,14 @@ func New(cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
-	return &Sink{cfg: cfg, batch: newBatch(cfg.Log, cfg.Price), metrics: m}, nil
+	s := &Sink{cfg: cfg, metrics: m, batches: []*batch{newBatch(cfg.Log, cfg.Price)}}
+	s.room.Store(int64(cfg.BatchSize))
+	s.shared, _ = cfg.Consumer.(queue.Shared)
+	if ahead, ok := cfg.Consumer.(queue.Ahead); ok {
+		s.ahead = ahead
+		s.batches = append(s.batches, newBatch(cfg.Log, cfg.Price))
+	}
+	return s, nil
 }
 
 // Err returns why the last attempt to store failed, nil when it did not.
@@ -107,142 +135,19 @@ func (s *Sink) Err() error {
 // cannot be read on; ClickHouse may be away for as long as it likes.
 func (s *Sink) Run(ctx context.Context) error {
 	for {
-		if err := s.fill(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		err := s.pipe(ctx)
+		for _, b := range s.batches {
+			b.reset()
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errWanted):
+			s.cfg.Logger.InfoContext(ctx, "what was fetched is given back to the log: others wait for it")
+			s.shared.Release()
+			s.failing.Store(nil)
+		default:
 			return fmt.Errorf("sink: %w", err)
 		}
-		if s.batch.events == 0 {
-			return nil
-		}
-		if err := s.storeUntilDone(ctx); err != nil {
-			return nil // ctx ended; the log still has the batch
-		}
-		if err := s.cfg.Consumer.Commit(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("sink: commit the log: %w", err)
-		}
-		s.metrics.events.Add(float64(s.batch.events))
-		s.batch.reset()
-		s.cfg.OnStored()
 	}
-}
-
-// A batch is bounded in bytes too: ClickHouse takes no block that compresses to
-// more than 1 GiB, and events may carry long messages and metadata.
-const (
-	batchBytes = 64 << 20
-	fetchSize  = 2000
-)
-
-// fill fetches until the batch is full or has lingered.
-func (s *Sink) fill(ctx context.Context) error {
-	var deadline context.Context
-	var cancel context.CancelFunc
-	for s.batch.events < s.cfg.BatchSize && s.batch.bytes < batchBytes {
-		wait := ctx
-		if deadline != nil {
-			wait = deadline
-		}
-		records, err := s.cfg.Consumer.Fetch(wait, min(fetchSize, s.cfg.BatchSize-s.batch.events))
-		if err != nil && wait.Err() == nil {
-			return err
-		}
-		if len(records) == 0 {
-			break
-		}
-		if deadline == nil {
-			deadline, cancel = context.WithTimeout(ctx, s.cfg.Linger)
-			defer cancel()
-		}
-		for _, r := range records {
-			if err := s.batch.add(r); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// storeUntilDone repeats the batch with growing pauses until it is stored. It
-// never gives up on an event: what cannot be stored now is stored when somebody
-// has mended the reason, which the log and /readyz name.
-func (s *Sink) storeUntilDone(ctx context.Context) error {
-	const longest = 30 * time.Second
-	pause := 100 * time.Millisecond
-	for {
-		began := time.Now()
-		traced, batch := tracing.Start(ctx, s.cfg.Tracer, "store batch")
-		batch.Count("flowgauge.records", s.batch.events)
-		err := s.store(traced)
-		batch.End(err)
-		if err == nil {
-			s.metrics.duration.Observe(time.Since(began).Seconds())
-			s.failing.Store(nil)
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		msg := err.Error()
-		s.failing.Store(&msg)
-		s.metrics.failures.Inc()
-		s.cfg.Logger.ErrorContext(traced, "store a batch", "events", s.batch.events, "error", err, "retry_in", pause)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, longest)
-	}
-}
-
-func (s *Sink) store(ctx context.Context) error {
-	if err := s.gather(ctx, s.batch); err != nil {
-		return err
-	}
-	if err := s.bringBack(ctx, s.batch); err != nil {
-		return err
-	}
-	marks := s.batch.markInput()
-	if err := s.mark(ctx, marks); err != nil {
-		return err
-	}
-	group, gctx := errgroup.WithContext(ctx)
-	for _, t := range s.batch.tables {
-		group.Go(func() error { return s.insert(gctx, t.name, t.input) })
-	}
-	group.Go(func() error { return s.insert(gctx, "dead_letters", s.batch.dead.input) })
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if err := s.count(ctx); err != nil {
-		return err
-	}
-	return s.mark(ctx, marks)
-}
-
-func (s *Sink) mark(ctx context.Context, marks proto.Input) error {
-	if len(s.batch.marks) == 0 {
-		return nil
-	}
-	return rollup.InsertMarks(ctx, s.cfg.Client, marks)
-}
-
-func (s *Sink) insert(ctx context.Context, table string, input proto.Input) error {
-	if len(input) == 0 || input[0].Data.Rows() == 0 {
-		return nil
-	}
-	ctx, insert := tracing.Start(ctx, s.cfg.Tracer, "insert")
-	insert.Text("flowgauge.table", table)
-	insert.Count("flowgauge.rows", input[0].Data.Rows())
-	err := s.cfg.Client.Insert(ctx, table, input)
-	insert.End(err)
-	if err != nil {
-		return fmt.Errorf("insert into %s: %w", table, err)
-	}
-	return nil
 }
