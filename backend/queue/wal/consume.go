@@ -93,11 +93,7 @@ func (l *Log) CommitFirst(_ context.Context, n int) error {
 	}
 	l.read.handed = l.read.handed[handouts:]
 	l.read.delivered -= int64(n)
-	consumed, err := l.advance(last, int64(n))
-	if err != nil {
-		return err
-	}
-	for _, s := range consumed {
+	for _, s := range l.advance(last, int64(n)) {
 		// One that stays behind is removed at the next start.
 		if err := l.opts.disk.Remove(s.path); err != nil {
 			return fmt.Errorf("remove consumed segment: %w", err)
@@ -130,26 +126,24 @@ func (r *reader) next() (uint64, error) {
 
 // advance moves the position behind n more records, the last of which has a version, and
 // returns the segments that hold no others, which are no part of the log any more.
-func (l *Log) advance(last uint64, n int64) (consumed []*segment, err error) {
-	r := &l.read
-	for {
-		next, err := r.next()
-		if err != nil {
-			return nil, err
-		}
-		l.mu.Lock()
-		if next == 0 && l.pending > n {
-			l.mu.Unlock()
-			continue // One became durable since the look.
-		}
-		l.position, l.oldest = last, next
-		l.pending -= n
-		for len(l.segments) > 1 && l.segments[0].last <= l.position {
-			consumed = append(consumed, l.segments[0])
-			l.total -= l.segments[0].size
-			l.segments = l.segments[1:]
-		}
-		l.mu.Unlock()
-		return consumed, nil
+func (l *Log) advance(last uint64, n int64) (consumed []*segment) {
+	oldest, err := l.read.next()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.position = last
+	l.pending -= n
+	switch {
+	case l.pending == 0:
+		oldest = 0
+	case err != nil, oldest == 0:
+		// The next Fetch meets the error, too. Or a record became durable since the look.
+		oldest = last + 1
 	}
+	l.oldest = oldest
+	for len(l.segments) > 1 && l.segments[0].last <= l.position {
+		consumed = append(consumed, l.segments[0])
+		l.total -= l.segments[0].size
+		l.segments = l.segments[1:]
+	}
+	return consumed
 }

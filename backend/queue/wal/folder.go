@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -68,23 +69,23 @@ func (s *segment) readHeader(b []byte, keys *Keys) error {
 		return nil
 	}
 	s.start, s.last = segmentHeader, s.base-1
-	s.broken = true
-	for at := range 2 { // the copies
-		err := s.parseHeader(b[min(at*sector, len(b)):], keys)
-		switch {
-		case err == nil:
-			s.broken = false
-		case errors.Is(err, errBad), errors.Is(err, errShort):
-			s.spoilt = true
-		default:
-			return err
-		}
+	first, second := b[:min(sector, len(b))], b[min(sector, len(b)):]
+	s.spoilt = !bytes.Equal(first, second)
+	err := s.parseHeader(first, keys)
+	if isBad(err) {
+		err = s.parseHeader(second, keys)
 	}
+	if err != nil && !isBad(err) {
+		return err
+	}
+	s.broken = err != nil
 	s.end = s.start
 	// Records come only when the header is durable.
 	s.unmade = (s.broken || s.spoilt) && s.size <= segmentHeader && !isLegacyFrame(b)
 	return nil
 }
+
+func isBad(err error) bool { return errors.Is(err, errBad) || errors.Is(err, errShort) }
 
 // firstNeeded returns the first segment that may hold records that are not consumed.
 func (f *folder) firstNeeded() int {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"testing"
 
@@ -36,6 +37,8 @@ type history struct {
 	before   uint64 // the same, when the log was opened
 
 	stream          []place // what came out since the log was opened
+	done            int     // so many of it are committed
+	fetch           []int   // how many records each fetch behind them returned
 	lastFetchWorked bool
 }
 
@@ -102,11 +105,15 @@ func (h *history) answer(r *request, err error) {
 func (h *history) opened() {
 	h.check(false)
 	h.stream, h.before = nil, h.possible
+	h.done, h.fetch = 0, nil
 }
 
 // fetched checks records that came out.
 func (h *history) fetched(records []queue.Record) {
 	h.lastFetchWorked = true
+	if len(records) > 0 {
+		h.fetch = append(h.fetch, len(records))
+	}
 	for _, r := range records {
 		p := h.identify(r)
 		h.follows(p)
@@ -159,15 +166,27 @@ func (h *history) follows(p place) {
 	}
 }
 
-// committed notes a Commit of all that was fetched.
-func (h *history) committed(err error) {
-	if len(h.stream) == 0 {
+// fetches returns how many records some of the first fetches returned.
+func (h *history) fetches(rng *rand.Rand) (n int) {
+	for _, fetch := range h.fetch[:rng.IntN(len(h.fetch)+1)] {
+		n += fetch
+	}
+	return n
+}
+
+// committed notes a Commit of the first n records that were not committed.
+func (h *history) committed(n int, err error) {
+	if n == 0 {
 		return
 	}
-	last := h.stream[len(h.stream)-1].version()
+	last := h.stream[h.done+n-1].version()
 	h.possible = max(h.possible, last)
-	if err == nil {
-		h.certain = max(h.certain, last)
+	if err != nil {
+		return
+	}
+	h.certain = max(h.certain, last)
+	for h.done += n; n > 0; h.fetch = h.fetch[1:] {
+		n -= h.fetch[0]
 	}
 }
 

@@ -323,9 +323,14 @@ func (s *schedule) fetch() (records []queue.Record) {
 	return records
 }
 
+// commit commits all that was fetched, or what some of the first fetches returned.
 func (s *schedule) commit() {
-	err := s.log.Commit(context.Background())
-	s.history.committed(err)
+	if n := s.history.fetches(s.rng); n > 0 && s.rng.IntN(2) == 0 {
+		s.history.committed(n, s.log.CommitFirst(context.Background(), n))
+		s.note("commit a part")
+		return
+	}
+	s.history.committed(len(s.history.stream)-s.history.done, s.log.Commit(context.Background()))
 	s.note("commit")
 }
 

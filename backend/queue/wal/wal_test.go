@@ -235,6 +235,31 @@ func TestPositionDamaged(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c"}, got)
 }
 
+// What cannot be read any more does not keep what was fetched before from being committed.
+func TestCommitInFrontOfDamage(t *testing.T) {
+	l, d, err := files{}.open(t, Options{})
+	require.NoError(t, err)
+	require.NoError(t, l.Append(t.Context(), texts("one")))
+	require.NoError(t, l.Append(t.Context(), texts("two")))
+	drain(t, l, 1)
+	d.OnOp(func(op disktest.Op) error {
+		if op.Kind == disktest.OpRead || op.Kind == disktest.OpOpen {
+			return syscall.EIO
+		}
+		return nil
+	})
+	l.read.cursor.ahead = nil
+	require.NoError(t, l.Commit(t.Context()))
+	require.Equal(t, int64(1), l.Stats().Pending)
+	_, err = l.Fetch(t.Context(), 1)
+	require.ErrorIs(t, err, syscall.EIO)
+	d.OnOp(nil)
+	require.Equal(t, []string{"two"}, content(drain(t, l, 1)))
+	require.NoError(t, l.Commit(t.Context()))
+	require.Zero(t, l.Stats().Pending)
+	require.NoError(t, l.Close())
+}
+
 // Versions rise although the clock is set back, in a run and across restarts, even
 // when everything was consumed.
 func TestClockSetBack(t *testing.T) {
