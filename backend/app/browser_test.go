@@ -59,11 +59,13 @@ func newBrowser(t *testing.T) context.Context {
 type page struct {
 	t     *testing.T
 	ctx   context.Context
+	leave context.CancelFunc // closes the tab
 	width int64
 	began time.Time
 
 	mu       sync.Mutex
 	changed  time.Time // when something last began or ended
+	asked    time.Time // when the first query was sent
 	answered time.Time // when the last query ended
 	queries  int
 	open     map[network.RequestID]*network.Request
@@ -76,7 +78,7 @@ func visit(t *testing.T, browser context.Context, url string, width, height int6
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
-	p := &page{t: t, ctx: ctx, width: width, open: map[network.RequestID]*network.Request{}}
+	p := &page{t: t, ctx: ctx, leave: cancel, width: width, open: map[network.RequestID]*network.Request{}}
 	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(width, height), forget(url)))
 	require.NoError(t, chromedp.Listen(ctx, p.on))
 	go p.listenToConsole(chromedp.Console(ctx))
@@ -103,6 +105,9 @@ func (p *page) on(event any) {
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
 		p.open[e.RequestID] = e.Request
+		if p.asked.IsZero() && isQuery(e.Request) {
+			p.asked = p.changed
+		}
 	case *network.EventResponseReceived:
 		if e.Response.Status >= 400 {
 			p.problem("%s answered %d", e.Response.URL, e.Response.Status)
@@ -113,7 +118,7 @@ func (p *page) on(event any) {
 		}
 		delete(p.open, e.RequestID)
 	case *network.EventLoadingFinished:
-		if r := p.open[e.RequestID]; r != nil && strings.Contains(r.URL, "/api/ds/query") {
+		if r := p.open[e.RequestID]; r != nil && isQuery(r) {
 			p.queries++
 			p.answered = p.changed
 			p.reading++
@@ -176,12 +181,15 @@ func (p *page) quiet(queries int) bool {
 	return p.queries >= queries && len(p.open) == 0 && p.reading == 0 && time.Since(p.changed) > time.Second
 }
 
+// isQuery says whether a request is the query of a panel.
+func isQuery(r *network.Request) bool { return strings.Contains(r.URL, "/api/ds/query") }
+
 // load says how many queries were answered, and how long after the visit began
-// the last one was.
-func (p *page) load() (queries int, took time.Duration) {
+// the first was sent and the last one was answered.
+func (p *page) load() (queries int, first, last time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.queries, p.answered.Sub(p.began).Round(time.Millisecond)
+	return p.queries, p.asked.Sub(p.began), p.answered.Sub(p.began)
 }
 
 // eval runs a script and decodes its value.
