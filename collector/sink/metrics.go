@@ -7,6 +7,7 @@ type metrics struct {
 	failures prometheus.Counter
 	refused  prometheus.Counter
 	duration prometheus.Histogram
+	received *received
 }
 
 func newMetrics(reg prometheus.Registerer) (metrics, error) {
@@ -29,8 +30,9 @@ func newMetrics(reg prometheus.Registerer) (metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.01, 2, 12),
 		}),
 	}
-	if reg == nil {
-		return m, nil
+	var err error
+	if m.received, err = newReceived(reg); err != nil || reg == nil {
+		return m, err
 	}
 	for _, c := range []prometheus.Collector{m.events, m.failures, m.refused, m.duration} {
 		if err := reg.Register(c); err != nil {

@@ -34,6 +34,7 @@ func (s *Sink) storeUntilDone(ctx context.Context, b *batch) error {
 		batch.End(err)
 		if err == nil {
 			s.metrics.duration.Observe(time.Since(began).Seconds())
+			s.metrics.received.add(&b.counts)
 			s.failing.Store(nil)
 			return nil
 		}
