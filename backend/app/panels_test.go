@@ -78,7 +78,9 @@ func (s *server) simulate(history string) {
 	require.NoError(s.t, err, "%s", out)
 }
 
-// refuse sends what the collector must not take: the platform sends nothing wrong.
+// refuse sends what the collector must not take, and what it takes and shows: the
+// same event in one request and in two, and an execution that ends twice. The platform
+// sends nothing of the kind.
 func (s *server) refuse() {
 	s.t.Helper()
 	status, body := s.call(http.MethodPost, "/api/v1/events", "application/x-ndjson", strings.NewReader(
@@ -87,6 +89,15 @@ func (s *server) refuse() {
 {"kind":"cost","id":"x","timestamp":"1066-10-14T09:00:00Z","userId":"u","workflowId":"w","executionId":"e","actionType":"a","credits":1,"dollarAmount":1}
 `))
 	require.Equal(s.t, http.StatusBadRequest, status, "%s", body)
+	ended := func(ago time.Duration) string {
+		return fmt.Sprintf(`{"kind":"execution","id":"twice","source":"cron","timestamp":%q,"workflowId":"w","status":"completed","duration":1}`,
+			time.Now().UTC().Add(-ago).Format(time.RFC3339)) + "\n"
+	}
+	again := ended(20 * time.Minute)
+	for _, lines := range []string{again + again, again + ended(10*time.Minute)} {
+		status, body = s.call(http.MethodPost, "/api/v1/events", "application/x-ndjson", strings.NewReader(lines))
+		require.Equal(s.t, http.StatusAccepted, status, "%s", body)
+	}
 }
 
 var since = regexp.MustCompile(`^(?:now-)?(\d+)([hdw])(/w)?$`)
