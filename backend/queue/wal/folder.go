@@ -64,10 +64,6 @@ func (f *folder) readHeader(s *segment) (err error) {
 
 // readHeader reads both copies of the header, which b begins with.
 func (s *segment) readHeader(b []byte, keys *Keys) error {
-	if s.parseLegacy(b) == nil {
-		s.end, s.last = s.start, s.base-1
-		return nil
-	}
 	s.start, s.last = segmentHeader, s.base-1
 	first, second := b[:min(sector, len(b))], b[min(sector, len(b)):]
 	s.spoilt = !bytes.Equal(first, second)
@@ -81,7 +77,7 @@ func (s *segment) readHeader(b []byte, keys *Keys) error {
 	s.broken = err != nil
 	s.end = s.start
 	// Records come only when the header is durable.
-	s.unmade = (s.broken || s.spoilt) && s.size <= segmentHeader && !isLegacyFrame(b)
+	s.unmade = (s.broken || s.spoilt) && s.size <= segmentHeader
 	return nil
 }
 
@@ -92,7 +88,7 @@ func (f *folder) firstNeeded() int {
 	consumed := f.position.state.consumed
 	for i := len(f.segments) - 1; i > 0; i-- {
 		s := f.segments[i]
-		if s.base <= consumed+1 || !s.broken && s.chained() && s.before.last <= consumed {
+		if s.base <= consumed+1 || !s.broken && s.before.last <= consumed {
 			return i
 		}
 	}
@@ -111,13 +107,13 @@ func (f *folder) needKeys() error {
 
 // follows says that a segment knows another as the one before it.
 func (s *segment) follows(other *segment) bool {
-	return !s.broken && s.chained() && s.before.base == other.base
+	return !s.broken && s.before.base == other.base
 }
 
 // checkChain reports that the segment before one is missing.
 func (f *folder) checkChain(i int, last uint64, v visitor) error {
 	s := f.segments[i]
-	if s.broken || !s.chained() || i > 0 && s.follows(f.segments[i-1]) {
+	if s.broken || i > 0 && s.follows(f.segments[i-1]) {
 		return nil
 	}
 	if i == 0 && !f.position.intact {

@@ -16,7 +16,7 @@ import (
 //	20  body CRC32C      4
 //	24  header CRC32C    4   of the 24 bytes before
 //	28  body                 count times: length as a uvarint, the record; or that, encrypted
-//	    end mark         1   not zero, see tear; format 1 has none
+//	    end mark         1   not zero, see tear
 //
 // Both checksums start from the segment's salt, a random number that no sender
 // knows. Records hold what senders sent, byte for byte; without the salt one
@@ -29,9 +29,10 @@ const (
 	frameHeader = 28
 	frameMagic  = 0x47574c46 // "FLWG"
 	frameMark   = 0xe5
+	frameTail   = 1 // behind the body
 
 	// frameExtra is the most that a frame adds to its records.
-	frameExtra = frameHeader + gcmTag + 1
+	frameExtra = frameHeader + gcmTag + frameTail
 
 	// maxFrame bounds a group: the length is 32 bits, and int must hold it.
 	maxFrame = 1 << 30
@@ -57,11 +58,11 @@ type frame struct {
 }
 
 // last returns the version of the last record.
-func (f frame) last() uint64 { return f.first + uint64(max(f.count, 1)) - 1 }
+func (f frame) last() uint64 { return f.first + uint64(f.count) - 1 }
 
 // behind returns how many of the records have a version above some one.
 func (f frame) behind(version uint64) int64 {
-	if f.count == 0 || f.last() <= version {
+	if f.count == 0 || f.last() <= version { // the zero frame is none
 		return 0
 	}
 	return int64(f.last() - max(f.first, version+1) + 1)
@@ -70,7 +71,6 @@ func (f frame) behind(version uint64) int64 {
 // codec writes and reads the frames of one segment.
 type codec struct {
 	salt   uint32
-	tail   int         // bytes behind the body
 	aead   cipher.AEAD // nil when the segment is not encrypted
 	opaque bool        // it is encrypted, and the key is not known
 	nonce  uint64      // the last one that was used for writing
@@ -109,10 +109,10 @@ func (c *codec) header(b []byte) (frame, error) {
 	first := binary.LittleEndian.Uint64(b[12:])
 	if binary.LittleEndian.Uint32(b) != frameMagic ||
 		binary.LittleEndian.Uint32(b[24:]) != crc32.Update(c.salt, castagnoli, b[:24]) ||
-		length > maxFrame || count > length || first > maxVersion {
+		length > maxFrame || count == 0 || count > length || first > maxVersion {
 		return frame{}, errBad
 	}
-	return frame{first: first, count: int(count), size: frameHeader + int(length) + c.tail}, nil
+	return frame{first: first, count: int(count), size: frameHeader + int(length) + frameTail}, nil
 }
 
 // parse reads the frame at the front of b, which is at some offset of the segment.
@@ -126,16 +126,15 @@ func (c *codec) parse(b []byte, at int64) (frame, error) {
 	if f.size > len(b) {
 		return f, errShort
 	}
-	body := b[frameHeader : f.size-c.tail : f.size-c.tail]
-	if binary.LittleEndian.Uint32(b[20:]) != crc32.Update(c.salt, castagnoli, body) ||
-		c.tail > 0 && b[f.size-1] != frameMark {
+	body := b[frameHeader : f.size-frameTail : f.size-frameTail]
+	if binary.LittleEndian.Uint32(b[20:]) != crc32.Update(c.salt, castagnoli, body) || b[f.size-1] != frameMark {
 		return f, errBad
 	}
 	if c.opaque {
 		return f, nil
 	}
 	if c.aead != nil {
-		if body, err = decrypt(c.aead, b[:f.size-c.tail], at); err != nil {
+		if body, err = decrypt(c.aead, b[:f.size-frameTail], at); err != nil {
 			return f, errBad
 		}
 	}

@@ -132,10 +132,7 @@ func bases(t *testing.T) (bases []files, known map[string]bool) {
 		f := built(t, opts, build)
 		bases = append(bases, f, f.used(t, opts, func(t *testing.T, l *Log) { require.NoError(t, l.Close()) }))
 	}
-	for i := range 8 {
-		known[fmt.Sprintf("record %d of a log", i)] = true
-	}
-	return append(bases, legacy(t), files{}), known
+	return append(bases, files{}), known
 }
 
 // Whatever a folder holds: the log opens, and then works, now and after the next start;
@@ -257,13 +254,9 @@ func FuzzReadHeader(f *testing.F) {
 // A position file says what was written, or nothing.
 func FuzzParseSlot(f *testing.F) {
 	f.Add(state{1, 2, link{3, 4, 5}}.line())
-	f.Add([]byte("flowgauge log position 1: 00001772359203000000 82cacf6e\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, ok := parseSlot(b); ok {
 			require.Equal(t, s.line(), b[:slotBytes])
-		}
-		if consumed, ok := parseLegacyPosition(b); ok {
-			require.Contains(t, string(b), fmt.Sprintf("%020d", consumed))
 		}
 	})
 }

@@ -161,9 +161,6 @@ func (f *folder) begin() *Report {
 
 func (r *Report) count(s *SegmentReport, g frame, consumed uint64) {
 	s.Frames++
-	if g.count == 0 {
-		return
-	}
 	if s.Records == 0 {
 		s.First = queue.Version(g.first)
 	}

@@ -17,10 +17,10 @@ import (
 // once the file is there, so a full disk cannot keep the log from being emptied. A
 // slot is a line of text:
 //
-//	flowgauge log position 2: sequence, consumed, mark (base, end, last), CRC32C of what precedes it
+//	flowgauge log position 1: sequence, consumed, mark (base, end, last), CRC32C of what precedes it
 const (
 	positionName = "position"
-	positionLine = "flowgauge log position 2: %020d %020d %020d %020d %020d "
+	positionLine = "flowgauge log position 1: %020d %020d %020d %020d %020d "
 	slotBytes    = 26 + 5*21 + 8 + 1
 	slotStride   = 4096
 )
@@ -71,10 +71,6 @@ func readPosition(fsys disk.FS, dir string) (*position, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read log position: %w", err)
 	}
-	if consumed, ok := parseLegacyPosition(b); ok {
-		p.state.consumed = consumed
-		return p, nil
-	}
 	first, ok := parseSlot(b)
 	second, ok2 := parseSlot(b[min(slotStride, len(b)):])
 	p.intact = ok && ok2
@@ -108,7 +104,6 @@ func (p *position) harden() error {
 		}
 		return p.next(p.state)
 	}
-	// The second slot first: what format 1 has is where the first will be.
 	if err := p.next(p.state); err != nil {
 		return err
 	}

@@ -274,7 +274,7 @@ func TestDamageIsFoundOnRead(t *testing.T) {
 
 // A sender who puts frames into an event cannot make a torn group look like damage.
 func TestForgedFrameInARecord(t *testing.T) {
-	forged := (&codec{tail: 1}).sealed(1<<60, []byte("abc"))
+	forged := (&codec{}).sealed(1<<60, []byte("abc"))
 	f := built(t, Options{}, func(t *testing.T, l *Log) {
 		require.NoError(t, l.Append(t.Context(), texts("one")))
 		require.NoError(t, l.Append(t.Context(), [][]byte{forged}))

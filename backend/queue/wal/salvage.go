@@ -121,9 +121,6 @@ func newRescue(opts SalvageOptions) (*rescue, error) {
 
 // copy writes a frame, in a segment of its own for each of the old log's.
 func (w *rescue) copy(s *segment, _ int64, g frame) (err error) {
-	if g.count == 0 {
-		return nil // It was a mark of format 1.
-	}
 	if w.source != s {
 		if err := w.begin(g.first); err != nil {
 			return err

@@ -36,7 +36,7 @@ import (
 // behind that end is known for what it is.
 const (
 	segmentMagic  = "FLOWGWAL"
-	segmentFormat = 2
+	segmentFormat = 1
 	segmentHeader = 2 * sector
 	segmentSuffix = ".wal"
 	cipherNone    = 0
@@ -73,9 +73,6 @@ type link struct {
 
 // link returns how far the segment goes.
 func (s *segment) link() link { return link{s.base, s.end, s.last} }
-
-// chained says whether the segment knows the one before it.
-func (s *segment) chained() bool { return s.format >= segmentFormat }
 
 func segmentPath(dir string, base uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%020d%s", base, segmentSuffix))
@@ -169,7 +166,7 @@ func (s *segment) parseHeader(b []byte, keys *Keys) error {
 	}
 	s.before = before
 	s.start = segmentHeader
-	s.codec = codec{salt: binary.LittleEndian.Uint32(b[48:]), tail: 1}
+	s.codec = codec{salt: binary.LittleEndian.Uint32(b[48:])}
 	if method == cipherNone {
 		return nil
 	}

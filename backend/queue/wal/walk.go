@@ -76,7 +76,7 @@ func (w *walk) run() error {
 		at := w.cursor.at
 		f, err := w.cursor.next(w.limit)
 		switch {
-		case err == nil && (f.count == 0 || f.first > w.last):
+		case err == nil && f.first > w.last:
 			err = w.whole(at, f)
 		case errors.Is(err, errEnd) && at >= w.firm:
 			return nil
