@@ -65,24 +65,30 @@ func (f *file) afterPowerLoss(rng *rand.Rand) *file {
 
 // torn returns what may be on the disk. Each sector or page is as it was after any
 // number of the changes, because it may have been written back at any time, and
-// the size likewise. Then the write may be cut at any byte, with what was there
-// before behind, or nothing, or zeros.
+// the size likewise. Then the last write may be cut at any byte, with what was there
+// before behind, or nothing, or zeros. The zeros that
+// making a file shorter leaves in its last sector come with that sector or not at all.
 func (f *file) torn(rng *rand.Rand) []byte {
 	b := bytes.Clone(f.data)
+	n := len(f.pending)
+	shortened := n > 0 && f.pending[n-1].data == nil
 	switch rng.IntN(6) {
 	case 0:
 		return bytes.Clone(f.durable)
 	case 1:
 		return b
 	case 2:
-		return f.cut(b, rng)
+		if !shortened {
+			b = f.cut(b, rng)
+		}
+		return b
 	case 3:
 		b = f.scattered(512, rng)
 	default:
 		b = f.scattered(4096, rng)
 	}
-	if rng.IntN(2) == 0 {
-		return f.cut(b, rng)
+	if !shortened && rng.IntN(2) == 0 {
+		b = f.cut(b, rng)
 	}
 	return b
 }
