@@ -196,6 +196,9 @@ var writing = []ch.Setting{
 	// Storing a row again changes nothing. A replicated table that recognises a
 	// block would not pass it on to its views, which a crash may have left without it.
 	{Key: "insert_deduplicate", Value: "0", Important: true},
+	// Rows of one key within a block are left to merges and to FINAL, as those of
+	// different blocks are.
+	{Key: "optimize_on_insert", Value: "0", Important: true},
 }
 
 // Do runs a statement. Its error is an *Error, or the context's error.

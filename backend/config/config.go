@@ -118,7 +118,7 @@ func Default() Config {
 		WAL:        WAL{MaxBytes: 16 << 30},
 		Kafka:      defaultKafka(),
 		Receive:    Receive{Enabled: true},
-		Sink:       Sink{Enabled: true, BatchSize: 100_000, Linger: time.Second},
+		Sink:       Sink{Enabled: true, BatchSize: 250_000, Linger: time.Second},
 		Rollup:     Rollup{Enabled: true, Interval: 2 * time.Second},
 		Sources:    defaultSources(),
 		Limits:     Limits{Burst: 10 * time.Second},

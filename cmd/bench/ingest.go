@@ -44,7 +44,7 @@ func newIngest() *cobra.Command {
   R4  single events acknowledged per second on 256 connections, beside ClickHouse's async inserts
 
 The rate of Flowgauge is that of rows stored in ClickHouse while the log stays short: the generator pauses
-while more than a second's worth waits. Medians are printed, and ratios of them.`,
+while more than some seconds' worth waits. Medians are printed, and ratios of them.`,
 		Example: "  go run ./cmd/bench ingest\n  go run ./cmd/bench ingest --only R1,R3 --rounds 1 --duration 20s",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return b.run(cmd.Context()) },
@@ -123,7 +123,8 @@ func (b *ingest) steps() (out []step) {
 	}
 	if b.wants("R2") {
 		add("flowgauge OTLP", b.flowgaugeSpans)
-		add("OpenTelemetry Collector", b.otel)
+		add("OpenTelemetry Collector", func(ctx context.Context, dir string) (measure, error) { return b.otel(ctx, dir, otelDefaults) })
+		add("OpenTelemetry Collector, tuned", func(ctx context.Context, dir string) (measure, error) { return b.otel(ctx, dir, otelTuned) })
 	}
 	if b.wants("R4") {
 		add("flowgauge single events", b.flowgaugeSingles)
@@ -145,7 +146,7 @@ func makers[T bodyMaker](in []T) []bodyMaker {
 }
 
 // most that may wait in the log before the generator pauses.
-const mostWaiting = 200_000
+const mostWaiting = 600_000
 
 // stored measures what Flowgauge stores of what a load sends it.
 func (b *ingest) stored(ctx context.Context, f *flowgauge, l *load) (m measure, err error) {
@@ -189,7 +190,7 @@ func (b *ingest) flowgauge(ctx context.Context, dir string, keepRows bool, setti
 	if err != nil {
 		return m, err
 	}
-	b.parts, err = dump(ctx, d, 8, 100_000)
+	b.parts, err = dump(ctx, d, 4, 250_000)
 	return m, err
 }
 
@@ -293,7 +294,7 @@ func (b *ingest) flowgaugeSpans(ctx context.Context, dir string) (m measure, err
 	return b.stored(ctx, f, l)
 }
 
-func (b *ingest) otel(ctx context.Context, dir string) (m measure, err error) {
+func (b *ingest) otel(ctx context.Context, dir, queue string) (m measure, err error) {
 	program, err := buildOtel(ctx, func(s string) { b.say("  %s", s) })
 	if err != nil {
 		return m, err
@@ -303,7 +304,7 @@ func (b *ingest) otel(ctx context.Context, dir string) (m measure, err error) {
 		return m, err
 	}
 	defer d.stop()
-	o, err := startOtel(ctx, program, filepath.Join(dir, "otel"), d)
+	o, err := startOtel(ctx, program, filepath.Join(dir, "otel"), queue, d)
 	if err != nil {
 		return m, err
 	}

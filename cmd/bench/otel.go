@@ -25,7 +25,7 @@ extensions: [{gomod: github.com/open-telemetry/opentelemetry-collector-contrib/e
 `
 
 // otelConfig acknowledges a span after it is in a queue on disk, synced, as
-// Flowgauge does, and sends large batches, as Flowgauge does.
+// Flowgauge does.
 const otelConfig = `extensions:
   file_storage: {directory: %[1]s, fsync: true, create_directory: true}
 receivers:
@@ -36,7 +36,19 @@ exporters:
     database: %[4]s
     username: %[5]s
     password: %[6]s
-    async_insert: false
+%[7]s
+service:
+  telemetry: {metrics: {level: none}, logs: {level: warn}}
+  extensions: [file_storage]
+  pipelines:
+    traces: {receivers: [otlp], exporters: [clickhouse]}
+`
+
+// A queue on disk with the exporter's defaults for all else, and one that is tuned for
+// this load: large batches, as Flowgauge makes them, and no more consumers than processors.
+const (
+	otelDefaults = `    sending_queue: {enabled: true, storage: file_storage}`
+	otelTuned    = `    async_insert: false
     sending_queue:
       enabled: true
       storage: file_storage
@@ -44,13 +56,8 @@ exporters:
       num_consumers: 2
       block_on_overflow: true
       batch: {flush_timeout: 1s, min_size: 50000, max_size: 100000, sizer: items}
-    timeout: 60s
-service:
-  telemetry: {metrics: {level: none}, logs: {level: warn}}
-  extensions: [file_storage]
-  pipelines:
-    traces: {receivers: [otlp], exporters: [clickhouse]}
-`
+    timeout: 60s`
+)
 
 // buildOtel builds the OpenTelemetry Collector once and keeps it.
 func buildOtel(ctx context.Context, progress func(string)) (string, error) {
@@ -90,7 +97,7 @@ type otel struct {
 	log bytes.Buffer
 }
 
-func startOtel(ctx context.Context, program, dir string, d *database) (*otel, error) {
+func startOtel(ctx context.Context, program, dir, queue string, d *database) (*otel, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -100,7 +107,7 @@ func startOtel(ctx context.Context, program, dir string, d *database) (*otel, er
 	}
 	config := filepath.Join(dir, "config.yaml")
 	user := d.endpoint.Writer
-	text := fmt.Sprintf(otelConfig, filepath.Join(dir, "queue"), port, d.endpoint.TCPAddr(), d.name, user.Name, user.Password)
+	text := fmt.Sprintf(otelConfig, filepath.Join(dir, "queue"), port, d.endpoint.TCPAddr(), d.name, user.Name, user.Password, queue)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ type Config struct {
 	Consumer   queue.Consumer
 	Client     Database
 	Log        string             // names the log that the consumer reads, among those of all collectors; "log" if empty
-	BatchSize  int                // most records of one insert; 0 is 100,000
+	BatchSize  int                // most records of one insert; 0 is 250,000
 	Linger     time.Duration      // how long a batch waits to fill; 0 is one second
 	OnStored   func()             // called after each batch, e.g. to wake the roller
 	Price      func(*event.Event) // fills in a cost's dollars where none were sent; nil leaves them 0
@@ -87,7 +87,7 @@ func New(cfg Config) (*Sink, error) {
 		cfg.Log = "log"
 	}
 	if cfg.BatchSize == 0 {
-		cfg.BatchSize = 100_000
+		cfg.BatchSize = 250_000
 	}
 	if cfg.Linger == 0 {
 		cfg.Linger = time.Second
