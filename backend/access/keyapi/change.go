@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
+	"github.com/flowgauge/flowgauge/backend/rest"
 )
 
 // DefaultGrace is how long an old secret stays good when the caller says nothing.
@@ -42,12 +43,12 @@ func (a *API) create(c *gin.Context) {
 	if !decode(c, &w, "tenant, name, scopes, crossTenant, expiresAt, certificate, limits") {
 		return
 	}
-	p := principal(c)
+	p := rest.Principal(c)
 	if w.Tenant == "" {
 		w.Tenant = p.Tenant
 	}
 	if !p.CrossTenant && (w.Tenant != p.Tenant || w.CrossTenant || w.Certificate != "") {
-		refuse(c, http.StatusForbidden, "tenant_mismatch", "keys of another tenant, cross-tenant keys and keys with a certificate are made by cross-tenant administrators")
+		rest.Refuse(c, http.StatusForbidden, "tenant_mismatch", "keys of another tenant, cross-tenant keys and keys with a certificate are made by cross-tenant administrators")
 		return
 	}
 	secret, k, err := a.keys.Create(c.Request.Context(), keystore.Key{
@@ -79,7 +80,7 @@ func (a *API) rotate(c *gin.Context) {
 	if w.Grace != "" {
 		var err error
 		if grace, err = time.ParseDuration(w.Grace); err != nil {
-			refuse(c, http.StatusBadRequest, "invalid_key", "grace: give a duration, e.g. 24h or 0s")
+			rest.Refuse(c, http.StatusBadRequest, "invalid_key", "grace: give a duration, e.g. 24h or 0s")
 			return
 		}
 	}
@@ -88,7 +89,7 @@ func (a *API) rotate(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
-	a.log.InfoContext(c.Request.Context(), "an API key was rotated", "key_id", k.ID, "tenant", k.Tenant, "by", principal(c).KeyID)
+	a.log.InfoContext(c.Request.Context(), "an API key was rotated", "key_id", k.ID, "tenant", k.Tenant, "by", rest.Principal(c).KeyID)
 	c.JSON(http.StatusOK, issued{keystore.Describe(k, time.Time{}, time.Now()), secret})
 }
 
@@ -102,7 +103,7 @@ func (a *API) revoke(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
-	a.log.InfoContext(c.Request.Context(), "an API key was revoked", "key_id", k.ID, "tenant", k.Tenant, "by", principal(c).KeyID)
+	a.log.InfoContext(c.Request.Context(), "an API key was revoked", "key_id", k.ID, "tenant", k.Tenant, "by", rest.Principal(c).KeyID)
 	c.Status(http.StatusNoContent)
 }
 
@@ -123,6 +124,6 @@ func decode(c *gin.Context, into any, members string) bool {
 	if err != nil && strings.HasPrefix(err.Error(), "json: unknown field") {
 		detail = "the body has a member that is not known; known are " + members
 	}
-	refuse(c, http.StatusBadRequest, "malformed_json", detail)
+	rest.Refuse(c, http.StatusBadRequest, "malformed_json", detail)
 	return false
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
+	"github.com/flowgauge/flowgauge/backend/rest"
 )
 
 // Root is where the endpoints are.
@@ -38,7 +39,7 @@ func New(keys *keystore.Store, log *slog.Logger) *API { return &API{keys: keys, 
 
 // Register adds the endpoints to a router.
 func (a *API) Register(router gin.IRouter) {
-	g := router.Group(Root, a.admit)
+	g := router.Group(Root, rest.Admit(a.keys, a.log, access.ScopeAdmin))
 	g.GET("", a.list)
 	g.POST("", a.create)
 	g.GET("/:id", a.show)
@@ -46,43 +47,19 @@ func (a *API) Register(router gin.IRouter) {
 	g.POST("/:id/rotate", a.rotate)
 }
 
-const principalKey = "flowgauge.keyapi.principal"
-
-// admit lets administrators in.
-func (a *API) admit(c *gin.Context) {
-	c.Header("Cache-Control", "no-store")
-	p, err := a.keys.Authenticate(c.Request)
-	switch {
-	case keystore.Denied(err):
-		c.Header("WWW-Authenticate", `Bearer realm="flowgauge"`)
-		refuse(c, http.StatusUnauthorized, "unauthenticated", err.Error())
-	case err != nil:
-		a.unavailable(c, err)
-	case !p.Allows(access.ScopeAdmin):
-		refuse(c, http.StatusForbidden, "forbidden", "keys are for administrators: the key needs the scope admin")
-	default:
-		c.Set(principalKey, p)
-	}
-}
-
-func principal(c *gin.Context) access.Principal {
-	p, _ := c.MustGet(principalKey).(access.Principal)
-	return p
-}
-
 // list answers with the keys of a tenant.
 func (a *API) list(c *gin.Context) {
-	tenant, p := c.Query("tenant"), principal(c)
+	tenant, p := c.Query("tenant"), rest.Principal(c)
 	if tenant == "" {
 		tenant = p.Tenant
 	}
 	if tenant != p.Tenant && !p.CrossTenant {
-		refuse(c, http.StatusForbidden, "tenant_mismatch", "the keys of another tenant are for cross-tenant administrators")
+		rest.Refuse(c, http.StatusForbidden, "tenant_mismatch", "the keys of another tenant are for cross-tenant administrators")
 		return
 	}
 	uses, err := a.keys.LastUses(c.Request.Context())
 	if err != nil {
-		a.unavailable(c, err)
+		rest.Unavailable(c, a.log, err)
 		return
 	}
 	now, out := time.Now(), []keystore.Description{}
@@ -100,7 +77,7 @@ func (a *API) show(c *gin.Context) {
 	}
 	uses, err := a.keys.LastUses(c.Request.Context())
 	if err != nil {
-		a.unavailable(c, err)
+		rest.Unavailable(c, a.log, err)
 		return
 	}
 	c.JSON(http.StatusOK, keystore.Describe(k, uses[k.ID], time.Now()))
@@ -109,7 +86,7 @@ func (a *API) show(c *gin.Context) {
 // find returns the key of the address. Another tenant's is as absent as none.
 func (a *API) find(c *gin.Context) (keystore.Key, bool) {
 	k, ok := a.keys.Get(c.Param("id"))
-	if p := principal(c); !ok || k.Tenant != p.Tenant && !p.CrossTenant {
+	if p := rest.Principal(c); !ok || k.Tenant != p.Tenant && !p.CrossTenant {
 		a.fail(c, keystore.ErrNotFound)
 		return keystore.Key{}, false
 	}
@@ -121,26 +98,12 @@ func (a *API) fail(c *gin.Context, err error) {
 	var invalid *keystore.InvalidError
 	switch {
 	case errors.As(err, &invalid):
-		refuse(c, http.StatusBadRequest, "invalid_key", invalid.Error())
+		rest.Refuse(c, http.StatusBadRequest, "invalid_key", invalid.Error())
 	case errors.Is(err, keystore.ErrNotFound):
-		refuse(c, http.StatusNotFound, "not_found", "there is no such key")
+		rest.Refuse(c, http.StatusNotFound, "not_found", "there is no such key")
 	case errors.Is(err, keystore.ErrGone):
-		refuse(c, http.StatusConflict, "revoked", err.Error())
+		rest.Refuse(c, http.StatusConflict, "revoked", err.Error())
 	default:
-		a.unavailable(c, err)
+		rest.Unavailable(c, a.log, err)
 	}
-}
-
-func (a *API) unavailable(c *gin.Context, err error) {
-	a.log.ErrorContext(c.Request.Context(), "API keys", "method", c.Request.Method, "path", c.FullPath(), "error", err)
-	c.Header("Retry-After", "5")
-	refuse(c, http.StatusServiceUnavailable, "unavailable", "the database does not answer: try again later")
-}
-
-// refuse answers with a problem document (RFC 9457).
-func refuse(c *gin.Context, status int, code, detail string) {
-	c.Header("Content-Type", "application/problem+json")
-	c.AbortWithStatusJSON(status, gin.H{
-		"type": "urn:flowgauge:problem:" + code, "title": http.StatusText(status), "status": status, "code": code, "detail": detail,
-	})
 }

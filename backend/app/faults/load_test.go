@@ -26,10 +26,14 @@ type load struct {
 	pause   time.Duration
 }
 
+// modelsMade numbers the workers of all loads: each has ids of its own.
+var modelsMade atomic.Uint64
+
 func startLoad(t testing.TB, urls func() []string, key string, workers int) *load {
 	l := &load{t: t, urls: urls, key: key, stopped: make(chan struct{}), pause: 5 * time.Millisecond}
-	for i := range workers {
-		m := newModel(fmt.Sprintf("w%d", i), *seed+uint64(i))
+	for range workers {
+		n := modelsMade.Add(1)
+		m := newModel(fmt.Sprintf("w%d", n), *seed+n)
 		l.models = append(l.models, m)
 		l.workers.Go(func() { l.work(m) })
 	}

@@ -90,6 +90,7 @@ type process struct {
 	args []string
 	url  string
 	log  string // a file
+	env  []string
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -97,15 +98,17 @@ type process struct {
 }
 
 // start runs a command of the program that serves HTTP.
-func (p *platform) start(name string, more ...string) *process {
+func (p *platform) start(name string) *process { return p.startIn(p.t.TempDir(), name) }
+
+// startIn runs it with its data in a folder.
+func (p *platform) startIn(data, name string) *process {
 	p.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(p.t, err)
 	addr := l.Addr().String()
 	require.NoError(p.t, l.Close())
-	dir := p.t.TempDir()
-	pr := &process{p: p, url: "http://" + addr, log: filepath.Join(dir, "output.log")}
-	pr.args = append([]string{name, "--data-dir", filepath.Join(dir, "data"), "--http", addr}, more...)
+	pr := &process{p: p, url: "http://" + addr, log: filepath.Join(p.t.TempDir(), "output.log")}
+	pr.args = []string{name, "--data-dir", data, "--http", addr}
 	pr.run()
 	p.t.Cleanup(func() {
 		pr.kill()
@@ -124,6 +127,7 @@ func (pr *process) run() {
 	require.NoError(pr.p.t, err)
 	defer out.Close()
 	pr.cmd = pr.p.command(pr.args...)
+	pr.cmd.Env = append(pr.cmd.Env, pr.env...)
 	pr.cmd.Stdout, pr.cmd.Stderr = out, out
 	require.NoError(pr.p.t, pr.cmd.Start())
 	pr.done = make(chan struct{})

@@ -83,9 +83,19 @@ func (l *Log) commit(b *batch) error {
 	}
 	switch {
 	case err == nil:
+		if l.full {
+			l.opts.Logger.Info("the log's disk has room again", "dir", l.opts.Dir)
+		}
+		l.full = false
 		l.settle(b, l.active, first, nil)
 	case errors.Is(err, errUndone):
-		l.opts.Logger.Error("the log's disk is full", "dir", l.opts.Dir, "error", err)
+		if !l.full {
+			l.opts.Logger.Error("the log's disk is full: senders are refused until there is room", "dir", l.opts.Dir, "error", err)
+		}
+		l.full = true
+		if err := l.empty(); err != nil {
+			return err
+		}
 		l.settle(b, nil, 0, fmt.Errorf("%w: %w", queue.ErrFull, err))
 	default:
 		return err
@@ -169,7 +179,11 @@ func (l *Log) put(b []byte) error {
 		err = f.Sync()
 	}
 	if noRoom(err) {
+		s := l.active
 		return l.undone(err, func() error {
+			if l.active != s {
+				return nil // It was removed.
+			}
 			if err := f.Truncate(end); err != nil {
 				return err
 			}
@@ -178,6 +192,46 @@ func (l *Log) put(b []byte) error {
 	}
 	if err != nil {
 		return fmt.Errorf("write to the log: %w", err)
+	}
+	return nil
+}
+
+// empty removes the segments when all in them is consumed, the newest too, which is
+// kept otherwise: on a full disk there is no room for the one that would take its
+// place.
+func (l *Log) empty() error {
+	l.consumer.Lock()
+	defer l.consumer.Unlock()
+	l.mu.Lock()
+	unneeded := l.pending == 0 && !l.held && len(l.segments) > 0
+	l.mu.Unlock()
+	if !unneeded {
+		return nil
+	}
+	if err := l.positions.again(); err != nil {
+		if noRoom(err) {
+			return nil
+		}
+		return err
+	}
+	l.mu.Lock() // Nothing becomes durable meanwhile: that is the committer's work.
+	gone := l.segments
+	l.segments, l.total = nil, 0
+	l.mu.Unlock()
+	l.read.close()
+	if l.file != nil {
+		if err := l.file.Close(); err != nil {
+			return fmt.Errorf("close segment: %w", err)
+		}
+		l.active, l.file = nil, nil
+	}
+	for _, s := range gone {
+		if err := l.opts.disk.Remove(s.path); err != nil {
+			return fmt.Errorf("remove consumed segment: %w", err)
+		}
+	}
+	if err := l.opts.disk.SyncDir(l.opts.Dir); err != nil && !noRoom(err) {
+		return fmt.Errorf("sync log folder: %w", err)
 	}
 	return nil
 }

@@ -122,6 +122,13 @@ func (p *position) write(change func(*state)) error {
 	return p.next(next)
 }
 
+// again writes the state once more: what was read at a start need not be durable.
+func (p *position) again() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next(p.state)
+}
+
 // next writes into the slot that was not written last. The caller holds mu.
 func (p *position) next(s state) error {
 	s.sequence++

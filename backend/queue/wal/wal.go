@@ -79,6 +79,7 @@ type Log struct {
 	active *segment // nil until the first Append
 	file   disk.File
 	undo   func() error // what must be done before anything is written
+	full   bool         // the last group found no room
 
 	consumer sync.Mutex // held by Fetch, but not while it waits, and by Commit
 	read     reader
