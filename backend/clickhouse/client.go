@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -260,9 +261,22 @@ func (c *Client) Exec(ctx context.Context, sql string, params map[string]any) er
 	return c.Do(ctx, Query{SQL: sql, Params: params})
 }
 
-// Insert sends columns into a table in one statement.
-func (c *Client) Insert(ctx context.Context, table string, input proto.Input) error {
-	return c.Do(ctx, Query{SQL: input.Into(table), Input: input})
+// Insert stores rows in a table, in one statement. Many rows are given as blocks of
+// the same columns, which are sent one after another: a connection keeps memory for
+// the largest block that it has sent. The server joins them to parts of its own size.
+func (c *Client) Insert(ctx context.Context, table string, blocks ...proto.Input) error {
+	input := slices.Clone(blocks[0])
+	q := Query{SQL: input.Into(table), Input: input}
+	if rest := blocks[1:]; len(rest) > 0 {
+		q.OnInput = func(context.Context) error {
+			copy(input, rest[0])
+			if rest = rest[1:]; len(rest) == 0 {
+				return io.EOF // This block is still sent.
+			}
+			return nil
+		}
+	}
+	return c.Do(ctx, q)
 }
 
 // Ping reports whether the server answers.

@@ -167,7 +167,7 @@ func (r *rig) events() []string {
 // failing is a database that cannot be written to.
 type failing struct{ *clickhouse.Client }
 
-func (failing) Insert(context.Context, string, proto.Input) error { return io.ErrUnexpectedEOF }
+func (failing) Insert(context.Context, string, ...proto.Input) error { return io.ErrUnexpectedEOF }
 
 func cost(id, rest string) string {
 	return `{"kind":"cost","id":"` + id + `","timestamp":"2026-03-01T10:00:00Z"` + rest + `}`

@@ -15,7 +15,7 @@ import (
 // Database is what is needed of clickhouse.Client.
 type Database interface {
 	Do(ctx context.Context, q clickhouse.Query) error
-	Insert(ctx context.Context, table string, input proto.Input) error
+	Insert(ctx context.Context, table string, blocks ...proto.Input) error
 }
 
 // Store keeps dead letters.

@@ -88,7 +88,7 @@ func (b *batch) add(r queue.Record) error {
 		}
 		if moved(e) {
 			b.mark(e.Tenant, e.Kind, e.PreviousTime)
-			b.moves.add(e, b.tables[e.Kind].common.version.Rows())
+			b.moves.add(e, b.tables[e.Kind].rows())
 		}
 		b.tables[e.Kind].add(e, uint64(r.Version))
 		b.mark(e.Tenant, e.Kind, e.Time)

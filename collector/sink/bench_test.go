@@ -46,10 +46,10 @@ func BenchmarkRawInsert(b *testing.B) {
 		var group errgroup.Group
 		for _, t := range batch.tables {
 			group.Go(func() error {
-				if t.common.version.Rows() == 0 {
+				if t.rows() == 0 {
 					return nil
 				}
-				return client.Insert(b.Context(), t.name, t.input)
+				return client.Insert(b.Context(), t.name, t.inputs()...)
 			})
 		}
 		require.NoError(b, group.Wait())

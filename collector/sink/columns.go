@@ -15,15 +15,67 @@ type common struct {
 	deleted            *proto.ColUInt8
 }
 
-// table builds one INSERT's columns. Columns keep their memory between batches.
+// blockRows is how many rows are sent at once. They are encoded and compressed as
+// a whole, in memory that each connection keeps.
+const blockRows = 1 << 15
+
+// table collects the rows of one INSERT, in blocks. Their columns keep their memory
+// between batches.
 type table struct {
-	name     string
+	name   string
+	make   func() *block
+	blocks []*block // all but the last of those in use are full
+	used   int
+}
+
+// block is the columns of some rows.
+type block struct {
 	input    proto.Input
 	common   common
 	specific func(e *event.Event)
 }
 
-func (t *table) reset() { t.input.Reset() }
+func newTable(name string, build func(c *columns) func(e *event.Event)) *table {
+	t := &table{name: name, used: 1, make: func() *block { return newBlock(build) }}
+	t.blocks = []*block{t.make()}
+	return t
+}
+
+func (t *table) reset() {
+	for _, b := range t.blocks[:t.used] {
+		b.input.Reset()
+	}
+	t.used = 1
+}
+
+func (t *table) rows() int {
+	return (t.used-1)*blockRows + t.blocks[t.used-1].common.version.Rows()
+}
+
+// version is that of a row.
+func (t *table) version(row int) *uint64 {
+	return &(*t.blocks[row/blockRows].common.version)[row%blockRows]
+}
+
+// last returns the block that takes the next row.
+func (t *table) last() *block {
+	if b := t.blocks[t.used-1]; b.common.version.Rows() < blockRows {
+		return b
+	}
+	if t.used == len(t.blocks) {
+		t.blocks = append(t.blocks, t.make())
+	}
+	t.used++
+	return t.blocks[t.used-1]
+}
+
+// inputs returns the rows.
+func (t *table) inputs() (out []proto.Input) {
+	for _, b := range t.blocks[:t.used] {
+		out = append(out, b.input)
+	}
+	return out
+}
 
 // add appends an event, and for a correction that moves its time also a row that
 // deletes it at the time it had: for good, so that a repetition of what was sent
@@ -40,14 +92,15 @@ func moved(e *event.Event) bool {
 }
 
 func (t *table) row(e *event.Event, time int64, version uint64, deleted uint8) {
-	c := t.common
+	b := t.last()
+	c := b.common
 	c.tenant.Append(e.Tenant)
 	c.time.AppendRaw(proto.DateTime64(time))
 	c.id.Append(e.ID)
 	c.source.Append(e.Source)
 	c.version.Append(version)
 	c.deleted.Append(deleted)
-	t.specific(e)
+	b.specific(e)
 }
 
 // columns collects a table's input while its columns are made.
@@ -84,8 +137,9 @@ func number[T proto.Column](c *columns, name string, col T) T {
 	return col
 }
 
-func (c *columns) table(name string, build func(c *columns) func(e *event.Event)) *table {
-	t := &table{name: name, common: common{
+func newBlock(build func(c *columns) func(e *event.Event)) *block {
+	c := new(columns)
+	b := &block{common: common{
 		tenant:  c.str("tenant"),
 		time:    c.time("time"),
 		id:      c.str("id"),
@@ -93,9 +147,9 @@ func (c *columns) table(name string, build func(c *columns) func(e *event.Event)
 		version: number(c, "version", new(proto.ColUInt64)),
 		deleted: number(c, "deleted", new(proto.ColUInt8)),
 	}}
-	t.specific = build(c)
-	t.input = c.input
-	return t
+	b.specific = build(c)
+	b.input = c.input
+	return b
 }
 
 // optional maps an absent time to the column's default, 1970.
@@ -111,7 +165,7 @@ func amount(d event.Decimal) proto.Decimal128 {
 }
 
 func newExecutions() *table {
-	return new(columns).table("executions", func(c *columns) func(e *event.Event) {
+	return newTable("executions", func(c *columns) func(e *event.Event) {
 		phase := c.enum("phase", "Enum8('started' = 1, 'terminal' = 2)")
 		status := c.enum("status", "Enum8('started' = 1, 'completed' = 2, 'failed' = 3)")
 		workflow, user, trigger, triggerType := c.str("workflow_id"), c.str("user_id"), c.str("trigger_id"), c.str("trigger_type")
@@ -150,7 +204,7 @@ func newExecutions() *table {
 }
 
 func newSteps() *table {
-	return new(columns).table("steps", func(c *columns) func(e *event.Event) {
+	return newTable("steps", func(c *columns) func(e *event.Event) {
 		execution, step, stepType := c.str("execution_id"), c.str("step_id"), c.str("step_type")
 		status := c.enum("status", "Enum8('completed' = 2, 'failed' = 3, 'skipped' = 4)")
 		end, queued := c.time("end_time"), c.time("queued_time")
@@ -185,7 +239,7 @@ func newSteps() *table {
 }
 
 func newCosts() *table {
-	return new(columns).table("costs", func(c *columns) func(e *event.Event) {
+	return newTable("costs", func(c *columns) func(e *event.Event) {
 		workflow, user, execution, action := c.str("workflow_id"), c.str("user_id"), c.str("execution_id"), c.str("action_type")
 		credits, dollars := c.decimal("credits"), c.decimal("dollars")
 		pricing := c.enum("pricing", "Enum8('sent' = 0, 'unpriced' = 1, 'derived' = 2)")
@@ -206,7 +260,7 @@ func newCosts() *table {
 }
 
 func newActivity() *table {
-	return new(columns).table("activity", func(c *columns) func(e *event.Event) {
+	return newTable("activity", func(c *columns) func(e *event.Event) {
 		user, session, action := c.str("user_id"), c.str("session_id"), c.str("action")
 		resource, resourceID := c.str("resource"), c.str("resource_id")
 		duration := number(c, "duration_ms", new(proto.ColInt64))

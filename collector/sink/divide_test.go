@@ -90,13 +90,20 @@ type small struct {
 	largest int
 }
 
-func (s *small) Insert(ctx context.Context, table string, input proto.Input) error {
-	if n := input[0].Data.Rows(); n > s.rows {
+func rowsOf(blocks []proto.Input) (n int) {
+	for _, block := range blocks {
+		n += block[0].Data.Rows()
+	}
+	return n
+}
+
+func (s *small) Insert(ctx context.Context, table string, blocks ...proto.Input) error {
+	if n := rowsOf(blocks); n > s.rows {
 		return &clickhouse.Error{Class: clickhouse.ClassLimit, Err: errors.New("no memory")}
 	} else if table == "executions" {
 		s.largest = max(s.largest, n)
 	}
-	return s.Client.Insert(ctx, table, input)
+	return s.Client.Insert(ctx, table, blocks...)
 }
 
 func TestABatchThatIsTooMuchIsHalved(t *testing.T) {

@@ -71,8 +71,8 @@ func (m *mortal) pass(step string, do func(context.Context) error) error {
 	return errKilled
 }
 
-func (m *mortal) Insert(_ context.Context, table string, input proto.Input) error {
-	return m.pass("insert "+table, func(ctx context.Context) error { return m.Client.Insert(ctx, table, input) })
+func (m *mortal) Insert(_ context.Context, table string, blocks ...proto.Input) error {
+	return m.pass("insert "+table, func(ctx context.Context) error { return m.Client.Insert(ctx, table, blocks...) })
 }
 
 func (m *mortal) Do(_ context.Context, q clickhouse.Query) error {

@@ -46,10 +46,9 @@ func (s *Sink) bringBack(ctx context.Context, b *batch) error {
 				return err
 			}
 		}
-		version := *b.tables[kind].common.version
 		for _, m := range list {
 			if left[m.to] {
-				version[m.row] |= schema.VersionMoved
+				*b.tables[kind].version(m.row) |= schema.VersionMoved
 			}
 		}
 	}

@@ -104,8 +104,8 @@ type gate struct {
 
 func (g *gate) Do(context.Context, clickhouse.Query) error { return nil }
 
-func (g *gate) Insert(_ context.Context, table string, input proto.Input) error {
-	return g.insert(table, input[0].Data.Rows())
+func (g *gate) Insert(_ context.Context, table string, blocks ...proto.Input) error {
+	return g.insert(table, rowsOf(blocks))
 }
 
 func run(t *testing.T, c queue.Consumer, db sink.Database, batch int) (stop func()) {

@@ -47,7 +47,7 @@ import (
 // Database is what a sink needs of clickhouse.Client.
 type Database interface {
 	Do(ctx context.Context, q clickhouse.Query) error
-	Insert(ctx context.Context, table string, input proto.Input) error
+	Insert(ctx context.Context, table string, blocks ...proto.Input) error
 }
 
 // Config says where events come from and where they go.

@@ -76,7 +76,7 @@ func (s *Sink) store(ctx context.Context, b *batch) error {
 	}
 	group, gctx := errgroup.WithContext(ctx)
 	for _, t := range b.tables {
-		group.Go(func() error { return s.insert(gctx, t.name, t.input) })
+		group.Go(func() error { return s.insert(gctx, t.name, t.inputs()...) })
 	}
 	group.Go(func() error { return s.insert(gctx, "dead_letters", b.dead.input) })
 	if err := group.Wait(); err != nil {
@@ -98,14 +98,18 @@ func (s *Sink) mark(ctx context.Context, marks proto.Input) error {
 	return rollup.InsertMarks(ctx, s.cfg.Client, marks)
 }
 
-func (s *Sink) insert(ctx context.Context, table string, input proto.Input) error {
-	if len(input) == 0 || input[0].Data.Rows() == 0 {
+func (s *Sink) insert(ctx context.Context, table string, blocks ...proto.Input) error {
+	rows := 0
+	for _, block := range blocks {
+		rows += block[0].Data.Rows()
+	}
+	if rows == 0 {
 		return nil
 	}
 	ctx, insert := tracing.Start(ctx, s.cfg.Tracer, "insert")
 	insert.Text("flowgauge.table", table)
-	insert.Count("flowgauge.rows", input[0].Data.Rows())
-	err := s.cfg.Client.Insert(ctx, table, input)
+	insert.Count("flowgauge.rows", rows)
+	err := s.cfg.Client.Insert(ctx, table, blocks...)
 	insert.End(err)
 	if err != nil {
 		return fmt.Errorf("insert into %s: %w", table, err)
