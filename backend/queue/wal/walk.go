@@ -108,7 +108,8 @@ func (w *walk) whole(at int64, f frame) error {
 // broken deals with what is no frame. Either the segment ends there, because what is
 // behind it is torn, or it is damage, and the walk goes on where there is a frame again.
 func (w *walk) broken(at int64) (done bool, err error) {
-	next, err := findFrame(w.segment, w.file, at+1, w.limit)
+	// What says where the segment ended may be forged: nothing is behind the file's end.
+	next, err := findFrame(w.segment, w.file, at+1, min(w.limit, w.segment.size))
 	if err != nil {
 		return true, err
 	}
