@@ -26,6 +26,10 @@ func (r *Receiver) handle(c *gin.Context, p Protocol) {
 		r.answer(c, p, m, &Outcome{Refusal: why})
 		return
 	}
+	if again == nil && time.Now().UnixNano() < r.full.Load() {
+		r.answer(c, p, m, &Outcome{Refusal: logFull})
+		return
+	}
 	hold := &claim{budget: r.budget}
 	defer hold.give()
 	body, why := r.body(c.Writer, c.Request, hold)
@@ -147,6 +151,7 @@ func (r *Receiver) keep(req *http.Request, b *batch, who Principal) *Refusal {
 		return nil
 	case errors.Is(err, queue.ErrFull):
 		r.config.Logger.WarnContext(req.Context(), "the log is full", "events", len(records))
+		r.full.Store(time.Now().Add(fullFor).UnixNano())
 		return logFull
 	case req.Context().Err() != nil:
 		return incomplete // The sender is gone, and reads no answer.

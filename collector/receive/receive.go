@@ -30,6 +30,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -122,7 +123,13 @@ type Receiver struct {
 	metrics *metrics
 	budget  *budget
 	unpacks chan struct{} // holds one for each body that is being unpacked
+	full    atomic.Int64  // until when the log is taken to be full, in Unix nanoseconds
 }
+
+// fullFor is how long requests are refused unread after the log had no room for one.
+// Who is refused sends again, at once often enough: to decode what will find no room
+// takes the processors from the sink, which would make some.
+const fullFor = 50 * time.Millisecond
 
 // New returns a Receiver.
 func New(c Config) (*Receiver, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -150,4 +151,23 @@ func TestQueueRefuses(t *testing.T) {
 			require.Zero(t, a.Accepted)
 		}
 	}
+}
+
+// While the log is full, requests are refused before they are read: this one never
+// sends its body. Then they are tried again.
+func TestRefusedUnread(t *testing.T) {
+	c := start(t, Limits{}, &stub{err: fmt.Errorf("x: %w", queue.ErrFull)})
+	require.Zero(t, c.receiver.full.Load())
+	require.Equal(t, "log_full", string(c.post(strings.NewReader(good)).Code))
+	require.NotZero(t, c.receiver.full.Load())
+
+	c = start(t, Limits{}, nil)
+	c.receiver.full.Store(math.MaxInt64)
+	body, never := io.Pipe()
+	defer never.Close()
+	a := c.post(body)
+	require.Equal(t, http.StatusServiceUnavailable, a.status)
+	require.Equal(t, "log_full", string(a.Code))
+	c.receiver.full.Store(1)
+	require.Equal(t, http.StatusAccepted, c.post(strings.NewReader(good)).status)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -136,7 +137,10 @@ func TestSDKRetries(t *testing.T) {
 	}))
 	runWorkflow(provider, time.Date(2024, 5, 31, 10, 0, 0, 0, time.UTC))
 	require.NoError(t, provider.ForceFlush(t.Context()))
-	require.Equal(t, []int{503, 503, 502, 200}, statuses)
+	require.GreaterOrEqual(t, len(statuses), 4)
+	refused, end := statuses[:len(statuses)-2], statuses[len(statuses)-2:]
+	require.Equal(t, slices.Repeat([]int{503}, len(refused)), refused)
+	require.Equal(t, []int{502, 200}, end)
 	events, letters := behind.stored()
 	require.Empty(t, letters)
 	require.Len(t, events, 8, "the lost answer brings all of it again")
