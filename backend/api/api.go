@@ -26,7 +26,6 @@ var openAPI []byte
 type Analytics interface {
 	Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
 	Values(ctx context.Context, p access.Principal, r query.ValuesRequest) ([]string, error)
-	ErrorGroups(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
 	Catalogue() metric.Catalogue
 }
 

@@ -33,10 +33,6 @@ func (f *fake) Do(_ context.Context, p access.Principal, r query.Request) (*quer
 	return f.result, f.err
 }
 
-func (f *fake) ErrorGroups(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error) {
-	return f.Do(ctx, p, r)
-}
-
 func (f *fake) Values(_ context.Context, p access.Principal, r query.ValuesRequest) ([]string, error) {
 	f.by, f.values = p, r
 	return []string{"a", "b"}, f.err

@@ -4,6 +4,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 var errorsEndpoint = endpoint{
@@ -18,7 +19,8 @@ func (a *API) errors(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
-	res, err := a.analytics.ErrorGroups(c.Request.Context(), principal(c), r)
+	r.Kind = query.KindErrors
+	res, err := a.analytics.Do(c.Request.Context(), principal(c), r)
 	if err != nil {
 		a.fail(c, err)
 		return

@@ -58,7 +58,7 @@ func decode(body io.Reader) (query.Request, error) {
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return r, invalid(strings.Trim(field, `"`), "", "no such member", "",
-			"metrics", "from", "to", "granularity", "timeZone", "groupBy", "filters", "orderBy", "descending", "ascending", "limit", "compare")
+			"kind", "metrics", "from", "to", "granularity", "timeZone", "groupBy", "filters", "orderBy", "descending", "ascending", "limit", "compare", "params")
 	}
 	return r, invalid("body", "", "must be a JSON object: "+err.Error(), `{"metrics":["executions"],"from":"2026-03-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}`)
 }

@@ -118,12 +118,27 @@ func (e *Engine) Catalogue() metric.Catalogue { return metric.All() }
 // *RequestError, *AccessError, *clickhouse.Error or the context's.
 func (e *Engine) Do(ctx context.Context, p access.Principal, r Request) (*Result, error) {
 	began := time.Now()
-	q, err := e.check(p, r)
+	s, err := shapeOf(&r)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.limits.Timeout)
 	defer cancel()
+	res, err := s.answer(e, ctx, p, r)
+	if err != nil {
+		return nil, err
+	}
+	res.Meta.Elapsed = time.Since(began)
+	e.log.Debug("answered", "kind", s.Kind, "metrics", r.Metrics, "rows", res.Frame.Rows(), "rows_read", res.Meta.RowsRead, "elapsed", res.Meta.Elapsed)
+	return res, nil
+}
+
+// figures answers a question about metrics of the catalogue.
+func (e *Engine) figures(ctx context.Context, p access.Principal, r Request) (*Result, error) {
+	q, err := e.check(p, r)
+	if err != nil {
+		return nil, err
+	}
 	w, err := e.begin(ctx, q)
 	if err != nil {
 		return nil, err
@@ -145,8 +160,6 @@ func (e *Engine) Do(ctx context.Context, p access.Principal, r Request) (*Result
 	}
 	res := q.result(now, order, previous)
 	res.Meta = w.meta(q, truncated)
-	res.Meta.Elapsed = time.Since(began)
-	e.log.Debug("answered", "metrics", r.Metrics, "rows", res.Frame.Rows(), "rows_read", res.Meta.RowsRead, "elapsed", res.Meta.Elapsed)
 	return res, nil
 }
 

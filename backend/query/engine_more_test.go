@@ -225,7 +225,7 @@ func TestScope(t *testing.T) {
 		require.ErrorAs(t, err, &denied, p)
 		_, err = e.Values(t.Context(), p, ValuesRequest{Dimension: "user", From: from, To: from.Add(time.Hour)})
 		require.ErrorAs(t, err, &denied, p)
-		_, err = e.ErrorGroups(t.Context(), p, Request{From: from, To: from.Add(time.Hour)})
+		_, err = e.Do(t.Context(), p, Request{Kind: KindErrors, From: from, To: from.Add(time.Hour)})
 		require.ErrorAs(t, err, &denied, p)
 	}
 	_, err := e.Do(t.Context(), ann, Request{Metrics: []string{"executions"}, From: from, To: from.Add(25 * time.Hour), Granularity: Minute})

@@ -21,15 +21,29 @@ const (
 	maxErrorGroups     = 1000
 )
 
-// ErrorGroups lists what executions failed of, most frequent first. Of the
-// request it uses From, To, TimeZone, Filters by the dimensions of executions,
-// and Limit (100 by default). The frame has one row for each error type and
-// message fingerprint, with the fields error_type, message (the message with
-// what varies replaced), sample (one message as it was sent), fingerprint,
-// count, share (of all failed executions that match), first_seen, last_seen,
-// workflows and users (distinct ones).
-func (e *Engine) ErrorGroups(ctx context.Context, p access.Principal, r Request) (*Result, error) {
-	began := time.Now()
+var errorsShape = shape{
+	KindInfo: KindInfo{
+		Kind: KindErrors, Title: "Error groups",
+		Description: "What executions failed of, most frequent first: one row for each error type and fingerprint of the message, which leaves out ids, numbers and quoted values. limit is 100 by default, 1000 at most.",
+		Uses:        []string{"filters", "limit"},
+		Params:      []ParamInfo{},
+		Fields: []FieldInfo{
+			{"error_type", "", "The category of the error."},
+			{"message", "", "The message, with what varies replaced."},
+			{"sample", "", "One message as it was sent."},
+			{"fingerprint", "", "What messages of one group have in common, as a number."},
+			{"count", "short", "Executions that failed of it."},
+			{"share", "percentunit", "Its share of all failed executions that match."},
+			{"first_seen", "", "Time of the first of them in the period."},
+			{"last_seen", "", "Time of the last of them in the period."},
+			{"workflows", "short", "Different workflows that it happened to."},
+			{"users", "short", "Different users that it happened to."},
+		},
+	},
+	answer: (*Engine).errorGroups,
+}
+
+func (e *Engine) errorGroups(ctx context.Context, p access.Principal, r Request) (*Result, error) {
 	limit := r.Limit
 	if limit == 0 {
 		limit = defaultErrorGroups
@@ -41,8 +55,6 @@ func (e *Engine) ErrorGroups(ctx context.Context, p access.Principal, r Request)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, e.limits.Timeout)
-	defer cancel()
 	rows := errorRows{}
 	st := q.errorGroups(limit)
 	var rowsRead uint64
@@ -61,7 +73,7 @@ func (e *Engine) ErrorGroups(ctx context.Context, p access.Principal, r Request)
 	return &Result{Frame: rows.frame(limit), Exact: map[string][]string{}, Meta: Meta{
 		From: q.from.In(q.loc), To: q.to.In(q.loc), TimeZone: q.loc.String(), Sources: []string{"raw"},
 		PartialPeriod: q.to.After(q.now), Truncated: len(rows.errorType) > limit,
-		RowsRead: rowsRead, Elapsed: time.Since(began), SQL: []string{st.sql},
+		RowsRead: rowsRead, SQL: []string{st.sql},
 	}}, nil
 }
 

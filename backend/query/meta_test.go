@@ -97,8 +97,8 @@ func TestErrorGroups(t *testing.T) {
 		failed("6", "a", "timeout", "order 1 timed out after 5s", 30*time.Hour),
 	)
 	e := newEngine(t, s, from.Add(48*time.Hour), Limits{})
-	r := Request{From: from, To: from.Add(24 * time.Hour)}
-	res, err := e.ErrorGroups(t.Context(), admin, r)
+	r := Request{Kind: KindErrors, From: from, To: from.Add(24 * time.Hour)}
+	res, err := e.Do(t.Context(), admin, r)
 	require.NoError(t, err)
 	require.Equal(t, 3, res.Frame.Rows())
 	row := func(i int) []any {
@@ -117,12 +117,12 @@ func TestErrorGroups(t *testing.T) {
 	require.False(t, res.Meta.Truncated)
 
 	r.Limit, r.Filters = 1, []Filter{{"workflow", In, []string{"a"}}}
-	res, err = e.ErrorGroups(t.Context(), admin, r)
+	res, err = e.Do(t.Context(), admin, r)
 	require.NoError(t, err)
 	require.Equal(t, 1, res.Frame.Rows())
 	require.True(t, res.Meta.Truncated)
 	r.Filters = []Filter{{"action", In, []string{"a"}}}
-	_, err = e.ErrorGroups(t.Context(), admin, r)
+	_, err = e.Do(t.Context(), admin, r)
 	var wrong *RequestError
 	require.ErrorAs(t, err, &wrong)
 }

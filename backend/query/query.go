@@ -11,9 +11,11 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 )
 
-// Request asks for metrics of a period.
+// Request asks about a period. Which members it may have depends on its kind; see
+// Kinds. Most ask for metrics.
 type Request struct {
-	Metrics     []string    `json:"metrics"`
+	Kind        Kind        `json:"kind,omitempty"`
+	Metrics     []string    `json:"metrics,omitempty"`
 	From        time.Time   `json:"from"` // inclusive
 	To          time.Time   `json:"to"`   // exclusive
 	Granularity Granularity `json:"granularity,omitempty"`
@@ -32,6 +34,8 @@ type Request struct {
 	Ascending  bool    `json:"ascending,omitempty"`
 	Limit      int     `json:"limit,omitempty"`   // top N groups over the whole period, 0 is the server's maximum
 	Compare    Compare `json:"compare,omitempty"` // a second period beside the first
+
+	Params map[string]string `json:"params,omitempty"` // of kinds that take some
 }
 
 // Granularity is the width of a time bucket in the request's time zone; empty
@@ -80,10 +84,11 @@ const (
 
 // Result answers a Request.
 type Result struct {
-	// Frame is in long form: field "time" (when a granularity was asked for),
+	// Frame of a question about metrics is in long form: field "time" (when a granularity was asked for),
 	// one string field per dimension of GroupBy, one nullable float64 field per
 	// metric in the order of the request, then, when a comparison was asked
-	// for, "<metric>_previous" fields. Buckets without data are absent.
+	// for, "<metric>_previous" fields. Buckets without data are absent. The other
+	// kinds say in Kinds what their fields are.
 	Frame *data.Frame
 	// Exact has, for each metric that is an exact amount, the decimal strings
 	// of its field's rows.

@@ -188,7 +188,7 @@ func everything(t *testing.T, e *query.Engine, tenant string) map[string][]strin
 		line, _, _ = strings.Cut(line, "received_at=")
 		out["conflicts"] = append(out["conflicts"], line)
 	}
-	groups, err := e.ErrorGroups(t.Context(), admin(tenant), query.Request{From: from, To: to})
+	groups, err := e.Do(t.Context(), admin(tenant), query.Request{Kind: query.KindErrors, From: from, To: to})
 	require.NoError(t, err)
 	for _, f := range groups.Frame.Fields { // Which message is the sample is open.
 		if f.Name == "count" || f.Name == "error_type" || f.Name == "message" {

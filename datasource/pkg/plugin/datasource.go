@@ -34,7 +34,6 @@ const ID = "flowgauge-analytics-datasource"
 type analytics interface {
 	Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
 	Values(ctx context.Context, p access.Principal, r query.ValuesRequest) ([]string, error)
-	ErrorGroups(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
 }
 
 // Datasource serves one configured datasource. It is safe for concurrent use.

@@ -59,7 +59,7 @@ func tableFrame(result *query.Result, r query.Request) *data.Frame {
 	return f
 }
 
-// errorColumns has the titles and units of the columns of query.ErrorGroups.
+// errorColumns has the titles and units of the columns of query.KindErrors.
 var errorColumns = map[string]struct{ title, unit string }{
 	"error_type":  {"Error type", ""},
 	"message":     {"Message", ""},

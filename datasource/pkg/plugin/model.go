@@ -160,6 +160,12 @@ func oneOf(param, value string, allowed ...string) error {
 
 // request is what the model asks of the engine in the query's period.
 func (m *model) request(q backend.DataQuery) (query.Request, error) {
+	if m.QueryType == kindErrors {
+		return query.Request{
+			Kind: query.KindErrors, From: q.TimeRange.From.UTC(), To: q.TimeRange.To.UTC(), TimeZone: m.TimeZone,
+			Filters: m.Filters, Limit: m.Limit,
+		}, nil
+	}
 	r := query.Request{
 		Metrics:    m.Metrics,
 		From:       q.TimeRange.From.UTC(),
@@ -173,9 +179,6 @@ func (m *model) request(q backend.DataQuery) (query.Request, error) {
 		Ascending: !m.Descending && (m.Limit > 0 || m.OrderBy != ""),
 		Limit:     m.Limit,
 		Compare:   m.Compare,
-	}
-	if m.QueryType == kindErrors {
-		return r, nil
 	}
 	var err error
 	r.Granularity, err = granularity(m.Granularity, q)

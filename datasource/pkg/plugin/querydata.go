@@ -69,16 +69,12 @@ func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q b
 		return nil, ctx.Err()
 	}
 	who := principal(d.settings, req.PluginContext)
-	if m.QueryType == kindErrors {
-		result, err := d.engine.ErrorGroups(ctx, who, r)
-		if err != nil {
-			return nil, err
-		}
-		return errorFrames(result, r), nil
-	}
 	result, err := d.engine.Do(ctx, who, r)
 	if err != nil {
 		return nil, err
+	}
+	if m.QueryType == kindErrors {
+		return errorFrames(result, r), nil
 	}
 	// To an alert rule a group that is gone is not one that is at zero again.
 	if req.Headers[backend.FromAlertHeaderName] != "true" {

@@ -1,0 +1,156 @@
+package query
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+)
+
+// Kind is the shape of an answer. Kinds lists them with what each takes and gives.
+type Kind string
+
+// The kinds. Empty is KindMetrics.
+const (
+	KindMetrics Kind = "metrics" // figures of the catalogue, over time, by dimension or as one
+	KindErrors  Kind = "errors"  // what executions failed of
+)
+
+// KindInfo describes a kind to editors and documentation.
+type KindInfo struct {
+	Kind        Kind   `json:"kind"`
+	Title       string `json:"title"`
+	Description string `json:"description"`
+	// Uses are the members of Request that it reads beside from, to and timeZone.
+	Uses   []string    `json:"uses"`
+	Params []ParamInfo `json:"params"` // members of Request.Params
+	Fields []FieldInfo `json:"fields"` // of the answer's frame; none where they follow from the request
+}
+
+// ParamInfo describes a member of Request.Params.
+type ParamInfo struct {
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Required    bool     `json:"required"`
+	Default     string   `json:"default,omitempty"`
+	Allowed     []string `json:"allowed,omitempty"` // all values, where they are few
+	Example     string   `json:"example,omitempty"`
+}
+
+// FieldInfo describes a field of an answer.
+type FieldInfo struct {
+	Name        string `json:"name"`
+	Unit        string `json:"unit,omitempty"` // as in the catalogue
+	Description string `json:"description"`
+}
+
+// shape is a kind with what answers it. An answer that needs figures of the
+// catalogue asks Engine.figures, not Do.
+type shape struct {
+	KindInfo
+	answer func(e *Engine, ctx context.Context, p access.Principal, r Request) (*Result, error)
+}
+
+// shapes are all kinds, in the order in which they are shown.
+var shapes = []shape{metricsShape, errorsShape}
+
+// Kinds describes every kind of question.
+func Kinds() []KindInfo {
+	out := make([]KindInfo, len(shapes))
+	for i, s := range shapes {
+		out[i] = s.KindInfo
+	}
+	return out
+}
+
+// shapeOf finds a request's kind and refuses what the kind does not take: ignored,
+// it would silently be another question.
+func shapeOf(r *Request) (*shape, error) {
+	kind := r.Kind
+	if kind == "" {
+		kind = KindMetrics
+	}
+	at := slices.IndexFunc(shapes, func(s shape) bool { return s.Kind == kind })
+	if at < 0 {
+		names := make([]string, len(shapes))
+		for i, s := range shapes {
+			names[i] = string(s.Kind)
+		}
+		return nil, requestError("kind", string(kind), "no such kind of question", string(KindMetrics), names...)
+	}
+	s := &shapes[at]
+	for _, name := range r.members() {
+		if !slices.Contains(s.Uses, name) {
+			return nil, requestError(name, "", "a question of kind "+string(kind)+" does not take it", "", s.Uses...)
+		}
+	}
+	return s, s.checkParams(r.Params)
+}
+
+// members names the optional members of a request that are set.
+func (r *Request) members() []string {
+	var out []string
+	for _, m := range []struct {
+		name string
+		set  bool
+	}{
+		{"metrics", len(r.Metrics) > 0},
+		{"granularity", r.Granularity != Whole},
+		{"groupBy", len(r.GroupBy) > 0},
+		{"filters", len(r.Filters) > 0},
+		{"orderBy", r.OrderBy != ""},
+		{"descending", r.Descending},
+		{"ascending", r.Ascending},
+		{"limit", r.Limit != 0},
+		{"compare", r.Compare != NoCompare},
+	} {
+		if m.set {
+			out = append(out, m.name)
+		}
+	}
+	return out
+}
+
+// checkParams wants the parameters that the kind has, with values that are allowed.
+func (s *shape) checkParams(params map[string]string) error {
+	names := make([]string, len(s.Params))
+	for i, p := range s.Params {
+		names[i] = "params." + p.Name
+		value, given := params[p.Name]
+		switch {
+		case !given && p.Required:
+			return requestError(names[i], "", "a question of kind "+string(s.Kind)+" needs it", p.Example, p.Allowed...)
+		case given && len(p.Allowed) > 0 && !slices.Contains(p.Allowed, value):
+			return requestError(names[i], value, "no such value", p.Example, p.Allowed...)
+		}
+	}
+	for name := range params {
+		if full := "params." + name; !slices.Contains(names, full) {
+			message := "a question of kind " + string(s.Kind) + " has no such parameter"
+			if len(names) == 0 {
+				message += ", nor any other"
+			}
+			return requestError(full, params[name], message, "", names...)
+		}
+	}
+	return nil
+}
+
+// param returns a parameter's value, or its default.
+func (s *shape) param(r *Request, name string) string {
+	if value, ok := r.Params[name]; ok {
+		return strings.TrimSpace(value)
+	}
+	return s.Params[slices.IndexFunc(s.Params, func(p ParamInfo) bool { return p.Name == name })].Default
+}
+
+var metricsShape = shape{
+	KindInfo: KindInfo{
+		Kind: KindMetrics, Title: "Metrics",
+		Description: "Figures of the catalogue, over time, by dimension or as one figure.",
+		Uses:        []string{"metrics", "granularity", "groupBy", "filters", "orderBy", "descending", "ascending", "limit", "compare"},
+		Params:      []ParamInfo{}, Fields: []FieldInfo{},
+	},
+	answer: (*Engine).figures,
+}
