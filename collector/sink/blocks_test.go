@@ -2,6 +2,7 @@ package sink_test
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,7 @@ func TestABatchOfManyBlocks(t *testing.T) {
 	events := make([]event.Event, 0, many+1)
 	for i := range many {
 		e := samples(t)[2]
-		e.ID, e.Time, e.Dollars = fmt.Sprint(i), base+int64(i), dec(t, "1")
+		e.ID, e.Time, e.Dollars = strconv.Itoa(i), base+int64(i), dec(t, "1")
 		events = append(events, e)
 	}
 	r.accept(append(events, back)...)
