@@ -93,7 +93,7 @@ func TestClocksAreWrong(t *testing.T) {
 		collectors = append(collectors, c)
 	}
 	for _, c := range collectors {
-		l := startLoad(t, func() []string { return []string{c.url} }, key, 2)
+		l := startLoad(t, func() []string { return []string{c.url} }, key, 2, between)
 		loads = append(loads, l)
 	}
 	for range 8 {

@@ -25,8 +25,7 @@ func TestDiskIsFull(t *testing.T) {
 	proxy := p.through()
 	collector := p.startIn(dir, "collector")
 	collector.ready()
-	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4)
-	l.pause = 0
+	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4, 0)
 	full := func() {
 		for seen := l.retries.Load(); l.retries.Load() < seen+20; {
 			time.Sleep(20 * time.Millisecond)

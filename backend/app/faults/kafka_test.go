@@ -29,7 +29,7 @@ func TestKafka(t *testing.T) {
 	for _, c := range all {
 		c.ready()
 	}
-	l := startLoad(t, func() []string { return []string{all[0].url, all[1].url} }, key, 4)
+	l := startLoad(t, func() []string { return []string{all[0].url, all[1].url} }, key, 4, between)
 	var guest *process
 	random := rand.New(rand.NewPCG(*seed, 3))
 	for i := range *kills / 3 {

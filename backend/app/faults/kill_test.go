@@ -13,7 +13,7 @@ func TestKill(t *testing.T) {
 	key := p.key()
 	collector := p.start("collector")
 	collector.ready()
-	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4)
+	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4, between)
 	random := rand.New(rand.NewPCG(*seed, 1))
 	for i := range *kills {
 		time.Sleep(time.Duration(random.IntN(600)) * time.Millisecond)

@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// between is how long a worker waits between two requests, unless a test is about more.
+const between = 5 * time.Millisecond
+
 // A load is workers that send until they are stopped. Each repeats a request until
 // it is acknowledged, as a client of Flowgauge should.
 type load struct {
@@ -29,8 +32,8 @@ type load struct {
 // modelsMade numbers the workers of all loads: each has ids of its own.
 var modelsMade atomic.Uint64
 
-func startLoad(t testing.TB, urls func() []string, key string, workers int) *load {
-	l := &load{t: t, urls: urls, key: key, stopped: make(chan struct{}), pause: 5 * time.Millisecond}
+func startLoad(t testing.TB, urls func() []string, key string, workers int, pause time.Duration) *load {
+	l := &load{t: t, urls: urls, key: key, stopped: make(chan struct{}), pause: pause}
 	for range workers {
 		n := modelsMade.Add(1)
 		m := newModel(fmt.Sprintf("w%d", n), *seed+n)

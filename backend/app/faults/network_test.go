@@ -42,7 +42,7 @@ func TestConnectionsAreCut(t *testing.T) {
 	proxy := p.through()
 	collector := p.start("collector")
 	collector.ready()
-	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4)
+	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4, between)
 	random := rand.New(rand.NewPCG(*seed, 2))
 	for range *cuts {
 		stream := []string{"upstream", "downstream", "downstream"}[random.IntN(3)]
@@ -64,15 +64,15 @@ func TestConnectionsAreCut(t *testing.T) {
 }
 
 // ClickHouse is away while events come in, and the collector is killed meanwhile:
-// what waits in its log is stored when ClickHouse is back.
+// what waits in its log is stored when ClickHouse is back. As many requests come in
+// an hour as in a few seconds, so that the model fits into memory.
 func TestClickHouseIsAway(t *testing.T) {
 	p := newPlatform(t)
 	key := p.key()
 	proxy := p.through()
 	collector := p.start("collector")
 	collector.ready()
-	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4)
-	l.pause = 0
+	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4, *outage/15_000)
 	proxy.Stop()
 	time.Sleep(*outage / 2)
 	collector.kill()
@@ -96,7 +96,7 @@ func TestTooManyParts(t *testing.T) {
 	key := p.key()
 	collector := p.start("collector")
 	collector.ready()
-	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4)
+	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4, between)
 	for _, table := range []string{"executions", "steps", "costs", "activity", "bucket_marks"} {
 		require.NoError(t, p.client.Exec(t.Context(), "ALTER TABLE "+table+" MODIFY SETTING parts_to_delay_insert = 1, parts_to_throw_insert = 1", nil))
 		require.NoError(t, p.client.Exec(t.Context(), "SYSTEM STOP MERGES "+table, nil))
