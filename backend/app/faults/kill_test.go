@@ -16,6 +16,9 @@ func TestKill(t *testing.T) {
 	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4, between)
 	random := rand.New(rand.NewPCG(*seed, 1))
 	for i := range *kills {
+		if random.IntN(4) > 0 { // else what is starting may be killed
+			l.progress()
+		}
 		time.Sleep(time.Duration(random.IntN(600)) * time.Millisecond)
 		switch random.IntN(3) {
 		case 0:

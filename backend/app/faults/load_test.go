@@ -43,6 +43,14 @@ func startLoad(t testing.TB, urls func() []string, key string, workers int, paus
 	return l
 }
 
+// progress waits until a request was acknowledged. Without it a slow machine would be
+// killed while it starts, again and again, and nothing would be under way.
+func (l *load) progress() {
+	for before := l.acks.Load(); l.acks.Load() == before; {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 // stop ends the load when every worker has its last acknowledgement.
 func (l *load) stop() {
 	close(l.stopped)
