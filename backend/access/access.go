@@ -3,6 +3,11 @@
 // request; backend/query alone turns it into the rows it may read.
 package access
 
+import "errors"
+
+// ErrDenied is in the chain of errors about who asks that are the caller's to mend.
+var ErrDenied = errors.New("not let in")
+
 // Role is what a principal may see within its tenant.
 type Role string
 

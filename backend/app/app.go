@@ -24,7 +24,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flowgauge/flowgauge/backend/access/certs"
+	"github.com/flowgauge/flowgauge/backend/access/directory"
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
+	"github.com/flowgauge/flowgauge/backend/access/signin"
 	"github.com/flowgauge/flowgauge/backend/config"
 	"github.com/flowgauge/flowgauge/backend/pricing"
 	"github.com/flowgauge/flowgauge/backend/telemetry"
@@ -64,6 +66,8 @@ type App struct {
 	keys        *keystore.Store
 	limits      *limits
 	prices      *pricing.Store
+	people      *directory.Store
+	auth        *signin.Authenticator
 	intake      *intake
 	stored      atomic.Bool // the schema is there and keys are loaded
 	waiting     atomic.Pointer[string]
@@ -134,6 +138,8 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	a.keys = keystore.New(a.database.writer, a.log)
 	a.prices = pricing.NewStore(a.database.writer, a.log)
+	a.people = directory.NewStore(a.database.writer, 0)
+	a.auth = &signin.Authenticator{Keys: a.keys, Directory: a.people}
 	if a.opts.Roles.Collector {
 		if err := a.keys.UseCache(filepath.Join(a.cfg.DataDir, "keys.json")); err != nil {
 			return err

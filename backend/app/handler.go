@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/flowgauge/flowgauge/backend/access/directoryapi"
 	"github.com/flowgauge/flowgauge/backend/access/keyapi"
 	"github.com/flowgauge/flowgauge/backend/pricing/priceapi"
 )
@@ -34,8 +35,9 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	limited := router.Group("", a.limits.Middleware(a.asking))
 	if a.opts.Roles.Server {
-		keyapi.New(a.keys, a.log).Register(limited)
-		priceapi.New(a.prices, a.keys, a.log).Register(limited)
+		keyapi.New(a.keys, a.auth, a.log).Register(limited)
+		priceapi.New(a.prices, a.auth, a.log).Register(limited)
+		directoryapi.New(a.people, a.auth, a.log).Register(limited)
 	}
 	if err := a.questions(limited, router); err != nil {
 		return nil, err

@@ -58,6 +58,6 @@ func (l *limits) sending(ctx context.Context, who receive.Principal, events int)
 
 // asking says whose a request without events is.
 func (a *App) asking(r *http.Request) (keyID string, ok bool) {
-	p, err := a.keys.Authenticate(r)
+	p, err := a.auth.Authenticate(r)
 	return p.KeyID, err == nil
 }

@@ -17,7 +17,7 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	}
 	cfg, err := a.collector(api.Config{
 		Analytics: a.tracedQuestions(engine), Conflicts: engine,
-		Authenticator: a.keys, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
+		Authenticator: a.auth, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
 	}, whole)
 	if err != nil {
 		return err

@@ -26,6 +26,8 @@ type wanted struct {
 	Name        string         `json:"name"`
 	Scopes      []access.Scope `json:"scopes"`
 	CrossTenant bool           `json:"crossTenant"`
+	Role        access.Role    `json:"role"`
+	UserID      string         `json:"userId"`
 	ExpiresAt   time.Time      `json:"expiresAt"` // never by default
 	Certificate string         `json:"certificate"`
 	Limits      access.Limits  `json:"limits"`
@@ -40,7 +42,7 @@ type issued struct {
 // create makes a key.
 func (a *API) create(c *gin.Context) {
 	var w wanted
-	if !decode(c, &w, "tenant, name, scopes, crossTenant, expiresAt, certificate, limits") {
+	if !decode(c, &w, "tenant, name, scopes, role, userId, crossTenant, expiresAt, certificate, limits") {
 		return
 	}
 	p := rest.Principal(c)
@@ -52,7 +54,7 @@ func (a *API) create(c *gin.Context) {
 		return
 	}
 	secret, k, err := a.keys.Create(c.Request.Context(), keystore.Key{
-		Tenant: w.Tenant, Name: w.Name, Scopes: w.Scopes, CrossTenant: w.CrossTenant,
+		Tenant: w.Tenant, Name: w.Name, Scopes: w.Scopes, CrossTenant: w.CrossTenant, Role: w.Role, UserID: w.UserID,
 		ExpiresAt: w.ExpiresAt.UTC(), Certificate: w.Certificate, Limits: w.Limits,
 	})
 	if err != nil {

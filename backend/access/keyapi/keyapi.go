@@ -31,15 +31,18 @@ const Root = "/api/v1/keys"
 // API serves the endpoints.
 type API struct {
 	keys *keystore.Store
+	auth rest.Authenticator
 	log  *slog.Logger
 }
 
 // New returns an API.
-func New(keys *keystore.Store, log *slog.Logger) *API { return &API{keys: keys, log: log} }
+func New(keys *keystore.Store, auth rest.Authenticator, log *slog.Logger) *API {
+	return &API{keys: keys, auth: auth, log: log}
+}
 
 // Register adds the endpoints to a router.
 func (a *API) Register(router gin.IRouter) {
-	g := router.Group(Root, rest.Admit(a.keys, a.log, access.ScopeAdmin))
+	g := router.Group(Root, rest.Admit(a.auth, a.log, access.ScopeAdmin))
 	g.GET("", a.list)
 	g.POST("", a.create)
 	g.GET("/:id", a.show)

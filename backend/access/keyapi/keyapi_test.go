@@ -41,7 +41,7 @@ func newPlatform(t *testing.T) *platform {
 	p := &platform{t: t, router: gin.New()}
 	log := slog.New(slog.NewTextHandler(&p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	p.store = keystore.New(schematest.Client(t), log)
-	keyapi.New(p.store, log).Register(p.router)
+	keyapi.New(p.store, p.store, log).Register(p.router)
 	issue := func(tenant string, cross bool, scope access.Scope) string {
 		secret, _, err := p.store.Create(t.Context(), keystore.Key{Tenant: tenant, Name: "k", Scopes: []access.Scope{scope}, CrossTenant: cross})
 		require.NoError(t, err)

@@ -66,5 +66,5 @@ func (e *entry) admit(now time.Time) (access.Principal, error) {
 // Denied reports whether an error of Authenticate is the caller's fault.
 func Denied(err error) bool {
 	return errors.Is(err, ErrMissing) || errors.Is(err, ErrUnknown) || errors.Is(err, ErrExpired) ||
-		errors.Is(err, ErrRevoked) || errors.Is(err, ErrCertificate)
+		errors.Is(err, ErrRevoked) || errors.Is(err, ErrCertificate) || errors.Is(err, access.ErrDenied)
 }

@@ -42,6 +42,7 @@ func (s *Store) Create(ctx context.Context, k Key) (secret string, _ Key, err er
 		return "", Key{}, &InvalidError{"tenant", "name the tenant that the key is for"}
 	}
 	made.CrossTenant, made.Limits, made.ExpiresAt = k.CrossTenant, k.Limits, k.ExpiresAt
+	made.Role, made.UserID = k.Role, k.UserID
 	if made.Certificate, err = ParseCertificate(k.Certificate); err != nil {
 		return "", Key{}, &InvalidError{"certificate", err.Error()}
 	}
@@ -140,6 +141,22 @@ func (s *Store) Put(ctx context.Context, k Key) error {
 
 var scopes = []access.Scope{access.ScopeIngest, access.ScopeRead, access.ScopeAdmin}
 
+// validatePerson wants what goes together: whoever looks after keys could make one
+// that sees everything, so a key of less than an administrator's role does not.
+func (k *Key) validatePerson() error {
+	switch {
+	case !slices.Contains([]access.Role{"", access.RoleViewer, access.RoleManager, access.RoleAdmin}, k.Role):
+		return &InvalidError{"role", fmt.Sprintf("%q is none: give viewer, manager or admin", k.Role)}
+	case (k.Role == access.RoleViewer || k.Role == access.RoleManager) && k.UserID == "":
+		return &InvalidError{"user", "say whose key it is: a " + string(k.Role) + " sees their own or their team's data"}
+	case len(k.UserID) > 256 || strings.TrimSpace(k.UserID) != k.UserID:
+		return &InvalidError{"user", "give the id that events carry as userId, in 1 to 256 bytes"}
+	case k.UserID != "" && k.Role != access.RoleAdmin && (k.Allows(access.ScopeAdmin) || k.CrossTenant):
+		return &InvalidError{"scopes", "a person's key with the scope admin, or a cross-tenant one, has the role admin"}
+	}
+	return nil
+}
+
 func (k *Key) validate(now time.Time) error {
 	switch {
 	case k.Name == "" || len(k.Name) > 200:
@@ -148,6 +165,9 @@ func (k *Key) validate(now time.Time) error {
 		return &InvalidError{"scopes", "give ingest, read or admin, or several"}
 	case !k.ExpiresAt.IsZero() && !k.ExpiresAt.After(now):
 		return &InvalidError{"expires", "must lie in the future"}
+	}
+	if err := k.validatePerson(); err != nil {
+		return err
 	}
 	for _, scope := range k.Scopes {
 		if !slices.Contains(scopes, scope) {

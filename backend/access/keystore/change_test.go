@@ -186,3 +186,36 @@ func TestCertificates(t *testing.T) {
 	_, err = keystore.ParseCertificate("spki:2C:70:E1:2B:7A:06:46:F9:22:79:F4:27:C7:B3:8E:73:34:D8:E5:38:9C:FF:16:7A:1D:C3:0E:73:F8:26:B6:83")
 	require.NoError(t, err)
 }
+
+// A person's key sees what the person may see, and looks after keys only if that is
+// everything.
+func TestKeysOfPeople(t *testing.T) {
+	s := keystore.New(schematest.Client(t), slog.New(slog.DiscardHandler))
+	for _, c := range []struct {
+		key  keystore.Key
+		want access.Principal
+		err  string
+	}{
+		{key: keystore.Key{Scopes: []access.Scope{"read"}}, want: access.Principal{Role: access.RoleAdmin}},
+		{key: keystore.Key{Scopes: []access.Scope{"read"}, UserID: "ana"}, want: access.Principal{UserID: "ana"}},
+		{key: keystore.Key{Scopes: []access.Scope{"read"}, UserID: "ana", Role: "viewer"}, want: access.Principal{UserID: "ana", Role: access.RoleViewer}},
+		{key: keystore.Key{Scopes: []access.Scope{"admin"}, UserID: "ana", Role: "admin"}, want: access.Principal{UserID: "ana", Role: access.RoleAdmin}},
+		{key: keystore.Key{Scopes: []access.Scope{"read"}, Role: "viewer"}, err: "user: say whose key it is"},
+		{key: keystore.Key{Scopes: []access.Scope{"read"}, Role: "boss"}, err: `role: "boss" is none`},
+		{key: keystore.Key{Scopes: []access.Scope{"admin"}, UserID: "ana"}, err: "scopes: a person's key with the scope admin"},
+		{key: keystore.Key{Scopes: []access.Scope{"admin"}, UserID: "ana", Role: "manager"}, err: "scopes: a person's key with the scope admin"},
+		{key: keystore.Key{Scopes: []access.Scope{"ingest"}, UserID: "ana", Role: "viewer", CrossTenant: true}, err: "cross-tenant"},
+	} {
+		c.key.Tenant, c.key.Name = "acme", "k"
+		secret, made, err := s.Create(t.Context(), c.key)
+		if c.err != "" {
+			require.ErrorContains(t, err, c.err)
+			continue
+		}
+		require.NoError(t, err)
+		got, err := s.Authenticate(request(secret))
+		require.NoError(t, err)
+		c.want.Tenant, c.want.KeyID, c.want.Scopes = "acme", made.ID, c.key.Scopes
+		assert.Equal(t, c.want, got)
+	}
+}

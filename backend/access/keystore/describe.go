@@ -13,6 +13,8 @@ type Description struct {
 	Name        string         `json:"name"`
 	Scopes      []access.Scope `json:"scopes"`
 	CrossTenant bool           `json:"crossTenant"`
+	Role        access.Role    `json:"role,omitempty"`
+	UserID      string         `json:"userId,omitempty"`
 	State       State          `json:"state"`
 	Certificate string         `json:"certificate,omitempty"`
 	Limits      access.Limits  `json:"limits"`
@@ -33,7 +35,8 @@ func Describe(k Key, lastUsed, now time.Time) Description {
 		return &t
 	}
 	d := Description{
-		ID: k.ID, Tenant: k.Tenant, Name: k.Name, Scopes: k.Scopes, CrossTenant: k.CrossTenant, State: k.State(now),
+		ID: k.ID, Tenant: k.Tenant, Name: k.Name, Scopes: k.Scopes, CrossTenant: k.CrossTenant,
+		Role: k.Role, UserID: k.UserID, State: k.State(now),
 		Certificate: k.Certificate, Limits: k.Limits, CreatedAt: k.CreatedAt,
 		ExpiresAt: when(k.ExpiresAt), RevokedAt: when(k.RevokedAt), LastUsedAt: when(lastUsed),
 	}

@@ -33,12 +33,17 @@ func HashOf(secret string) Hash { return sha256.Sum256([]byte(secret)) }
 
 // Key is what is known of an API key.
 type Key struct {
-	ID            string
-	Version       uint64 // rises with each change
-	Tenant        string
-	Name          string
-	Scopes        []access.Scope
-	CrossTenant   bool // may name another tenant
+	ID          string
+	Version     uint64 // rises with each change
+	Tenant      string
+	Name        string
+	Scopes      []access.Scope
+	CrossTenant bool // may name another tenant
+	// UserID is the person whose key it is, who is in the directory or not. Empty is a
+	// program's, which sees the whole tenant.
+	UserID string
+	// Role is what the person may see; empty is what the directory says.
+	Role          access.Role
 	Hash          Hash
 	PreviousHash  Hash      // of the secret before the last rotation
 	PreviousUntil time.Time // zero: that one is not good any more
@@ -85,11 +90,16 @@ func (k *Key) Allows(s access.Scope) bool {
 	return p.Allows(s)
 }
 
-// principal is who a request with the key comes from.
+// principal is who a request with the key comes from. A person's role may be empty:
+// the directory has it.
 func (k *Key) principal() access.Principal {
-	return access.Principal{
-		Tenant: k.Tenant, Role: access.RoleAdmin, KeyID: k.ID, Scopes: k.Scopes, CrossTenant: k.CrossTenant,
+	p := access.Principal{
+		Tenant: k.Tenant, Role: k.Role, UserID: k.UserID, KeyID: k.ID, Scopes: k.Scopes, CrossTenant: k.CrossTenant,
 	}
+	if k.UserID == "" && k.Role == "" {
+		p.Role = access.RoleAdmin
+	}
+	return p
 }
 
 // The reasons why a request is not let in. They never contain the key.

@@ -18,9 +18,10 @@ type column struct {
 
 // columns are those of api_keys, for reading and for writing.
 type columns struct {
-	id, tenant, name, certificate            proto.ColStr
+	id, tenant, name, certificate, user      proto.ColStr
 	version                                  proto.ColUInt64
 	scopes                                   *proto.ColArr[string]
+	role                                     *proto.ColLowCardinality[string]
 	crossTenant                              proto.ColUInt8
 	hash, previousHash                       proto.ColFixedStr
 	events, requests, burst                  *proto.ColNullable[float64]
@@ -31,8 +32,8 @@ func newColumns() *columns {
 	when := func() *proto.ColDateTime64 { return new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli) }
 	limit := func() *proto.ColNullable[float64] { return proto.NewColNullable[float64](new(proto.ColFloat64)) }
 	return &columns{
-		scopes: new(proto.ColStr).LowCardinality().Array(),
-		hash:   proto.ColFixedStr{Size: sha256.Size}, previousHash: proto.ColFixedStr{Size: sha256.Size},
+		scopes: new(proto.ColStr).LowCardinality().Array(), role: new(proto.ColStr).LowCardinality(),
+		hash: proto.ColFixedStr{Size: sha256.Size}, previousHash: proto.ColFixedStr{Size: sha256.Size},
 		events: limit(), requests: limit(), burst: limit(),
 		previousUntil: when(), created: when(), expires: when(), revoked: when(),
 	}
@@ -46,6 +47,8 @@ func (c *columns) all() []column {
 		{"name", &c.name},
 		{"scopes", c.scopes},
 		{"cross_tenant", &c.crossTenant},
+		{"role", c.role},
+		{"user_id", &c.user},
 		{"hash", &c.hash},
 		{"previous_hash", &c.previousHash},
 		{"previous_until", c.previousUntil},
@@ -93,6 +96,8 @@ func (c *columns) add(k Key) {
 		crossTenant = 1
 	}
 	c.crossTenant.Append(crossTenant)
+	c.role.Append(string(k.Role))
+	c.user.Append(k.UserID)
 	c.hash.Append(k.Hash[:])
 	c.previousHash.Append(k.PreviousHash[:])
 	c.certificate.Append(k.Certificate)
@@ -131,7 +136,7 @@ func (c *columns) row(i int) Key {
 	}
 	k := Key{
 		ID: c.id.Row(i), Version: c.version.Row(i), Tenant: c.tenant.Row(i), Name: c.name.Row(i),
-		CrossTenant: c.crossTenant.Row(i) != 0, Certificate: c.certificate.Row(i),
+		CrossTenant: c.crossTenant.Row(i) != 0, Role: access.Role(c.role.Row(i)), UserID: c.user.Row(i), Certificate: c.certificate.Row(i),
 		Limits:        access.Limits{EventsPerSecond: limit(c.events), RequestsPerSecond: limit(c.requests), BurstSeconds: limit(c.burst)},
 		PreviousUntil: when(c.previousUntil), CreatedAt: when(c.created), ExpiresAt: when(c.expires), RevokedAt: when(c.revoked),
 	}

@@ -76,10 +76,10 @@ func newKeysShow() *cobra.Command {
 
 func printKeys(w io.Writer, keys []keystore.Description) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tTENANT\tNAME\tSCOPES\tSTATE\tCREATED\tEXPIRES\tLAST USED")
+	fmt.Fprintln(table, "ID\tTENANT\tNAME\tUSER\tROLE\tSCOPES\tSTATE\tCREATED\tEXPIRES\tLAST USED")
 	for _, d := range keys {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			d.ID, d.Tenant, d.Name, scopesText(d), d.State, timeText(&d.CreatedAt, ""), timeText(d.ExpiresAt, "never"), timeText(d.LastUsedAt, "never"))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			d.ID, d.Tenant, d.Name, d.UserID, roleText(d), scopesText(d), d.State, timeText(&d.CreatedAt, ""), timeText(d.ExpiresAt, "never"), timeText(d.LastUsedAt, "never"))
 	}
 	return table.Flush()
 }
@@ -90,6 +90,10 @@ func printKey(w io.Writer, d keystore.Description) error {
 	row("id", d.ID)
 	row("tenant", d.Tenant)
 	row("name", d.Name)
+	if d.UserID != "" {
+		row("user", d.UserID)
+	}
+	row("role", roleText(d))
 	row("scopes", scopesText(d))
 	row("state", string(d.State))
 	row("created", timeText(&d.CreatedAt, ""))
@@ -119,6 +123,17 @@ func scopesText(d keystore.Description) string {
 		text = append(text, "cross-tenant")
 	}
 	return strings.Join(text, ",")
+}
+
+// roleText says what the key's owner sees.
+func roleText(d keystore.Description) string {
+	switch {
+	case d.Role != "":
+		return string(d.Role)
+	case d.UserID != "":
+		return "as in the directory"
+	}
+	return "admin"
 }
 
 func timeText(t *time.Time, never string) string {

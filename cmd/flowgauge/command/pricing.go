@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/flowgauge/flowgauge/backend/access/directory"
 	"github.com/flowgauge/flowgauge/backend/config"
 	"github.com/flowgauge/flowgauge/backend/pricing"
 )
@@ -187,7 +188,7 @@ recomputed. It may be interrupted and repeated: what has its price stays as it i
 
 func readFile(cmd *cobra.Command, name string) ([]byte, error) {
 	if name == "-" {
-		return io.ReadAll(io.LimitReader(cmd.InOrStdin(), pricing.MaxBytes+1))
+		return io.ReadAll(io.LimitReader(cmd.InOrStdin(), directory.MaxBytes+1))
 	}
 	return os.ReadFile(name)
 }
