@@ -17,7 +17,7 @@ import (
 )
 
 // Root is where the endpoints are.
-const Root = "/api/v1/analytics"
+const Root = base + "/analytics"
 
 //go:embed openapi.yaml
 var openAPI []byte
@@ -71,6 +71,7 @@ type API struct {
 	denied    func(error) bool
 	log       *slog.Logger
 	metrics   *requestMetrics
+	document  *document
 
 	conflictList Conflicts
 	letters      DeadLetters
@@ -93,28 +94,23 @@ func New(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: register metrics: %w", err)
 	}
+	d, err := parse(openAPI)
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
 	return &API{
-		analytics: cfg.Analytics, auth: cfg.Authenticator, denied: cfg.Denied, log: cfg.Logger, metrics: m,
+		document: d, analytics: cfg.Analytics, auth: cfg.Authenticator, denied: cfg.Denied, log: cfg.Logger, metrics: m,
 		conflictList: cfg.Conflicts, letters: cfg.Letters, replays: cfg.Replays, waiting: cfg.Waiting,
 	}, nil
 }
 
 // Register adds the endpoints to a router. Only the description of the API can
 // be read without a key.
-func (a *API) Register(router gin.IRouter) {
-	public := router.Group(Root, a.metrics.observe)
-	public.GET("/openapi.yaml", a.describe)
+func (a *API) Register(router gin.IRouter) { a.register(router, Root) }
 
-	g := router.Group(Root, a.metrics.observe, a.authenticate)
-	g.GET("/executions", a.executions)
-	g.GET("/executions/summary", a.summary)
-	g.GET("/executions/errors", a.errors)
-	g.GET("/costs", a.costs)
-	g.GET("/activity", a.activity)
-	g.GET("/catalogue", a.catalogue)
-	g.GET("/values/:dimension", a.values)
-	g.POST("/query", a.query)
-}
+// RegisterCollector adds the endpoints about taking events in to a router: what
+// arrived and what became of it, and what was refused. They are for administrators.
+func (a *API) RegisterCollector(router gin.IRouter) { a.register(router, CollectorRoot) }
 
 // Handler serves the endpoints alone, with problem documents for all else.
 func (a *API) Handler() http.Handler {

@@ -35,9 +35,8 @@ func TestExecutionsAsksWhatTheURLSays(t *testing.T) {
 		Metrics: []string{"executions", "duration_p95"}, Granularity: query.Day, TimeZone: "Europe/Berlin",
 		GroupBy: []string{"workflow", "trigger_type"}, OrderBy: "duration_p95", Ascending: true, Limit: 5, Compare: query.PreviousWeek,
 		Filters: []query.Filter{
+			{Dimension: "workflow", Operator: query.In, Values: []string{"a", "c,d", "b"}},
 			{Dimension: "version", Operator: query.In, Values: []string{"2"}},
-			{Dimension: "workflow", Operator: query.In, Values: []string{"a", "c,d"}},
-			{Dimension: "workflow", Operator: query.In, Values: []string{"b"}},
 		},
 	}, f.asked)
 	require.Equal(t, access.RoleViewer, f.by.Role)
@@ -73,6 +72,13 @@ func TestWrongParameters(t *testing.T) {
 		{"zone as path", "/executions?" + period + "&timeZone=../etc/passwd", "timeZone"},
 		{"limit", "/executions?" + period + "&limit=-1", "limit"},
 		{"order", "/executions?" + period + "&order=up", "order"},
+		{"nothing as a number", "/executions?" + period + "&limit=", "limit"},
+		{"granularity", "/executions?" + period + "&granularity=year", "granularity"},
+		{"zero byte", "/executions?" + period + "&workflow=a%00b", "workflow"},
+		{"no text", "/executions?" + period + "&workflow=%ff", "workflow"},
+		{"no query string", "/executions?" + period + "&workflow=%zz", "query"},
+		{"version", "/executions?" + period + "&version=one", "version"},
+		{"limit of errors", "/executions/errors?" + period + "&limit=1001", "limit"},
 		{"summary has no granularity", "/executions/summary?" + period + "&granularity=day", "granularity"},
 		{"summary by error", "/executions/summary?" + period + "&error_type=x", "error_type"},
 		{"errors have no metrics", "/executions/errors?" + period + "&metrics=executions", "metrics"},
@@ -83,6 +89,7 @@ func TestWrongParameters(t *testing.T) {
 			require.Equal(t, "application/problem+json", header.Get("Content-Type"))
 			require.Equal(t, tc.param, body["param"])
 			require.NotEmpty(t, body["detail"])
+			require.NotEmpty(t, body["example"])
 			require.InDelta(t, http.StatusBadRequest, body["status"], 0)
 		})
 	}

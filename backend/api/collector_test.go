@@ -102,8 +102,8 @@ func TestCompletenessAsksForFigures(t *testing.T) {
 	status, _, body := call(t, h, "admin", http.MethodGet, CollectorRoot+"/completeness?"+period+"&granularity=hour&source=crm&source=erp&kind=step", "")
 	require.Equal(t, http.StatusOK, status, body)
 	require.Equal(t, []query.Filter{
-		{Dimension: "event_kind", Operator: query.In, Values: []string{"step"}},
 		{Dimension: "source", Operator: query.In, Values: []string{"crm", "erp"}},
+		{Dimension: "event_kind", Operator: query.In, Values: []string{"step"}},
 	}, f.asked.Filters)
 	require.Empty(t, f.asked.GroupBy, "the total is asked for last")
 	require.Contains(t, f.asked.Metrics, "events_visible")

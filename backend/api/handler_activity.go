@@ -1,8 +1,12 @@
 package api
 
-import "github.com/gin-gonic/gin"
+import (
+	"github.com/gin-gonic/gin"
 
-var activityEndpoint = areaEndpoint("Activity", "actions", "active_users", "action_duration")
+	"github.com/flowgauge/flowgauge/backend/api/spec"
+)
 
-// activity answers GET /activity.
-func (a *API) activity(c *gin.Context) { a.area(c, &activityEndpoint) }
+// GetActivity answers GET /activity.
+func (s server) GetActivity(c *gin.Context, params spec.GetActivityParams) {
+	s.area(c, read(params), "Activity", "actions", "active_users", "action_duration")
+}

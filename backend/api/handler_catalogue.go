@@ -6,10 +6,10 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// catalogue answers GET /catalogue.
-func (a *API) catalogue(c *gin.Context) { c.JSON(http.StatusOK, a.analytics.Catalogue()) }
+// GetCatalogue answers GET /catalogue.
+func (s server) GetCatalogue(c *gin.Context) { c.JSON(http.StatusOK, s.analytics.Catalogue()) }
 
-// describe answers GET /openapi.yaml.
-func (a *API) describe(c *gin.Context) {
+// GetOpenAPI answers GET /openapi.yaml.
+func (s server) GetOpenAPI(c *gin.Context) {
 	c.Data(http.StatusOK, "application/yaml; charset=utf-8", openAPI)
 }

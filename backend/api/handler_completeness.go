@@ -7,11 +7,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/flowgauge/flowgauge/backend/api/spec"
 	"github.com/flowgauge/flowgauge/backend/metric"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
-
-var completenessParameters = []string{"from", "to", "granularity", "timeZone", metric.EventSource, kindParam}
 
 var (
 	countedMetrics = []string{"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_stored"}
@@ -43,12 +42,20 @@ type completenessMeta struct {
 	Waiting *int64 `json:"waiting"`
 }
 
-// completeness answers GET /completeness.
-func (a *API) completeness(c *gin.Context) {
-	r, err := collectorRequest(c.Request.URL.Query(), completenessParameters)
+// kindParam is what the endpoints about taking events in call metric.EventKind.
+const kindParam = "kind"
+
+// GetCompleteness answers GET /completeness.
+func (s server) GetCompleteness(c *gin.Context, params spec.GetCompletenessParams) {
+	r, err := read(params).request(query.Request{})
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
+	}
+	for i, f := range r.Filters {
+		if f.Dimension == kindParam {
+			r.Filters[i].Dimension = metric.EventKind
+		}
 	}
 	r.Metrics = countedMetrics
 	if r.To.Sub(r.From) <= query.DefaultRawReceived {
@@ -56,20 +63,20 @@ func (a *API) completeness(c *gin.Context) {
 	}
 	r.GroupBy = []string{metric.EventSource, metric.EventKind}
 	var waiting *int64
-	if a.waiting != nil { // Before it is counted: what is stored meanwhile is in both.
-		n := a.waiting()
+	if s.waiting != nil { // Before it is counted: what is stored meanwhile is in both.
+		n := s.waiting()
 		waiting = &n
 	}
-	rows, err := a.analytics.Do(c.Request.Context(), principal(c), r)
+	rows, err := s.analytics.Do(c.Request.Context(), principal(c), r)
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	whole := r
 	whole.GroupBy, whole.Granularity = nil, query.Whole
-	total, err := a.analytics.Do(c.Request.Context(), principal(c), whole)
+	total, err := s.analytics.Do(c.Request.Context(), principal(c), whole)
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	sum := counted{}

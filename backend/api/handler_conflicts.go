@@ -6,11 +6,9 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/api/spec"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
-
-var conflictParameters = []string{"from", "to", "timeZone", "limit", metric.Workflow, metric.Execution}
 
 // conflict is an execution that ended more than once.
 type conflict struct {
@@ -27,20 +25,20 @@ type end struct {
 	ReceivedAt time.Time `json:"receivedAt"`
 }
 
-// conflicts answers GET /conflicts.
-func (a *API) conflicts(c *gin.Context) {
-	if a.conflictList == nil {
-		a.problem(c, elsewhere("this process does not answer questions"))
+// GetConflicts answers GET /conflicts.
+func (s server) GetConflicts(c *gin.Context, params spec.GetConflictsParams) {
+	if s.conflictList == nil {
+		s.problem(c, elsewhere("this process does not answer questions"))
 		return
 	}
-	r, err := collectorRequest(c.Request.URL.Query(), conflictParameters)
+	r, err := read(params).request(query.Request{})
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
-	res, err := a.conflictList.Conflicts(c.Request.Context(), principal(c), r)
+	res, err := s.conflictList.Conflicts(c.Request.Context(), principal(c), r)
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"data": conflictsOf(res), "meta": res.Meta})

@@ -1,8 +1,12 @@
 package api
 
-import "github.com/gin-gonic/gin"
+import (
+	"github.com/gin-gonic/gin"
 
-var costsEndpoint = areaEndpoint("Costs", "credits", "dollars", "cost_records")
+	"github.com/flowgauge/flowgauge/backend/api/spec"
+)
 
-// costs answers GET /costs.
-func (a *API) costs(c *gin.Context) { a.area(c, &costsEndpoint) }
+// GetCosts answers GET /costs.
+func (s server) GetCosts(c *gin.Context, params spec.GetCostsParams) {
+	s.area(c, read(params), "Costs", "credits", "dollars", "cost_records")
+}

@@ -1,39 +1,38 @@
 package api
 
 import (
+	"context"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/api/spec"
+	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 const (
 	defaultLetters = 100
-	maxLetters     = 1000
 	defaultPayload = 4 << 10
-	maxPayload     = 64 << 10
 )
 
-var (
-	letterStates = []string{"open", "replayed", "discarded"}
-	// letterLists may be given several times.
-	letterLists      = []string{"source", kindParam, "code", "field", "key", "state"}
-	letterParameters = append([]string{"from", "to", "timeZone", "search", "limit", "cursor", "payload"}, letterLists...)
-)
+var letterStates = []string{"open", "replayed", "discarded"}
 
-// deadLetters answers GET /dead-letters.
-func (a *API) deadLetters(c *gin.Context) {
-	f, page, err := letterRequest(c.Request.URL.Query())
-	if err != nil {
-		a.fail(c, err)
+// ListDeadLetters answers GET /dead-letters.
+func (s server) ListDeadLetters(c *gin.Context, params spec.ListDeadLettersParams) {
+	if !s.lettersHere(c) {
 		return
 	}
-	letters, next, err := a.letters.List(c.Request.Context(), principal(c), f, page)
+	f, page, err := letterRequest(params)
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
+		return
+	}
+	letters, next, err := s.letters.List(c.Request.Context(), principal(c), f, page)
+	if err != nil {
+		s.fail(c, err)
 		return
 	}
 	if letters == nil {
@@ -46,66 +45,47 @@ func (a *API) deadLetters(c *gin.Context) {
 	c.JSON(http.StatusOK, answer)
 }
 
-// deadLetter answers GET /dead-letters/:id.
-func (a *API) deadLetter(c *gin.Context) {
-	l, err := a.letters.Get(c.Request.Context(), principal(c), c.Param("id"))
+// GetDeadLetter answers GET /dead-letters/{id}.
+func (s server) GetDeadLetter(c *gin.Context, id string) {
+	if s.lettersHere(c) {
+		s.letter(c, id, s.letters.Get)
+	}
+}
+
+// DiscardDeadLetter answers DELETE /dead-letters/{id}.
+func (s server) DiscardDeadLetter(c *gin.Context, id string) {
+	if s.lettersHere(c) {
+		s.letter(c, id, s.letters.Discard)
+	}
+}
+
+func (s server) letter(c *gin.Context, id string, get func(context.Context, access.Principal, string) (DeadLetter, error)) {
+	l, err := get(c.Request.Context(), principal(c), id)
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	c.JSON(http.StatusOK, gin.H{"data": l})
 }
 
-// discard answers DELETE /dead-letters/:id.
-func (a *API) discard(c *gin.Context) {
-	l, err := a.letters.Discard(c.Request.Context(), principal(c), c.Param("id"))
-	if err != nil {
-		a.fail(c, err)
-		return
+func letterRequest(params spec.ListDeadLettersParams) (f DeadLetterFilter, page DeadLetterPage, err error) {
+	g := read(params)
+	r, err := g.request(query.Request{})
+	f = DeadLetterFilter{
+		From: r.From, To: r.To, Sources: g.lists["source"], Kinds: g.lists[kindParam], Codes: g.lists["code"],
+		Fields: g.lists["field"], Keys: g.lists["key"], States: g.lists["state"], Search: g.text["search"],
 	}
-	c.JSON(http.StatusOK, gin.H{"data": l})
-}
-
-func letterRequest(raw url.Values) (f DeadLetterFilter, page DeadLetterPage, err error) {
-	for name := range raw {
-		if !slices.Contains(letterParameters, name) {
-			return f, page, unknownParameter([]string{name}, letterParameters)
-		}
-		if len(raw[name]) > 1 && !slices.Contains(letterLists, name) {
-			return f, page, invalid(name, "", "given more than once", "")
-		}
+	page = DeadLetterPage{Cursor: g.text["cursor"], Limit: defaultLetters, Payload: defaultPayload}
+	if params.Limit != nil {
+		page.Limit = *params.Limit
 	}
-	if f, err = letterFilter(raw); err != nil {
-		return f, page, err
+	if params.Payload != nil {
+		page.Payload = *params.Payload
 	}
-	page = DeadLetterPage{Cursor: raw.Get("cursor")}
-	if page.Limit, err = number(raw, "limit", defaultLetters, 1, maxLetters); err != nil {
-		return f, page, err
+	if err == nil {
+		err = f.check()
 	}
-	page.Payload, err = number(raw, "payload", defaultPayload, 0, maxPayload)
 	return f, page, err
-}
-
-func letterFilter(raw url.Values) (DeadLetterFilter, error) {
-	f := DeadLetterFilter{
-		Sources: raw["source"], Kinds: raw[kindParam], Codes: raw["code"], Fields: raw["field"], Keys: raw["key"],
-		States: raw["state"], Search: raw.Get("search"),
-	}
-	loc, err := zone(raw.Get("timeZone"))
-	if err != nil {
-		return f, err
-	}
-	for _, p := range []struct {
-		name string
-		into *time.Time
-	}{{"from", &f.From}, {"to", &f.To}} {
-		if text := raw.Get(p.name); text != "" {
-			if *p.into, err = instant(p.name, text, loc); err != nil {
-				return f, err
-			}
-		}
-	}
-	return f, f.check()
 }
 
 // check looks for what would match nothing.
@@ -119,16 +99,4 @@ func (f *DeadLetterFilter) check() error {
 		}
 	}
 	return nil
-}
-
-func number(raw url.Values, name string, absent, least, most int) (int, error) {
-	text := raw.Get(name)
-	if text == "" {
-		return absent, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < least || n > most {
-		return 0, invalid(name, text, "must be a whole number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most), strconv.Itoa(absent))
-	}
-	return n, nil
 }

@@ -3,27 +3,21 @@ package api
 import (
 	"github.com/gin-gonic/gin"
 
-	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/api/spec"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
-var errorsEndpoint = endpoint{
-	dimensions: []string{metric.Workflow, metric.Version, metric.TriggerType, metric.ErrorType, metric.User},
-	scalars:    []string{"from", "to", "timeZone", "limit"},
+// GetExecutionsErrors answers GET /executions/errors.
+func (s server) GetExecutionsErrors(c *gin.Context, params spec.GetExecutionsErrorsParams) {
+	s.kind(c, read(params), query.KindErrors)
 }
 
-// errors answers GET /executions/errors.
-func (a *API) errors(c *gin.Context) {
-	r, err := errorsEndpoint.request(c.Request.URL.Query())
+// kind answers a question of a kind.
+func (a *API) kind(c *gin.Context, g given, k query.Kind) {
+	r, err := g.request(query.Request{Kind: k})
 	if err != nil {
 		a.fail(c, err)
 		return
 	}
-	r.Kind = query.KindErrors
-	res, err := a.analytics.Do(c.Request.Context(), principal(c), r)
-	if err != nil {
-		a.fail(c, err)
-		return
-	}
-	a.answer(c, res)
+	a.ask(c, r)
 }

@@ -1,20 +1,33 @@
 package api
 
-import "github.com/gin-gonic/gin"
+import (
+	"github.com/gin-gonic/gin"
 
-var executionsEndpoint = areaEndpoint("Executions",
-	"executions", "executions_completed", "executions_failed", "success_rate", "duration_avg", "duration_p50", "duration_p95")
+	"github.com/flowgauge/flowgauge/backend/api/spec"
+	"github.com/flowgauge/flowgauge/backend/query"
+)
 
-// executions answers GET /executions.
-func (a *API) executions(c *gin.Context) { a.area(c, &executionsEndpoint) }
+// GetExecutions answers GET /executions.
+func (s server) GetExecutions(c *gin.Context, params spec.GetExecutionsParams) {
+	s.area(c, read(params), "Executions",
+		"executions", "executions_completed", "executions_failed", "success_rate", "duration_avg", "duration_p50", "duration_p95")
+}
 
-// area answers an endpoint for the metrics of an area.
-func (a *API) area(c *gin.Context, e *endpoint) {
-	r, err := e.request(c.Request.URL.Query())
+// area answers with metrics of an area of the catalogue, by default with those named.
+func (a *API) area(c *gin.Context, g given, area string, metrics ...string) {
+	r, err := g.request(query.Request{Metrics: metrics})
+	if err == nil {
+		err = within(r.Metrics, area)
+	}
 	if err != nil {
 		a.fail(c, err)
 		return
 	}
+	a.ask(c, r)
+}
+
+// ask answers with what the engine says to a request.
+func (a *API) ask(c *gin.Context, r query.Request) {
 	res, err := a.analytics.Do(c.Request.Context(), principal(c), r)
 	if err != nil {
 		a.fail(c, err)

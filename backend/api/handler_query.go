@@ -15,19 +15,14 @@ import (
 
 const maxBody = 1 << 20
 
-// query answers POST /query: any query.Request.
-func (a *API) query(c *gin.Context) {
+// Query answers POST /query: any query.Request.
+func (s server) Query(c *gin.Context) {
 	r, err := decode(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
-	res, err := a.analytics.Do(c.Request.Context(), principal(c), r)
-	if err != nil {
-		a.fail(c, err)
-		return
-	}
-	a.answer(c, res)
+	s.ask(c, r)
 }
 
 // decode reads one JSON object. A member that a Request does not have is an

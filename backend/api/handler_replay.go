@@ -5,11 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/flowgauge/flowgauge/backend/api/spec"
 )
 
 const (
@@ -20,49 +21,30 @@ const (
 	mediaNDJSON    = "application/x-ndjson"
 )
 
-var replayParameters = []string{"dryRun", "as"}
-
-// replay answers POST /dead-letters/:id/replay.
-func (a *API) replay(c *gin.Context) {
-	o, err := replayOrder(c)
-	if err != nil {
-		a.fail(c, err)
+// ReplayDeadLetter answers POST /dead-letters/{id}/replay.
+func (s server) ReplayDeadLetter(c *gin.Context, id string, params spec.ReplayDeadLetterParams) {
+	if !s.replaysHere(c) {
 		return
 	}
-	result, err := a.replays.Replay(c.Request.Context(), principal(c), c.Param("id"), o)
+	o, err := replayOrder(c, params)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	result, err := s.replays.Replay(c.Request.Context(), principal(c), id, o)
 	switch {
 	case err != nil:
-		a.fail(c, err)
+		s.fail(c, err)
 	case result.Fault != nil:
-		a.fail(c, result.Fault.problem())
+		s.fail(c, result.Fault.problem())
 	default:
 		result.DryRun = o.DryRun
 		c.JSON(http.StatusOK, gin.H{"data": result})
 	}
 }
 
-func replayOrder(c *gin.Context) (ReplayOrder, error) {
-	raw := c.Request.URL.Query()
-	for name := range raw {
-		if !slices.Contains(replayParameters, name) {
-			return ReplayOrder{}, unknownParameter([]string{name}, replayParameters)
-		}
-	}
-	o := ReplayOrder{}
-	switch text := raw.Get("dryRun"); text {
-	case "", "false":
-	case "true":
-		o.DryRun = true
-	default:
-		return o, invalid("dryRun", text, "must be true or false", "true", "true", "false")
-	}
-	switch text := raw.Get("as"); text {
-	case "":
-	case "events":
-		o.AsEvents = true
-	default:
-		return o, invalid("as", text, "the only other format that is taken is Flowgauge's own", "events", "events")
-	}
+func replayOrder(c *gin.Context, params spec.ReplayDeadLetterParams) (ReplayOrder, error) {
+	o := ReplayOrder{DryRun: params.DryRun != nil && *params.DryRun, AsEvents: params.As != nil}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxCorrected))
 	if err != nil {
 		return o, &Problem{Type: problemType("too-large"), Title: "Too large", Status: http.StatusRequestEntityTooLarge, Detail: "a corrected payload may have 32 MiB"}
@@ -111,8 +93,11 @@ func (r *replayRequest) limit() (int, error) {
 	return *r.Limit, nil
 }
 
-// replayAll answers POST /dead-letters/replay.
-func (a *API) replayAll(c *gin.Context) {
+// ReplayDeadLetters answers POST /dead-letters/replay.
+func (s server) ReplayDeadLetters(c *gin.Context) {
+	if !s.replaysHere(c) {
+		return
+	}
 	var r replayRequest
 	err := decodeObject(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody), &r,
 		"from", "to", "source", "kind", "code", "field", "key", "state", "search", "limit", "dryRun")
@@ -124,23 +109,23 @@ func (a *API) replayAll(c *gin.Context) {
 		limit, err = r.limit()
 	}
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	dryRun := r.DryRun == nil || *r.DryRun
 	if strings.Contains(c.GetHeader("Accept"), mediaNDJSON) {
-		a.replayStream(c, r.DeadLetterFilter, limit, dryRun)
+		s.replayStream(c, r.DeadLetterFilter, limit, dryRun)
 		return
 	}
 	faults := []ReplayResult{}
-	sum, err := a.replays.ReplayAll(c.Request.Context(), principal(c), r.DeadLetterFilter, limit, dryRun, func(res ReplayResult) error {
+	sum, err := s.replays.ReplayAll(c.Request.Context(), principal(c), r.DeadLetterFilter, limit, dryRun, func(res ReplayResult) error {
 		if res.Fault != nil && len(faults) < defaultLetters {
 			faults = append(faults, res)
 		}
 		return nil
 	})
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	sum.DryRun = dryRun

@@ -5,18 +5,13 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/api/spec"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
-var summaryEndpoint = endpoint{
-	metrics: []string{
-		"executions", "executions_completed", "executions_failed", "executions_started", "executions_running", "success_rate",
-		"duration_sum", "duration_avg", "duration_p50", "duration_p95", "duration_p99",
-	},
-	// Running executions have no error type yet.
-	dimensions: []string{metric.Workflow, metric.Version, metric.TriggerType, metric.User},
-	scalars:    []string{"from", "to", "timeZone"},
+var summaryMetrics = []string{
+	"executions", "executions_completed", "executions_failed", "executions_started", "executions_running", "success_rate",
+	"duration_sum", "duration_avg", "duration_p50", "duration_p95", "duration_p99",
 }
 
 // summaryData is what happened in a period; durations and the rate are null when
@@ -39,16 +34,16 @@ type summaryDuration struct {
 	P99 *float64 `json:"p99"`
 }
 
-// summary answers GET /executions/summary.
-func (a *API) summary(c *gin.Context) {
-	r, err := summaryEndpoint.request(c.Request.URL.Query())
+// GetExecutionsSummary answers GET /executions/summary.
+func (s server) GetExecutionsSummary(c *gin.Context, params spec.GetExecutionsSummaryParams) {
+	r, err := read(params).request(query.Request{Metrics: summaryMetrics})
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
-	res, err := a.analytics.Do(c.Request.Context(), principal(c), r)
+	res, err := s.analytics.Do(c.Request.Context(), principal(c), r)
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	at := func(name string) *float64 {

@@ -5,29 +5,24 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/api/spec"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
-var valuesEndpoint = endpoint{
-	dimensions: metric.DimensionNames(),
-	scalars:    []string{"from", "to", "timeZone", "limit", "search"},
-}
-
-// values answers GET /values/:dimension.
-func (a *API) values(c *gin.Context) {
-	raw := c.Request.URL.Query()
-	r, err := valuesEndpoint.request(raw)
+// GetValues answers GET /values/{dimension}.
+func (s server) GetValues(c *gin.Context, dimension string, params spec.GetValuesParams) {
+	g := read(params)
+	r, err := g.request(query.Request{})
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
-	values, err := a.analytics.Values(c.Request.Context(), principal(c), query.ValuesRequest{
-		Dimension: dimensionName(c.Param("dimension")), Search: raw.Get("search"),
+	values, err := s.analytics.Values(c.Request.Context(), principal(c), query.ValuesRequest{
+		Dimension: dimensionName(dimension), Search: g.text["search"],
 		From: r.From, To: r.To, Filters: r.Filters, Limit: r.Limit,
 	})
 	if err != nil {
-		a.fail(c, err)
+		s.fail(c, err)
 		return
 	}
 	if values == nil {

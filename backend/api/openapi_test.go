@@ -1,100 +1,87 @@
 package api
 
 import (
-	"slices"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
+
+	"github.com/flowgauge/flowgauge/backend/metric"
 )
 
-type operation struct {
-	Parameters []parameter `yaml:"parameters"`
-}
-
-type parameter struct {
-	Ref  string `yaml:"$ref"`
-	Name string `yaml:"name"`
-	In   string `yaml:"in"`
-}
-
-// The description names exactly the endpoints and parameters that exist.
-func TestDescriptionIsComplete(t *testing.T) {
-	var doc struct {
-		Paths      map[string]map[string]yaml.Node `yaml:"paths"`
-		Components struct {
-			Parameters map[string]parameter `yaml:"parameters"`
-			Schemas    map[string]any       `yaml:"schemas"`
-			Responses  map[string]any       `yaml:"responses"`
-		} `yaml:"components"`
-	}
-	require.NoError(t, yaml.Unmarshal(openAPI, &doc))
-
-	var described, served []string
-	operations := map[string]operation{}
-	for path, item := range doc.Paths {
-		root, shared := Root, operation{}
-		if servers, ok := item["servers"]; ok {
-			var list []struct{ URL string }
-			require.NoError(t, servers.Decode(&list))
-			root = list[0].URL
-		}
-		if parameters, ok := item["parameters"]; ok {
-			require.NoError(t, parameters.Decode(&shared.Parameters))
-		}
-		for method, node := range item {
-			if method == "servers" || method == "parameters" {
-				continue
-			}
-			o := shared
-			require.NoError(t, node.Decode(&o))
-			described = append(described, strings.ToUpper(method)+" "+root+path)
-			operations[strings.ToUpper(method)+" "+path] = o
-		}
-	}
+// What is served is what the document describes, and what is generated from it is
+// there.
+func TestServedIsWhatIsDescribed(t *testing.T) {
 	router := gin.New()
 	a, err := New(Config{Analytics: &fake{}, Authenticator: roles{}})
 	require.NoError(t, err)
 	a.Register(router)
 	a.RegisterCollector(router)
-	for _, r := range router.Routes() {
-		path := strings.NewReplacer(":dimension", "{dimension}", ":id", "{id}").Replace(r.Path)
-		served = append(served, r.Method+" "+path)
-	}
-	require.ElementsMatch(t, served, described)
-
-	for name, parameters := range map[string][]string{
-		"GET /executions": executionsEndpoint.parameters(), "GET /executions/summary": summaryEndpoint.parameters(),
-		"GET /executions/errors": errorsEndpoint.parameters(), "GET /costs": costsEndpoint.parameters(),
-		"GET /activity": activityEndpoint.parameters(), "GET /values/{dimension}": valuesEndpoint.parameters(),
-		"GET /completeness": completenessParameters, "GET /conflicts": conflictParameters,
-		"GET /dead-letters": letterParameters, "POST /dead-letters/{id}/replay": replayParameters,
-	} {
-		var names []string
-		for _, p := range operations[name].Parameters {
-			if p.Ref != "" {
-				p = doc.Components.Parameters[strings.TrimPrefix(p.Ref, "#/components/parameters/")]
-			}
+	var described, served []string
+	for name, o := range a.document.operations {
+		described = append(described, name)
+		require.NotEmpty(t, o.ID, name)
+		for _, p := range o.Parameters {
 			require.NotEmpty(t, p.Name, name)
-			if p.In == "query" {
-				names = append(names, p.Name)
-			}
-		}
-		require.ElementsMatch(t, parameters, names, name)
-	}
-	for _, line := range strings.Split(string(openAPI), "\n") {
-		if _, ref, ok := strings.Cut(line, `$ref: "#/components/`); ok {
-			kind, name, _ := strings.Cut(ref[:strings.Index(ref, `"`)], "/")
-			switch kind {
-			case "schemas":
-				require.Contains(t, doc.Components.Schemas, name)
-			case "responses":
-				require.Contains(t, doc.Components.Responses, name)
-			default:
-				require.True(t, slices.Contains([]string{"parameters"}, kind), kind)
-			}
+			require.NotEmpty(t, p.example(), "%s: example of %s", name, p.Name)
+			require.NoError(t, p.value(p.example()), "%s: example of %s", name, p.Name)
 		}
 	}
+	for _, r := range router.Routes() {
+		served = append(served, r.Method+" "+strings.TrimPrefix(r.Path, base))
+	}
+	require.ElementsMatch(t, described, served)
+}
+
+// An area's endpoint can be filtered by every dimension that a metric of it has.
+func TestAreasAreFilteredByTheirDimensions(t *testing.T) {
+	d, err := parse(openAPI)
+	require.NoError(t, err)
+	for path, area := range map[string]string{"/executions": "Executions", "/costs": "Costs", "/activity": "Activity"} {
+		want, have := map[string]bool{}, map[string]bool{}
+		for _, m := range metric.All().Metrics {
+			for _, name := range m.Dimensions {
+				want[name] = want[name] || m.Area == area
+			}
+		}
+		for _, p := range d.operations["GET /analytics"+path].in("query") {
+			if p.Schema.is("array") {
+				have[p.Name] = true
+			}
+		}
+		for name, wanted := range want {
+			require.Equal(t, wanted, have[name], "%s: %s", path, name)
+		}
+	}
+	have := map[string]bool{}
+	for _, p := range d.operations["GET /analytics/values/:dimension"].in("query") {
+		have[p.Name] = true
+	}
+	for _, name := range metric.DimensionNames() {
+		require.True(t, have[name], name)
+	}
+}
+
+// spec.gen.go is what the generator makes of openapi.yaml.
+func TestGeneratedCodeIsUpToDate(t *testing.T) {
+	made := filepath.Join(t.TempDir(), "spec.gen.go")
+	tool := []string{"tool", "-modfile=../../.ci/generate.mod", "oapi-codegen"}
+	if out, err := exec.CommandContext(t.Context(), "go", append(tool, "-version")...).CombinedOutput(); err != nil {
+		t.Skipf("the generator cannot be built here: %v\n%s", err, out)
+	}
+	config, err := os.ReadFile("spec/config.yaml")
+	require.NoError(t, err)
+	elsewhere := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(elsewhere, []byte(strings.Replace(string(config), "spec/spec.gen.go", made, 1)), 0o600))
+	out, err := exec.CommandContext(t.Context(), "go", append(tool, "-config", elsewhere, "openapi.yaml")...).CombinedOutput()
+	require.NoError(t, err, string(out))
+	want, err := os.ReadFile(made)
+	require.NoError(t, err)
+	have, err := os.ReadFile("spec/spec.gen.go")
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(have), "run go generate ./backend/api")
 }

@@ -1,7 +1,8 @@
 package api
 
 import (
-	"net/url"
+	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,100 +12,64 @@ import (
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
-// spellings are the PRD's names of dimensions, accepted beside the catalogue's.
-var spellings = map[string]string{
-	"workflowId": metric.Workflow, "workflowVersion": metric.Version, "triggerType": metric.TriggerType,
-	"errorType": metric.ErrorType, "userId": metric.User, "stepId": metric.Step, "stepType": metric.StepType,
-	"actionType": metric.ActionType,
+// given are the parameters of an operation that were given, by name: text has those
+// with one value, lists the repeatable ones.
+type given struct {
+	text  map[string]string
+	lists map[string][]string
+	names []string // of the lists, in the order of the document
 }
 
-func dimensionName(name string) string {
-	if d, ok := spellings[name]; ok {
-		return d
-	}
-	return name
-}
-
-// endpoint says what a GET endpoint takes.
-type endpoint struct {
-	metrics    []string // by default
-	allowed    []string // that can be named; nil when the endpoint's metrics are fixed
-	dimensions []string // to filter by
-	scalars    []string // other parameters
-}
-
-// areaEndpoint takes the metrics of one area of the catalogue.
-func areaEndpoint(area string, defaults ...string) endpoint {
-	e := endpoint{metrics: defaults, scalars: []string{
-		"from", "to", "granularity", "groupBy", "timeZone", "compare", "limit", "orderBy", "order", "metrics",
-	}}
-	for _, m := range metric.All().Metrics {
-		if m.Area != area {
+// read takes the generated struct of an operation's parameters apart. All operations
+// spell the same things the same way, but each has a type of its own; the names are
+// in the tags that the generator wrote.
+func read(params any) given {
+	g := given{text: map[string]string{}, lists: map[string][]string{}}
+	v := reflect.ValueOf(params)
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("form"), ",")
+		f := v.Field(i)
+		if f.Kind() == reflect.Pointer {
+			if f.IsNil() {
+				continue
+			}
+			f = f.Elem()
+		}
+		if f.Kind() != reflect.Slice {
+			g.text[name] = toText(f)
 			continue
 		}
-		e.allowed = append(e.allowed, m.Name)
-		for _, d := range m.Dimensions {
-			if !slices.Contains(e.dimensions, d) {
-				e.dimensions = append(e.dimensions, d)
-			}
+		for j := range f.Len() {
+			g.lists[name] = append(g.lists[name], toText(f.Index(j)))
 		}
+		g.names = append(g.names, name)
 	}
-	return e
+	return g
 }
 
-// parameters lists every name that the endpoint takes.
-func (e *endpoint) parameters() []string {
-	return append(slices.Clone(e.scalars), e.dimensions...)
+func toText(v reflect.Value) string {
+	return fmt.Sprint(v.Interface())
 }
 
-// request reads a query string. Values are checked by backend/query, except for
-// what only this spelling can get wrong.
-func (e *endpoint) request(raw url.Values) (query.Request, error) {
-	r := query.Request{Metrics: e.metrics}
-	var unknown []string
-	for name := range raw {
-		if !slices.Contains(e.scalars, name) && !slices.Contains(e.dimensions, dimensionName(name)) {
-			unknown = append(unknown, name)
-		}
-	}
-	if unknown != nil {
-		slices.Sort(unknown)
-		return r, unknownParameter(unknown, e.parameters())
-	}
-	for _, name := range e.scalars {
-		if len(raw[name]) > 1 {
-			return r, invalid(name, "", "given more than once", "")
-		}
-	}
-	r.TimeZone = raw.Get("timeZone")
-	r.Granularity = query.Granularity(raw.Get("granularity"))
-	r.Compare = query.Compare(raw.Get("compare"))
-	r.OrderBy = raw.Get("orderBy")
-	for _, name := range list(raw.Get("groupBy")) {
+// request makes a question of them. r has what the operation asks beside. Values are
+// checked by backend/query, except for what only this spelling can get wrong.
+func (g given) request(r query.Request) (query.Request, error) {
+	r.TimeZone = g.text["timeZone"]
+	r.Granularity = query.Granularity(g.text["granularity"])
+	r.Compare = query.Compare(g.text["compare"])
+	r.OrderBy = g.text["orderBy"]
+	r.Ascending, r.Descending = g.text["order"] == "asc", g.text["order"] == "desc"
+	r.Limit, _ = strconv.Atoi(g.text["limit"]) // checked
+	for _, name := range list(g.text["groupBy"]) {
 		r.GroupBy = append(r.GroupBy, dimensionName(name))
 	}
-	if err := e.readMetrics(&r, raw.Get("metrics")); err != nil {
-		return r, err
+	if names := list(g.text["metrics"]); names != nil {
+		r.Metrics = names
 	}
-	if err := readOrder(&r, raw); err != nil {
-		return r, err
+	for _, name := range g.names {
+		r.Filters = append(r.Filters, query.Filter{Dimension: name, Operator: query.In, Values: g.lists[name]})
 	}
-	for _, name := range slices.Sorted(keys(raw)) {
-		if d := dimensionName(name); !slices.Contains(e.scalars, name) {
-			r.Filters = append(r.Filters, query.Filter{Dimension: d, Operator: query.In, Values: raw[name]})
-		}
-	}
-	return r, readPeriod(&r, raw)
-}
-
-func keys(v url.Values) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for name := range v {
-			if !yield(name) {
-				return
-			}
-		}
-	}
+	return r, g.period(&r)
 }
 
 // list splits comma-separated names.
@@ -119,42 +84,8 @@ func list(s string) []string {
 	return parts
 }
 
-func (e *endpoint) readMetrics(r *query.Request, names string) error {
-	if names == "" {
-		return nil
-	}
-	r.Metrics = list(names)
-	for _, m := range r.Metrics {
-		if !slices.Contains(e.allowed, m) {
-			return invalid("metrics", m, "not a metric of this endpoint", e.allowed[0], e.allowed...)
-		}
-	}
-	return nil
-}
-
-func readOrder(r *query.Request, raw url.Values) error {
-	switch order := raw.Get("order"); order {
-	case "":
-	case "asc":
-		r.Ascending = true
-	case "desc":
-		r.Descending = true
-	default:
-		return invalid("order", order, "must be asc or desc", "desc", "asc", "desc")
-	}
-	if limit := raw.Get("limit"); limit != "" {
-		n, err := strconv.Atoi(limit)
-		if err != nil || n < 1 {
-			return invalid("limit", limit, "must be a whole number from 1", "10")
-		}
-		r.Limit = n
-	}
-	return nil
-}
-
-// readPeriod takes RFC 3339 and dates; a date is its midnight in the request's
-// time zone.
-func readPeriod(r *query.Request, raw url.Values) error {
+// period takes RFC 3339 and dates; a date is its midnight in the request's time zone.
+func (g given) period(r *query.Request) error {
 	loc, err := zone(r.TimeZone)
 	if err != nil {
 		return err
@@ -163,12 +94,10 @@ func readPeriod(r *query.Request, raw url.Values) error {
 		name string
 		into *time.Time
 	}{{"from", &r.From}, {"to", &r.To}} {
-		text := raw.Get(p.name)
-		if text == "" {
-			return invalid(p.name, "", "required: a time as RFC 3339 or a date", "2026-03-01T00:00:00Z")
-		}
-		if *p.into, err = instant(p.name, text, loc); err != nil {
-			return err
+		if text := g.text[p.name]; text != "" {
+			if *p.into, err = instant(p.name, text, loc); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -195,4 +124,26 @@ func instant(param, text string, loc *time.Location) (time.Time, error) {
 		return at, invalid(param, text, detail, "2026-03-01T00:00:00Z")
 	}
 	return at, nil
+}
+
+// areaMetrics are the names of an area's metrics.
+func areaMetrics(area string) []string {
+	var out []string
+	for _, m := range metric.All().Metrics {
+		if m.Area == area {
+			out = append(out, m.Name)
+		}
+	}
+	return out
+}
+
+// within wants metrics of one area.
+func within(metrics []string, area string) error {
+	allowed := areaMetrics(area)
+	for _, m := range metrics {
+		if !slices.Contains(allowed, m) {
+			return invalid("metrics", m, "not a metric of this endpoint", allowed[0], allowed...)
+		}
+	}
+	return nil
 }

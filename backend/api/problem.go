@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -38,7 +37,12 @@ func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
 // problemType is a name, not an address: the document says all there is to say.
 func problemType(name string) string { return "urn:flowgauge:problem:" + name }
 
+// invalid is about one parameter. What a caller sent is not worth a page: it is shortened.
 func invalid(param, value, detail, example string, allowed ...string) *Problem {
+	const most = 100
+	if r := []rune(value); len(r) > most {
+		value = string(r[:most]) + "…"
+	}
 	return &Problem{
 		Type: problemType("invalid-parameter"), Title: "Invalid parameter", Status: http.StatusBadRequest,
 		Detail: detail, Param: param, Value: value, Allowed: allowed, Example: example,
@@ -104,7 +108,7 @@ func problemOf(err error) *Problem {
 
 // fail answers with an error.
 func (a *API) fail(c *gin.Context, err error) {
-	p := problemOf(err)
+	p := operationOf(c).documented(problemOf(err))
 	if p.Status >= http.StatusInternalServerError {
 		a.log.ErrorContext(c.Request.Context(), "request failed", "path", c.FullPath(), "status", p.Status, "error", err)
 	}
@@ -121,9 +125,4 @@ func (a *API) problem(c *gin.Context, p *Problem) {
 	}
 	c.Abort()
 	c.Data(p.Status, "application/problem+json", body)
-}
-
-// unknownParameter lists what an endpoint takes.
-func unknownParameter(names []string, allowed []string) *Problem {
-	return invalid(names[0], "", "no such parameter: "+strings.Join(names, ", "), "", allowed...)
 }
