@@ -7,8 +7,8 @@ const (
 )
 
 var (
-	costDims    = []string{Workflow, ActionType, User}
-	perExecDims = []string{Workflow, User}
+	costDims    = []string{Workflow, ActionType, User, Execution}
+	perExecDims = []string{Workflow, User, Execution}
 	fromCosts   = []Source{SourceCosts}
 	costsByExec = []Source{SourceCosts, SourceExecutions}
 )

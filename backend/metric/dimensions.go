@@ -49,6 +49,6 @@ var dimensions = []Dimension{
 	{EventSource, "Source", "Which system sent the events (source); empty is an unnamed one."},
 	{EventKind, "Event kind", "execution, step, cost or activity; fragment is a message about a run of which events are made; empty is a refused event whose kind could not be read."},
 	{RejectCode, "Reject code", "Why events were refused, such as missing_field; empty for events that were stored."},
-	{Execution, "Execution", "The id of an execution."},
+	{Execution, "Execution", "The id of an execution. Figures by it are read from the events themselves, so it is slower than the others, and the period is limited."},
 	{DeadLetterState, "State", "What became of a refused event: open, replayed or discarded."},
 }

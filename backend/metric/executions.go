@@ -3,7 +3,7 @@ package metric
 const areaExecutions = "Executions"
 
 var (
-	executionDims = []string{Workflow, Version, TriggerType, ErrorType, User}
+	executionDims = []string{Workflow, Version, TriggerType, ErrorType, User, Execution}
 	runningDims   = []string{Workflow, Version, TriggerType, User}
 	fromExecs     = []Source{SourceExecutions}
 )

@@ -3,7 +3,7 @@ package metric
 const areaSteps = "Steps"
 
 var (
-	stepDims  = []string{Workflow, Version, Step, StepType, User}
+	stepDims  = []string{Workflow, Version, Step, StepType, User, Execution}
 	fromSteps = []Source{SourceSteps}
 )
 

@@ -84,9 +84,9 @@ func (e *Engine) check(p access.Principal, r Request) (*question, error) {
 		return nil, requestError("granularity", string(r.Granularity),
 			"the period has more time buckets than the "+strconv.Itoa(e.limits.Rows)+" rows of an answer: take a coarser granularity or a shorter period", "hour", granularities...)
 	}
-	if q.byMetadata() && r.To.Sub(r.From) > e.limits.RawMetadata {
+	if slices.ContainsFunc(q.sources, q.byDetail) && r.To.Sub(r.From) > e.limits.RawMetadata {
 		return nil, requestError("from", r.From.Format(time.RFC3339),
-			"figures by metadata are read from the events themselves, up to "+strconv.Itoa(int(e.limits.RawMetadata.Hours()/24))+" days: take a shorter period", "2026-03-01T00:00:00Z")
+			"figures by execution or metadata are read from the events themselves, up to "+strconv.Itoa(int(e.limits.RawMetadata.Hours()/24))+" days: take a shorter period", "2026-03-01T00:00:00Z")
 	}
 	if i := slices.IndexFunc(q.metrics, readsReceived); i >= 0 && r.To.Sub(r.From) > e.limits.RawReceived {
 		return nil, requestError("from", r.From.Format(time.RFC3339),
@@ -297,12 +297,19 @@ func (q *question) calendar() *calendar {
 
 func (q *question) period() span { return span{q.from.UnixMilli(), q.to.UnixMilli()} }
 
-// byMetadata reports whether a dimension is a member of metadata, which rollups
-// do not have.
-func (q *question) byMetadata() bool {
-	isMember := func(name string) bool { _, ok := metric.MetadataKey(name); return ok }
-	return slices.ContainsFunc(q.dims, isMember) ||
-		slices.ContainsFunc(q.filters, func(c condition) bool { return isMember(c.dimension) })
+// byDetail reports whether a dimension is one that a source's rollups do not have:
+// the execution, or a member of metadata.
+func (q *question) byDetail(s metric.Source) bool {
+	src, ok := rollupSources[s]
+	if !ok {
+		return false
+	}
+	lacking := func(name string) bool {
+		_, isMember := metric.MetadataKey(name)
+		return isMember || src.detail[name] != ""
+	}
+	return slices.ContainsFunc(q.dims, lacking) ||
+		slices.ContainsFunc(q.filters, func(c condition) bool { return lacking(c.dimension) })
 }
 
 // readsReceived reports whether a metric is read from all that was received.

@@ -16,8 +16,8 @@ type Limits struct {
 	Rows    int           // rows of an answer: points × groups; 200,000
 	Period  time.Duration // longest period; 10 years
 	RawUser time.Duration // longest period of a question by user below a quarter of an hour, which reads raw rows; 24 h
-	// RawMetadata is the longest period of a question by metadata, which reads raw
-	// rows too; 93 days.
+	// RawMetadata is the longest period of a question by metadata or by execution,
+	// which reads raw rows too; 93 days.
 	RawMetadata time.Duration
 	// RawReceived is the longest period of a question about what stands of what was
 	// received, or about conflicts, which reads raw rows as well; 31 days.

@@ -53,7 +53,7 @@ type shape struct {
 }
 
 // shapes are all kinds, in the order in which they are shown.
-var shapes = []shape{metricsShape, errorsShape}
+var shapes = []shape{metricsShape, errorsShape, costBreakdownShape}
 
 // Kinds describes every kind of question.
 func Kinds() []KindInfo {
@@ -139,10 +139,16 @@ func (s *shape) checkParams(params map[string]string) error {
 
 // param returns a parameter's value, or its default.
 func (s *shape) param(r *Request, name string) string {
+	return paramOf(s.Params, r, name)
+}
+
+// paramOf is the same for an answer that knows its parameters: one that named its
+// shape would refer to itself.
+func paramOf(params []ParamInfo, r *Request, name string) string {
 	if value, ok := r.Params[name]; ok {
 		return strings.TrimSpace(value)
 	}
-	return s.Params[slices.IndexFunc(s.Params, func(p ParamInfo) bool { return p.Name == name })].Default
+	return params[slices.IndexFunc(params, func(p ParamInfo) bool { return p.Name == name })].Default
 }
 
 var metricsShape = shape{

@@ -91,6 +91,11 @@ func dimensionValue(e *event.Event, name string) string {
 		return e.Action
 	case metric.Resource:
 		return e.Resource
+	case metric.Execution:
+		if e.Kind == event.KindExecution {
+			return e.ID
+		}
+		return e.ExecutionID
 	}
 	panic(name)
 }

@@ -178,8 +178,8 @@ func (q *question) rawBranch(b *binder, src rollupSource, seg segment, measures 
 	return fmt.Sprintf(`    SELECT %s
     FROM %s AS r
     WHERE 1%s`,
-		q.branchColumns(b, "intDiv(toUnixTimestamp64Milli(time), 1000)", src.dimensions, measures, src.measures),
-		src.raw(where), q.conditions(b, src.dimensions))
+		q.branchColumns(b, "intDiv(toUnixTimestamp64Milli(time), 1000)", src.columns(), measures, src.measures),
+		src.raw(where), q.conditions(b, src.columns()))
 }
 
 // branchColumns lists what a branch yields. Every name has a prefix, d_ for a

@@ -198,7 +198,7 @@ func (r *run) render(q *question, s metric.Source, cal *calendar, o ordering) st
 		return q.letters(cal, o)
 	}
 	src := rollupSources[s]
-	if q.byMetadata() {
+	if q.byDetail(s) {
 		return q.rollups(s, []segment{{levelRaw, []span{q.period()}}}, cal, o)
 	}
 	unsettled := readable(r.pending[src.kind], q.period(), q.byUser(s), r.e.limits.Unsettled)

@@ -53,7 +53,7 @@ func sampleEvents(from time.Time, length time.Duration, n int, seed uint64) []ev
 			step.WorkflowID, step.WorkflowVersion, step.UserID = workflow(), r.Uint32N(3), user()
 		}
 		cost := event.Event{
-			Kind: event.KindCost, Tenant: "acme", ID: id + "-c", Time: at(), WorkflowID: workflow(), UserID: user(),
+			Kind: event.KindCost, Tenant: "acme", ID: id + "-c", Time: at(), WorkflowID: workflow(), UserID: user(), ExecutionID: []string{"", id}[i%2],
 			ActionType: []string{"api", "llm"}[r.IntN(2)], Credits: amount(), Dollars: amount(), Pricing: event.Pricing(r.IntN(3)),
 		}
 		act := event.Event{

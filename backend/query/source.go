@@ -1,6 +1,8 @@
 package query
 
 import (
+	"maps"
+
 	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 	"github.com/flowgauge/flowgauge/backend/metric"
 )
@@ -14,6 +16,7 @@ type rollupSource struct {
 	rollup     string
 	raw        func(where string) string // a subquery of the rows that stand
 	dimensions map[string]string         // dimension to column
+	detail     map[string]string         // those that the rollups do not have
 	measures   map[string]string         // column of the rollup to its expression over a raw row
 	aggregates map[string]aggregate
 }
@@ -81,6 +84,7 @@ var rollupSources = map[metric.Source]rollupSource{
 			metric.Workflow: "workflow_id", metric.Version: versionColumn, metric.TriggerType: "trigger_type",
 			metric.ErrorType: "error_type", metric.User: "user_id",
 		},
+		detail: map[string]string{metric.Execution: "id"},
 		measures: map[string]string{
 			"started":       "toUInt64(status = 'started')",
 			"completed":     "toUInt64(status = 'completed')",
@@ -108,6 +112,7 @@ var rollupSources = map[metric.Source]rollupSource{
 			metric.Workflow: "workflow_id", metric.Version: versionColumn, metric.Step: "step_id",
 			metric.StepType: "step_type", metric.User: "user_id",
 		},
+		detail: map[string]string{metric.Execution: "execution_id"},
 		measures: map[string]string{
 			"completed":     "toUInt64(status = 'completed')",
 			"failed":        "toUInt64(status = 'failed')",
@@ -128,6 +133,7 @@ var rollupSources = map[metric.Source]rollupSource{
 		dimensions: map[string]string{
 			metric.Workflow: "workflow_id", metric.ActionType: "action_type", metric.User: "user_id",
 		},
+		detail: map[string]string{metric.Execution: "execution_id"},
 		measures: map[string]string{
 			"records": "toUInt64(1)", "records_credited": "toUInt64(credits < 0 OR dollars < 0)", "credits": "credits", "dollars": "dollars",
 			"credits_credited": "least(credits, toDecimal128(0, 15))",
@@ -220,6 +226,16 @@ var plainSources = map[metric.Source]plainSource{
 		aggregates: map[string]aggregate{"letters": {sql: "count()", kind: integers, merge: added}},
 	},
 	metric.SourcePending: {label: "marks", aggregates: map[string]aggregate{"pending": {kind: integers}}},
+}
+
+// columns has the dimensions of raw rows.
+func (s rollupSource) columns() map[string]string {
+	if s.detail == nil {
+		return s.dimensions
+	}
+	out := maps.Clone(s.dimensions)
+	maps.Copy(out, s.detail)
+	return out
 }
 
 // dimensionsOf and aggregatesOf look a source up in either table.
