@@ -79,6 +79,7 @@ func problemOf(err error) *Problem {
 		known   *Problem
 		request *query.RequestError
 		denied  *query.AccessError
+		missing *query.NotFoundError
 	)
 	switch {
 	case errors.As(err, &known):
@@ -87,6 +88,8 @@ func problemOf(err error) *Problem {
 		return invalid(request.Param, request.Value, request.Message, request.Example, request.Allowed...)
 	case errors.As(err, &denied):
 		return &Problem{Type: problemType("forbidden"), Title: "Forbidden", Status: http.StatusForbidden, Detail: denied.Message}
+	case errors.As(err, &missing):
+		return &Problem{Type: problemType("not-found"), Title: "Not found", Status: http.StatusNotFound, Detail: missing.Message}
 	case errors.Is(err, context.Canceled):
 		return &Problem{Type: problemType("closed"), Title: "Closed", Status: statusClosed}
 	case errors.Is(err, context.DeadlineExceeded):

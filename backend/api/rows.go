@@ -68,6 +68,16 @@ func column(f *data.Field, exact []string) func([]byte, int) []byte {
 			dst = f.At(row).(time.Time).AppendFormat(dst, time.RFC3339Nano)
 			return append(dst, '"')
 		}
+	case data.FieldTypeNullableTime:
+		return func(dst []byte, row int) []byte {
+			t, _ := f.At(row).(*time.Time)
+			if t == nil {
+				return append(dst, "null"...)
+			}
+			return append(t.AppendFormat(append(dst, '"'), time.RFC3339Nano), '"')
+		}
+	case data.FieldTypeBool:
+		return func(dst []byte, row int) []byte { return strconv.AppendBool(dst, f.At(row).(bool)) }
 	case data.FieldTypeString:
 		return func(dst []byte, row int) []byte { return appendString(dst, f.At(row).(string)) }
 	case data.FieldTypeInt64:

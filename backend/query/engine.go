@@ -115,7 +115,7 @@ func (l Limits) withDefaults() Limits {
 func (e *Engine) Catalogue() metric.Catalogue { return metric.All() }
 
 // Do answers a request within what the principal may see. Errors are
-// *RequestError, *AccessError, *clickhouse.Error or the context's.
+// *RequestError, *AccessError, *NotFoundError, *clickhouse.Error or the context's.
 func (e *Engine) Do(ctx context.Context, p access.Principal, r Request) (*Result, error) {
 	began := time.Now()
 	s, err := shapeOf(&r)

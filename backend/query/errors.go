@@ -42,12 +42,24 @@ type AccessError struct {
 
 func (e *AccessError) Error() string { return e.Message }
 
+// NotFoundError says that there is no such thing within what a principal may see.
+// One that is somebody else's is not told from one that does not exist.
+type NotFoundError struct {
+	Message string
+}
+
+func (e *NotFoundError) Error() string { return e.Message }
+
 // requestError shortens the value: what a caller sent is not worth a page of
 // their logs.
 func requestError(param, value, message, example string, allowed ...string) *RequestError {
+	return &RequestError{Param: param, Value: shortened(value), Message: message, Allowed: allowed, Example: example}
+}
+
+func shortened(value string) string {
 	const most = 100
 	if r := []rune(value); len(r) > most {
-		value = string(r[:most]) + "…"
+		return string(r[:most]) + "…"
 	}
-	return &RequestError{Param: param, Value: value, Message: message, Allowed: allowed, Example: example}
+	return value
 }

@@ -15,6 +15,9 @@ type Kind string
 const (
 	KindMetrics Kind = "metrics" // figures of the catalogue, over time, by dimension or as one
 	KindErrors  Kind = "errors"  // what executions failed of
+
+	KindWaterfall   Kind = "waterfall"   // one execution, step by step
+	KindBottlenecks Kind = "bottlenecks" // what a workflow's executions wait for
 )
 
 // KindInfo describes a kind to editors and documentation.
@@ -53,7 +56,10 @@ type shape struct {
 }
 
 // shapes are all kinds, in the order in which they are shown.
-var shapes = []shape{metricsShape, errorsShape, costBreakdownShape}
+var shapes = []shape{
+	metricsShape, errorsShape, costBreakdownShape,
+	waterfallShape, bottlenecksShape,
+}
 
 // Kinds describes every kind of question.
 func Kinds() []KindInfo {

@@ -108,6 +108,13 @@ type Meta struct {
 	Truncated      bool          `json:"truncated"`      // more groups exist than were returned
 	Notices        []string      `json:"notices,omitempty"`
 	RowsRead       uint64        `json:"rowsRead"`
+	Sample         *Sample       `json:"sample,omitempty"`
 	Elapsed        time.Duration `json:"-"`
 	SQL            []string      `json:"-"` // executed statements, for the query inspector
+}
+
+// Sample says how many executions an answer looked at one by one, and of how many.
+type Sample struct {
+	Executions int `json:"executions"`
+	Of         int `json:"of"`
 }

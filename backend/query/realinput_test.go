@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,6 +26,9 @@ func loadReal(t *testing.T, name string, expected any) *querytest.Store {
 	t.Helper()
 	file, err := os.Open(filepath.Join(realInput, name, "events.ndjson.gz"))
 	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("the data set %s is not here: %v", name, err)
+		}
 		t.Skipf("the data set %s is not here: %v", name, err)
 	}
 	defer func() { require.NoError(t, file.Close()) }()
@@ -39,7 +43,9 @@ func loadReal(t *testing.T, name string, expected any) *querytest.Store {
 	var batch []event.Event
 	fault := event.Decode(body, event.FormatNDJSON, event.Options{Tenant: "acme"}, func(i int, _ []byte, e *event.Event, fault *event.Error) bool {
 		require.Nil(t, fault, "event %d", i)
-		if batch = append(batch, *e); len(batch) == 50_000 {
+		kept := *e
+		kept.DependsOn = slices.Clone(e.DependsOn) // The decoder uses the array again.
+		if batch = append(batch, kept); len(batch) == 50_000 {
 			s.Insert(t, batch...)
 			batch = batch[:0]
 		}

@@ -197,16 +197,25 @@ func (e RequestFiltersOperator) Valid() bool {
 
 // Defines values for RequestKind.
 const (
-	RequestKindErrors  RequestKind = "errors"
-	RequestKindMetrics RequestKind = "metrics"
+	RequestKindBottlenecks   RequestKind = "bottlenecks"
+	RequestKindCostBreakdown RequestKind = "cost_breakdown"
+	RequestKindErrors        RequestKind = "errors"
+	RequestKindMetrics       RequestKind = "metrics"
+	RequestKindWaterfall     RequestKind = "waterfall"
 )
 
 // Valid indicates whether the value is a known member of the RequestKind enum.
 func (e RequestKind) Valid() bool {
 	switch e {
+	case RequestKindBottlenecks:
+		return true
+	case RequestKindCostBreakdown:
+		return true
 	case RequestKindErrors:
 		return true
 	case RequestKindMetrics:
+		return true
+	case RequestKindWaterfall:
 		return true
 	default:
 		return false
@@ -370,6 +379,12 @@ type Completeness struct {
 		// PendingBuckets Minutes of the period that are stored but not rolled up yet
 		PendingBuckets int `json:"pendingBuckets"`
 		RowsRead       int `json:"rowsRead"`
+
+		// Sample How many executions were looked at one by one, and of how many, where that is how an answer comes about
+		Sample *struct {
+			Executions *int `json:"executions,omitempty"`
+			Of         *int `json:"of,omitempty"`
+		} `json:"sample,omitempty"`
 
 		// Sources What was read: levels of rollups, raw, spans, …
 		Sources  []string  `json:"sources"`
@@ -541,6 +556,12 @@ type Meta struct {
 	// PendingBuckets Minutes of the period that are stored but not rolled up yet
 	PendingBuckets int `json:"pendingBuckets"`
 	RowsRead       int `json:"rowsRead"`
+
+	// Sample How many executions were looked at one by one, and of how many, where that is how an answer comes about
+	Sample *struct {
+		Executions *int `json:"executions,omitempty"`
+		Of         *int `json:"of,omitempty"`
+	} `json:"sample,omitempty"`
 
 	// Sources What was read: levels of rollups, raw, spans, …
 	Sources  []string  `json:"sources"`
@@ -845,6 +866,9 @@ type GetCostsParams struct {
 
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Execution Keeps these values (repeatable)
+	Execution *Execution `form:"execution,omitempty" json:"execution,omitempty"`
 }
 
 // GetCostsParamsOrder defines parameters for GetCosts.
@@ -896,6 +920,9 @@ type GetExecutionsParams struct {
 
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Execution Keeps these values (repeatable)
+	Execution *Execution `form:"execution,omitempty" json:"execution,omitempty"`
 }
 
 // GetExecutionsParamsOrder defines parameters for GetExecutions.
@@ -1433,6 +1460,14 @@ func (siw *ServerInterfaceWrapper) GetCosts(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "execution" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "execution", c.Request.URL.Query(), &params.Execution, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter execution: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1569,6 +1604,14 @@ func (siw *ServerInterfaceWrapper) GetExecutions(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "execution" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "execution", c.Request.URL.Query(), &params.Execution, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter execution: %w", err), http.StatusBadRequest)
 		return
 	}
 

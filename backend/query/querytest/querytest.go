@@ -143,6 +143,7 @@ func rawRow(e *event.Event) (string, map[string]any) {
 			"trigger_id": e.TriggerID, "trigger_type": e.TriggerType, "status": e.Status.String(),
 			"duration_ms": e.Duration, "duration_bucket": event.DurationBucket(e.Duration), "step_count": e.StepCount,
 			"error_type": e.ErrorType, "error_message": e.ErrorMessage, "error_fingerprint": event.Fingerprint(e.ErrorMessage),
+			"queued_time": millis(e.QueuedTime), "attempt": e.Attempt,
 		})
 		return "executions", row
 	case event.KindStep:
@@ -151,6 +152,7 @@ func rawRow(e *event.Event) (string, map[string]any) {
 			"end_time": millis(e.EndTime), "duration_ms": e.Duration, "duration_bucket": event.DurationBucket(e.Duration),
 			"input_bytes": e.InputSize, "output_bytes": e.OutputSize, "credits": e.Credits.String(),
 			"workflow_id": e.WorkflowID, "workflow_version": e.WorkflowVersion,
+			"queued_time": millis(e.QueuedTime), "attempt": e.Attempt, "depends_on": append([]string{}, e.DependsOn...),
 		})
 		return "steps", row
 	case event.KindCost:

@@ -66,6 +66,7 @@ func sort(err error, s Settings) problem {
 	var (
 		wrong   *query.RequestError
 		denied  *query.AccessError
+		missing *query.NotFoundError
 		setting *SettingsError
 		tables  *schemaError
 	)
@@ -82,6 +83,8 @@ func sort(err error, s Settings) problem {
 		return problem{Title: wrong.Error(), Status: backend.StatusBadRequest, Source: backend.ErrorSourceDownstream}
 	case errors.As(err, &denied):
 		return problem{Title: denied.Error(), Status: backend.StatusForbidden, Source: backend.ErrorSourceDownstream}
+	case errors.As(err, &missing):
+		return problem{Title: missing.Error(), Status: backend.StatusNotFound, Source: backend.ErrorSourceDownstream}
 	case errors.Is(err, context.DeadlineExceeded):
 		return problem{
 			Title:  fmt.Sprintf("The query took longer than %d seconds.", s.Timeout),
