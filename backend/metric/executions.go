@@ -74,6 +74,50 @@ var executions = []Metric{
 		Dimensions:  executionDims, Sources: fromExecs,
 	},
 	{
+		Name: "executions_queued", Title: "Executions with a queue time", Unit: "short", Area: areaExecutions, Additive: true,
+		Description: "Ended executions whose source says when they were queued: those that the queue times are taken of.",
+		Formula:     "count of executions with a queuedTime",
+		Dimensions:  executionDims, Sources: fromExecs,
+	},
+	{
+		Name: "queue_time_sum", Title: "Total queue time", Unit: "ms", Area: areaExecutions, Additive: true,
+		Description: "Time that the ended executions waited before they ran, added up." + queueDoc,
+		Formula:     "sum of max(0, timestamp - duration - queuedTime)",
+		Dimensions:  executionDims, Sources: fromExecs,
+	},
+	{
+		Name: "queue_time_avg", Title: "Average queue time", Unit: "ms", Area: areaExecutions,
+		Description: "Mean time that the ended executions waited before they ran." + queueDoc,
+		Formula:     "queue_time_sum / executions_queued",
+		Dimensions:  executionDims, Sources: fromExecs,
+	},
+	executionQueuePercentile("p50", "Median queue time", "Half"),
+	executionQueuePercentile("p95", "Queue time, 95th percentile", "95 in a hundred"),
+	{
+		Name: "queue_time_max", Title: "Longest queue time", Unit: "ms", Area: areaExecutions,
+		Description: "Longest time that an ended execution waited before it ran." + queueDoc,
+		Formula:     "max of max(0, timestamp - duration - queuedTime)",
+		Dimensions:  executionDims, Sources: fromExecs,
+	},
+	{
+		Name: "executions_retried", Title: "Repeated executions", Unit: "short", Area: areaExecutions, Additive: true,
+		Description: "Ended executions that were a second or later attempt." + attemptDoc,
+		Formula:     "count of executions with attempt > 1",
+		Dimensions:  executionDims, Sources: fromExecs,
+	},
+	{
+		Name: "retry_rate", Title: "Retry rate", Unit: "percentunit", Area: areaExecutions,
+		Description: "Share of the ended executions that were a second or later attempt, 0 to 1; none when no execution ended." + attemptDoc,
+		Formula:     "executions_retried / executions",
+		Dimensions:  executionDims, Sources: fromExecs,
+	},
+	{
+		Name: "attempts_max", Title: "Most attempts", Unit: "short", Area: areaExecutions,
+		Description: "The highest attempt of an ended execution." + attemptDoc,
+		Formula:     "max of attempt, at least 1",
+		Dimensions:  executionDims, Sources: fromExecs,
+	},
+	{
 		Name: "active_workflows", Title: "Active workflows", Unit: "short", Area: areaExecutions,
 		Description: "Different workflows of which an execution ended, counted exactly.",
 		Formula:     "count of distinct workflow where executions > 0",
@@ -85,6 +129,22 @@ var executions = []Metric{
 		Formula:     "count of distinct user where executions > 0 and user is not empty",
 		Dimensions:  executionDims, Sources: fromExecs,
 	},
+}
+
+const (
+	queueDoc   = " Only those count whose source says when they were queued (queuedTime); none when there are none."
+	attemptDoc = " The source says which attempt it is (attempt); without that it is the first."
+
+	queuePercentileFormula = "as duration's, of the queue times and at most the longest of them"
+)
+
+func executionQueuePercentile(p, title, share string) Metric {
+	return Metric{
+		Name: "queue_time_" + p, Title: title, Unit: "ms", Area: areaExecutions,
+		Description: share + " of the ended executions waited no longer than this before they ran." + queueDoc,
+		Formula:     queuePercentileFormula,
+		Dimensions:  executionDims, Sources: fromExecs,
+	}
 }
 
 const percentileFormula = "nearest rank in the merged histogram (16 buckets per doubling), the bucket's geometric midpoint, at most the longest duration; within 2.2 % of the true value"

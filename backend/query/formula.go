@@ -94,16 +94,49 @@ func maximum(s metric.Source) formula {
 // percentile takes the bucket of the nearest rank. The midpoint of the highest
 // bucket may lie above every value in it, the maximum is exact.
 func percentile(s metric.Source, percent int) formula {
-	bucket := fmt.Sprintf("mapKeys(a_histogram)[arrayFirstIndex(c -> c * 100 >= %d * arraySum(mapValues(a_histogram)), arrayCumSum(mapValues(a_histogram)))]", percent)
+	return percentileOf(s, percent, "histogram", "longest")
+}
+
+func percentileOf(s metric.Source, percent int, histogram, longest string) formula {
+	h := column(histogram)
+	bucket := fmt.Sprintf("mapKeys(%[1]s)[arrayFirstIndex(c -> c * 100 >= %[2]d * arraySum(mapValues(%[1]s)), arrayCumSum(mapValues(%[1]s)))]", h, percent)
 	return formula{
-		needs: refs(s, "histogram", "longest"),
-		order: fmt.Sprintf("if(empty(a_histogram), NULL, least(if(%s = %d, 0, exp2((%s - 0.5) / 16) * 1000), toFloat64(a_longest)))", bucket, event.ZeroBucket, bucket),
+		needs: refs(s, histogram, longest),
+		order: fmt.Sprintf("if(empty(%s), NULL, least(if(%s = %d, 0, exp2((%s - 0.5) / 16) * 1000), toFloat64(%s)))", h, bucket, event.ZeroBucket, bucket, column(longest)),
 		value: func(in []cells, row int) (float64, bool) {
 			bucket, ok := in[0].hists[row].nearestRank(uint64(percent))
 			if !ok {
 				return 0, false
 			}
 			return min(event.BucketMidpoint(bucket)*1000, float64(in[1].ints[row])), true
+		},
+	}
+}
+
+// worst is a maximum that is none where nothing was counted.
+func worst(s metric.Source, largest, count string) formula {
+	return formula{
+		needs: refs(s, largest, count), order: fmt.Sprintf("if(%s = 0, NULL, %s)", column(count), column(largest)),
+		value: func(in []cells, row int) (float64, bool) { return float64(in[0].ints[row]), in[1].ints[row] > 0 },
+	}
+}
+
+// retryRate divides what was a further attempt by what ended.
+func retryRate(s metric.Source) formula {
+	return formula{
+		needs: refs(s, "retried", "completed", "failed"), order: "a_retried / nullIf(a_completed + a_failed, 0)",
+		value: func(in []cells, row int) (float64, bool) {
+			return ratio(in[0].ints[row], in[1].ints[row]+in[2].ints[row])
+		},
+	}
+}
+
+// mostAttempts is 1 where something ended and nothing says that it was repeated.
+func mostAttempts(s metric.Source) formula {
+	return formula{
+		needs: refs(s, "attempts", "completed", "failed"), order: "if(a_completed + a_failed = 0, NULL, greatest(a_attempts, 1))",
+		value: func(in []cells, row int) (float64, bool) {
+			return float64(max(in[0].ints[row], 1)), in[1].ints[row]+in[2].ints[row] > 0
 		},
 	}
 }
@@ -169,24 +202,42 @@ var formulas = map[string]formula{
 	"duration_p95":         percentile(metric.SourceExecutions, 95),
 	"duration_p99":         percentile(metric.SourceExecutions, 99),
 	"duration_max":         maximum(metric.SourceExecutions),
+	"executions_queued":    plain(metric.SourceExecutions, "queued"),
+	"queue_time_sum":       plain(metric.SourceExecutions, "queue"),
+	"queue_time_avg":       mean(metric.SourceExecutions, "queue", "queued"),
+	"queue_time_p50":       percentileOf(metric.SourceExecutions, 50, "queue_histogram", "longest_queue"),
+	"queue_time_p95":       percentileOf(metric.SourceExecutions, 95, "queue_histogram", "longest_queue"),
+	"queue_time_max":       worst(metric.SourceExecutions, "longest_queue", "queued"),
+	"executions_retried":   plain(metric.SourceExecutions, "retried"),
+	"retry_rate":           retryRate(metric.SourceExecutions),
+	"attempts_max":         mostAttempts(metric.SourceExecutions),
 	"active_workflows":     plain(metric.SourceExecutions, "workflows"),
 	"executing_users":      plain(metric.SourceExecutions, "users"),
 
-	"steps":             ended(metric.SourceSteps),
-	"steps_completed":   plain(metric.SourceSteps, "completed"),
-	"steps_failed":      plain(metric.SourceSteps, "failed"),
-	"steps_skipped":     plain(metric.SourceSteps, "skipped"),
-	"step_failure_rate": share(metric.SourceSteps, "failed", "completed"),
-	"step_duration_sum": plain(metric.SourceSteps, "duration"),
-	"step_duration_avg": meanDuration(metric.SourceSteps),
-	"step_duration_p50": percentile(metric.SourceSteps, 50),
-	"step_duration_p90": percentile(metric.SourceSteps, 90),
-	"step_duration_p95": percentile(metric.SourceSteps, 95),
-	"step_duration_p99": percentile(metric.SourceSteps, 99),
-	"step_duration_max": maximum(metric.SourceSteps),
-	"step_input_bytes":  plain(metric.SourceSteps, "input"),
-	"step_output_bytes": plain(metric.SourceSteps, "output"),
-	"step_credits":      exactSum(metric.SourceSteps, "credits"),
+	"steps":               ended(metric.SourceSteps),
+	"steps_completed":     plain(metric.SourceSteps, "completed"),
+	"steps_failed":        plain(metric.SourceSteps, "failed"),
+	"steps_skipped":       plain(metric.SourceSteps, "skipped"),
+	"step_failure_rate":   share(metric.SourceSteps, "failed", "completed"),
+	"step_duration_sum":   plain(metric.SourceSteps, "duration"),
+	"step_duration_avg":   meanDuration(metric.SourceSteps),
+	"step_duration_p50":   percentile(metric.SourceSteps, 50),
+	"step_duration_p90":   percentile(metric.SourceSteps, 90),
+	"step_duration_p95":   percentile(metric.SourceSteps, 95),
+	"step_duration_p99":   percentile(metric.SourceSteps, 99),
+	"step_duration_max":   maximum(metric.SourceSteps),
+	"steps_queued":        plain(metric.SourceSteps, "queued"),
+	"step_queue_time_sum": plain(metric.SourceSteps, "queue"),
+	"step_queue_time_avg": mean(metric.SourceSteps, "queue", "queued"),
+	"step_queue_time_p50": percentileOf(metric.SourceSteps, 50, "queue_histogram", "longest_queue"),
+	"step_queue_time_p95": percentileOf(metric.SourceSteps, 95, "queue_histogram", "longest_queue"),
+	"step_queue_time_max": worst(metric.SourceSteps, "longest_queue", "queued"),
+	"steps_retried":       plain(metric.SourceSteps, "retried"),
+	"step_retry_rate":     retryRate(metric.SourceSteps),
+	"step_attempts_max":   mostAttempts(metric.SourceSteps),
+	"step_input_bytes":    plain(metric.SourceSteps, "input"),
+	"step_output_bytes":   plain(metric.SourceSteps, "output"),
+	"step_credits":        exactSum(metric.SourceSteps, "credits"),
 
 	"credits":               exactSum(metric.SourceCosts, "credits"),
 	"credits_charged":       charged("credits"),
@@ -219,22 +270,16 @@ var formulas = map[string]formula{
 	"events_rejected":  plain(metric.SourceIngest, "rejected"),
 	"events_stored":    plain(metric.SourceIngest, "stored"),
 	"ingest_lag_avg":   mean(metric.SourceIngest, "lag", "stored"),
-	"ingest_lag_max": {
-		needs: refs(metric.SourceIngest, "lag_max", "stored"), order: "if(a_stored = 0, NULL, a_lag_max)",
-		value: func(in []cells, row int) (float64, bool) { return float64(in[0].ints[row]), in[1].ints[row] > 0 },
-	},
-	"pending_buckets": plain(metric.SourcePending, "pending"),
-	"events_visible":  plain(metric.SourceVisible, "visible"),
+	"ingest_lag_max":   worst(metric.SourceIngest, "lag_max", "stored"),
+	"pending_buckets":  plain(metric.SourcePending, "pending"),
+	"events_visible":   plain(metric.SourceVisible, "visible"),
 	"events_replaced": {
 		needs: refs(metric.SourceVisible, "replaced"), order: "greatest(a_replaced, 0)",
 		// A batch that is stored and not yet counted at this moment is no reason to
 		// show less than none.
 		value: func(in []cells, row int) (float64, bool) { return float64(max(in[0].ints[row], 0)), true },
 	},
-	"execution_conflicts": plain(metric.SourceConflicts, "conflicts"),
-	"execution_conflict_span": {
-		needs: refs(metric.SourceConflicts, "span", "conflicts"), order: "if(a_conflicts = 0, NULL, a_span)",
-		value: func(in []cells, row int) (float64, bool) { return float64(in[0].ints[row]), in[1].ints[row] > 0 },
-	},
-	"dead_letters": plain(metric.SourceDeadLetters, "letters"),
+	"execution_conflicts":     plain(metric.SourceConflicts, "conflicts"),
+	"execution_conflict_span": worst(metric.SourceConflicts, "span", "conflicts"),
+	"dead_letters":            plain(metric.SourceDeadLetters, "letters"),
 }

@@ -184,7 +184,8 @@ func amountOf(events []*event.Event, of func(*event.Event) event.Decimal, sign i
 // value computes a metric of a row as text: decimal for exact amounts, "none".
 func (g *group) value(name string) string {
 	var started, completed, failed, skipped, sum, longest, input, output float64
-	var durations []int64
+	var durations, queues []int64
+	var queueSum, retried, attempts float64
 	users, workflows := map[string]bool{}, map[string]bool{}
 	for _, e := range g.events {
 		switch e.Status {
@@ -204,6 +205,18 @@ func (g *group) value(name string) string {
 		if e.Status != event.StatusSkipped {
 			durations = append(durations, e.Duration)
 			sum, longest = sum+float64(e.Duration), max(longest, float64(e.Duration))
+			if e.QueuedTime != event.NoTime && e.Kind != event.KindActivity && e.Kind != event.KindCost {
+				began := e.Time
+				if e.Kind == event.KindExecution {
+					began -= e.Duration
+				}
+				wait := max(0, began-e.QueuedTime)
+				queues, queueSum = append(queues, wait), queueSum+float64(wait)
+			}
+			attempts = max(attempts, 1, float64(e.Attempt))
+			if e.Attempt > 1 {
+				retried++
+			}
 		}
 		workflows[e.WorkflowID] = true
 		users[e.UserID] = true
@@ -218,15 +231,21 @@ func (g *group) value(name string) string {
 	}
 	credits := func(e *event.Event) event.Decimal { return e.Credits }
 	dollars := func(e *event.Event) event.Decimal { return e.Dollars }
-	if p, ok := strings.CutPrefix(strings.TrimPrefix(name, "step_"), "duration_p"); ok {
+	percentile := func(of []int64, p string) string {
 		percent, _ := strconv.Atoi(p)
-		if len(durations) == 0 {
+		if len(of) == 0 {
 			return "none"
 		}
-		slices.Sort(durations)
-		rank := int(math.Ceil(float64(percent) * float64(len(durations)) / 100))
-		exact := durations[max(rank, 1)-1]
-		return number(min(event.BucketMidpoint(event.DurationBucket(exact))*1000, longest))
+		slices.Sort(of)
+		rank := int(math.Ceil(float64(percent) * float64(len(of)) / 100))
+		exact := of[max(rank, 1)-1]
+		return number(min(event.BucketMidpoint(event.DurationBucket(exact))*1000, float64(slices.Max(of))))
+	}
+	if p, ok := strings.CutPrefix(strings.TrimPrefix(name, "step_"), "duration_p"); ok {
+		return percentile(durations, p)
+	}
+	if p, ok := strings.CutPrefix(strings.TrimPrefix(name, "step_"), "queue_time_p"); ok {
+		return percentile(queues, p)
 	}
 	switch strings.TrimPrefix(name, "step_") {
 	case "executions", "steps":
@@ -252,6 +271,26 @@ func (g *group) value(name string) string {
 			return "none"
 		}
 		return number(longest)
+	case "executions_queued", "steps_queued":
+		return number(float64(len(queues)))
+	case "queue_time_sum":
+		return number(queueSum)
+	case "queue_time_avg":
+		return per(queueSum, float64(len(queues)))
+	case "queue_time_max":
+		if len(queues) == 0 {
+			return "none"
+		}
+		return number(float64(slices.Max(queues)))
+	case "executions_retried", "steps_retried":
+		return number(retried)
+	case "retry_rate":
+		return per(retried, n)
+	case "attempts_max":
+		if n == 0 {
+			return "none"
+		}
+		return number(attempts)
 	case "active_workflows":
 		return number(float64(len(workflows)))
 	case "executing_users", "active_users":

@@ -18,6 +18,8 @@ func sampleEvents(from time.Time, length time.Duration, n int, seed uint64) []ev
 	duration := func() int64 {
 		return []int64{0, 1, int64(r.IntN(50)), int64(r.IntN(5000)), int64(r.IntN(3_600_000))}[r.IntN(5)]
 	}
+	// Some are queued when they start, some after it by another clock.
+	waited := func() int64 { return []int64{0, r.Int64N(2000), r.Int64N(7_200_000), -r.Int64N(3000)}[r.IntN(4)] }
 	amount := func() event.Decimal {
 		d, _ := event.ParseDecimal(fmt.Appendf(nil, "%d.%015d", r.IntN(9)-2, r.Int64N(1e15)))
 		return d
@@ -30,6 +32,7 @@ func sampleEvents(from time.Time, length time.Duration, n int, seed uint64) []ev
 			WorkflowID: workflow(), WorkflowVersion: r.Uint32N(3), UserID: user(), TriggerType: []string{"", "cron", "hook"}[r.IntN(3)],
 			Duration: 99, // Of no meaning yet: durations are those of what ended.
 		}
+		start.QueuedTime, start.Attempt = start.Time-waited(), r.Uint32N(4)
 		if r.IntN(4) > 0 {
 			out = append(out, start)
 		}
@@ -37,6 +40,9 @@ func sampleEvents(from time.Time, length time.Duration, n int, seed uint64) []ev
 			end := start
 			end.Status, end.Duration = event.StatusCompleted, duration()
 			end.Time += end.Duration
+			if r.IntN(3) == 0 {
+				end.QueuedTime = event.NoTime
+			}
 			if r.IntN(3) == 0 {
 				end.Status, end.ErrorType = event.StatusFailed, []string{"", "timeout", "io"}[r.IntN(3)]
 				end.ErrorMessage = fmt.Sprintf("order %d failed", r.IntN(100))
@@ -48,6 +54,10 @@ func sampleEvents(from time.Time, length time.Duration, n int, seed uint64) []ev
 			Tenant: "acme", ID: id + "-s", Time: at(), EndTime: event.NoTime, Duration: duration(), ExecutionID: id,
 			StepID: []string{"s1", "s2"}[r.IntN(2)], StepType: []string{"http", "sql"}[r.IntN(2)],
 			InputSize: r.Int64N(1 << 40), OutputSize: r.Int64N(1000), Credits: amount(),
+		}
+		step.QueuedTime, step.Attempt = step.Time-waited(), r.Uint32N(4)
+		if r.IntN(3) == 0 {
+			step.QueuedTime = event.NoTime
 		}
 		if r.IntN(2) == 0 {
 			step.WorkflowID, step.WorkflowVersion, step.UserID = workflow(), r.Uint32N(3), user()

@@ -77,6 +77,28 @@ func only(condition, value string) string {
 	return "if(" + condition + ", " + value + ", 0)"
 }
 
+// waits are the measures of queue time and of further attempts over a raw row, as
+// backend/rollup makes them.
+func waits(terminal string, q schema.Queue) map[string]string {
+	attempt := only(terminal+" AND attempt > 1", "attempt")
+	return map[string]string{
+		"queued": "toUInt64(" + q.Known + ")", "queue_ms": only(q.Known, q.Ms), "queue_max": only(q.Known, q.Ms),
+		"queue_hist": "if(" + q.Known + ", map(" + schema.DurationBucket(q.Ms) + ", toUInt64(1)), " + emptyHistogram + ")",
+		"retried":    "toUInt64(" + terminal + " AND attempt > 1)", "attempt_max": attempt,
+	}
+}
+
+var waitAggregates = map[string]aggregate{
+	"queued": summed("queued"), "queue": summed("queue_ms"), "longest_queue": largest("queue_max"), "queue_histogram": histogram("queue_hist"),
+	"retried": summed("retried"), "attempts": largest("attempt_max"),
+}
+
+// with adds entries to a map that is made here.
+func with[V any](m, more map[string]V) map[string]V {
+	maps.Copy(m, more)
+	return m
+}
+
 var rollupSources = map[metric.Source]rollupSource{
 	metric.SourceExecutions: {
 		kind: "execution", rollup: "rollup_executions", raw: standing("executions"),
@@ -85,15 +107,15 @@ var rollupSources = map[metric.Source]rollupSource{
 			metric.ErrorType: "error_type", metric.User: "user_id",
 		},
 		detail: map[string]string{metric.Execution: "id"},
-		measures: map[string]string{
+		measures: with(map[string]string{
 			"started":       "toUInt64(status = 'started')",
 			"completed":     "toUInt64(status = 'completed')",
 			"failed":        "toUInt64(status = 'failed')",
 			"duration_ms":   only("status != 'started'", "duration_ms"),
 			"duration_max":  only("status != 'started'", "duration_ms"),
 			"duration_hist": "if(status != 'started', " + singleHistogram + ", " + emptyHistogram + ")",
-		},
-		aggregates: map[string]aggregate{
+		}, waits("status != 'started'", schema.ExecutionQueue)),
+		aggregates: with(map[string]aggregate{
 			"started": summed("started"), "completed": summed("completed"), "failed": summed("failed"),
 			"duration": summed("duration_ms"), "longest": largest("duration_max"), "histogram": histogram("duration_hist"),
 			"workflows": {
@@ -104,7 +126,7 @@ var rollupSources = map[metric.Source]rollupSource{
 				sql:      "uniqExactIf(m_user_id, m_user_id != '' AND m_completed + m_failed > 0)",
 				measures: []string{"user_id", "completed", "failed"}, kind: integers, users: true,
 			},
-		},
+		}, waitAggregates),
 	},
 	metric.SourceSteps: {
 		kind: "step", rollup: "rollup_steps", raw: schema.ResolvedSteps,
@@ -113,7 +135,7 @@ var rollupSources = map[metric.Source]rollupSource{
 			metric.StepType: "step_type", metric.User: "user_id",
 		},
 		detail: map[string]string{metric.Execution: "execution_id"},
-		measures: map[string]string{
+		measures: with(map[string]string{
 			"completed":     "toUInt64(status = 'completed')",
 			"failed":        "toUInt64(status = 'failed')",
 			"skipped":       "toUInt64(status = 'skipped')",
@@ -121,12 +143,12 @@ var rollupSources = map[metric.Source]rollupSource{
 			"duration_max":  only("status != 'skipped'", "duration_ms"),
 			"duration_hist": "if(status != 'skipped', " + singleHistogram + ", " + emptyHistogram + ")",
 			"input_bytes":   "input_bytes", "output_bytes": "output_bytes", "credits": "credits",
-		},
-		aggregates: map[string]aggregate{
+		}, waits("status != 'skipped'", schema.StepQueue)),
+		aggregates: with(map[string]aggregate{
 			"completed": summed("completed"), "failed": summed("failed"), "skipped": summed("skipped"),
 			"duration": summed("duration_ms"), "longest": largest("duration_max"), "histogram": histogram("duration_hist"),
 			"input": summed("input_bytes"), "output": summed("output_bytes"), "credits": amount("credits"),
-		},
+		}, waitAggregates),
 	},
 	metric.SourceCosts: {
 		kind: "cost", rollup: "rollup_costs", raw: standing("costs"),

@@ -25,8 +25,8 @@ func newLoad(seed uint64) *load {
 }
 
 var loadColumns = map[string]string{
-	"executions": "tenant, time, id, phase, workflow_id, workflow_version, user_id, trigger_type, status, duration_ms, duration_bucket, error_type, version, deleted",
-	"steps":      "tenant, time, id, execution_id, step_id, step_type, status, duration_ms, duration_bucket, input_bytes, output_bytes, credits, workflow_id, workflow_version, user_id, version, deleted",
+	"executions": "tenant, time, id, phase, workflow_id, workflow_version, user_id, trigger_type, status, duration_ms, duration_bucket, error_type, queued_time, attempt, version, deleted",
+	"steps":      "tenant, time, id, execution_id, step_id, step_type, status, duration_ms, duration_bucket, input_bytes, output_bytes, credits, workflow_id, workflow_version, user_id, queued_time, attempt, version, deleted",
 	"costs":      "tenant, time, id, workflow_id, user_id, action_type, credits, dollars, version, deleted",
 	"activity":   "tenant, time, id, user_id, action, resource, duration_ms, version, deleted",
 }
@@ -64,16 +64,17 @@ func (l *load) row(table string) (tenant string, at time.Time, values string) {
 		deleted = 1
 	}
 	tenant = fmt.Sprint("t", rng.IntN(2))
-	own, duration := at.Format("2006-01-02 15:04:05.000"), rng.Int64N(1<<40)
+	own, duration := at.Format("2006-01-02 15:04:05.000"), rng.Int64N(1<<[]int{10, 40}[rng.IntN(2)])
+	queued := []string{"0", "'" + at.Add(-time.Duration(rng.IntN(100_000))*time.Millisecond).Format("2006-01-02 15:04:05.000") + "'"}[rng.IntN(2)]
 	switch table {
 	case "executions":
 		status, phase := "started", "started"
 		if s := rng.IntN(3); s > 0 {
 			status, phase = []string{"", "completed", "failed"}[s], "terminal"
 		}
-		values = fmt.Sprintf("('%s','%s','e%d','%s','w%d',%d,'u%d','api','%s',%d,%d,'',%d,%d)", tenant, own, id%30, phase, rng.IntN(3), rng.IntN(2), rng.IntN(3), status, duration, rng.IntN(9), version, deleted)
+		values = fmt.Sprintf("('%s','%s','e%d','%s','w%d',%d,'u%d','api','%s',%d,%d,'',%s,%d,%d,%d)", tenant, own, id%30, phase, rng.IntN(3), rng.IntN(2), rng.IntN(3), status, duration, rng.IntN(9), queued, rng.IntN(4), version, deleted)
 	case "steps":
-		values = fmt.Sprintf("('%s','%s','s%d','e%d','st%d','http','%s',%d,%d,%d,%d,%d.5,'%s',%d,'%s',%d,%d)", tenant, own, id, rng.IntN(40), rng.IntN(4), []string{"completed", "failed", "skipped"}[rng.IntN(3)], duration, rng.IntN(9), rng.Int64N(1<<40), rng.Int64N(99), rng.IntN(7), []string{"", "w1"}[rng.IntN(2)], rng.IntN(2), []string{"", "u1"}[rng.IntN(2)], version, deleted)
+		values = fmt.Sprintf("('%s','%s','s%d','e%d','st%d','http','%s',%d,%d,%d,%d,%d.5,'%s',%d,'%s',%s,%d,%d,%d)", tenant, own, id, rng.IntN(40), rng.IntN(4), []string{"completed", "failed", "skipped"}[rng.IntN(3)], duration, rng.IntN(9), rng.Int64N(1<<40), rng.Int64N(99), rng.IntN(7), []string{"", "w1"}[rng.IntN(2)], rng.IntN(2), []string{"", "u1"}[rng.IntN(2)], queued, rng.IntN(4), version, deleted)
 	case "costs":
 		values = fmt.Sprintf("('%s','%s','c%d','w%d','u%d','a%d',%d.000000000000001,-%d.1,%d,%d)", tenant, own, id, rng.IntN(3), rng.IntN(3), rng.IntN(3), rng.IntN(99)-50, rng.IntN(9), version, deleted)
 	case "activity":

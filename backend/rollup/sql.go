@@ -2,6 +2,7 @@ package rollup
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
@@ -60,6 +61,22 @@ func durations(terminal string) []measure {
 	}
 }
 
+// waits are the measures of queue time and of further attempts; absent is the first.
+func waits(terminal string, q schema.Queue) []measure {
+	return []measure{
+		count("queued", q.Known),
+		{"queue_ms", "sumIf(" + q.Ms + ", " + q.Known + ")", "sum(queue_ms)"},
+		{"queue_max", "maxIf(" + q.Ms + ", " + q.Known + ")", "max(queue_max)"},
+		{
+			"queue_hist",
+			"sumMapIf(map(" + schema.DurationBucket(q.Ms) + ", toUInt64(1)), " + q.Known + ")",
+			"sumMap(queue_hist)",
+		},
+		count("retried", terminal+" AND attempt > 1"),
+		{"attempt_max", "maxIf(attempt, " + terminal + " AND attempt > 1)", "max(attempt_max)"},
+	}
+}
+
 func credited(name string) measure {
 	return measure{
 		name:  name + "_credited",
@@ -75,25 +92,25 @@ var kinds = []kind{
 		name: "execution", raw: "executions", rollup: "rollup_executions",
 		dims:   []string{"workflow_id", "workflow_version", "trigger_type", "error_type"},
 		source: table("executions"),
-		measures: append([]measure{
+		measures: slices.Concat([]measure{
 			count("started", "status = 'started'"),
 			count("completed", "status = 'completed'"),
 			count("failed", "status = 'failed'"),
-		}, durations(terminalExecution)...),
+		}, durations(terminalExecution), waits(terminalExecution, schema.ExecutionQueue)),
 	},
 	{
 		name: "step", raw: "steps", rollup: "rollup_steps",
 		dims:   []string{"workflow_id", "workflow_version", "step_id", "step_type"},
 		source: schema.ResolvedSteps,
-		measures: append(append([]measure{
+		measures: slices.Concat([]measure{
 			count("completed", "status = 'completed'"),
 			count("failed", "status = 'failed'"),
 			count("skipped", "status = 'skipped'"),
-		}, durations(terminalStep)...),
+		}, durations(terminalStep), waits(terminalStep, schema.StepQueue), []measure{
 			sum("input_bytes", "input_bytes"),
 			sum("output_bytes", "output_bytes"),
 			sum("credits", "credits"),
-		),
+		}),
 	},
 	{
 		name: "cost", raw: "costs", rollup: "rollup_costs",
