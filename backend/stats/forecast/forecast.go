@@ -42,7 +42,7 @@ type Model struct {
 	points   Forecast
 	sums     Forecast
 	shares   []share
-	tried    bool
+	periods  []int
 	accuracy Accuracy
 }
 
@@ -101,8 +101,8 @@ func build(history []float64, o Options, season int) *Model {
 		o.Periods = seasons(y, o.Periods)
 	}
 	b := newBacktest(y, o.Periods, o.Horizon)
-	m := &Model{shares: b.choose(), tried: len(b.at) >= fewest}
 	now := newPast(y, o.Periods)
+	m := &Model{shares: b.choose(), periods: now.periods}
 	point := combine(m.shares, func(i int) []float64 { return methods[i].run(now, o.Horizon) })
 	if point == nil { // What could be done earlier cannot be now.
 		m.shares = []share{{0, 1}}
@@ -247,6 +247,10 @@ func (f *Forecast) first(h int) Forecast {
 
 // Accuracy tells how right the method was in the past.
 func (m *Model) Accuracy() Accuracy { return m.accuracy }
+
+// Periods are the seasons that the forecast reckons with: those of which the history has two
+// cycles.
+func (m *Model) Periods() []int { return m.periods }
 
 // Method says what the forecast is made of, e.g. "62 % Theta, 38 % damped trend".
 func (m *Model) Method() string {

@@ -63,7 +63,7 @@ func student(coverage, independent float64) float64 {
 // window, are more alike from origin to origin than those of steps.
 const (
 	overlapOfSteps = 2.0
-	overlapOfSums  = 4.0
+	overlapOfSums  = 5.0
 )
 
 // sizes are the root mean squares of the errors by step, smoothed over the steps

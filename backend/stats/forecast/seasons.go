@@ -25,6 +25,10 @@ func seasons(y []float64, named []int) []int {
 		if len(y) < enough*p || len(out) > 0 && (p <= out[len(out)-1] || p%out[len(out)-1] != 0) {
 			continue
 		}
+		if slices.Equal(named, day) { // and the week: as good as certain, and shrunk if it is not there
+			out = append(out, p)
+			continue
+		}
 		rest := y
 		if len(out) > 0 {
 			rest = decompose(y, out, 1).adjusted
@@ -35,6 +39,9 @@ func seasons(y []float64, named []int) []int {
 	}
 	return out
 }
+
+// day is the season of data kept by the hour.
+var day = []int{24}
 
 // enough cycles of a season that was not named.
 const enough = 3
