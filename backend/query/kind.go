@@ -18,6 +18,8 @@ const (
 
 	KindWaterfall   Kind = "waterfall"   // one execution, step by step
 	KindBottlenecks Kind = "bottlenecks" // what a workflow's executions wait for
+	KindRanking     Kind = "ranking"     // slowest and least reliable workflows and steps
+	KindComparison  Kind = "comparison"  // whether a version or a period is better than another
 )
 
 // KindInfo describes a kind to editors and documentation.
@@ -58,7 +60,7 @@ type shape struct {
 // shapes are all kinds, in the order in which they are shown.
 var shapes = []shape{
 	metricsShape, errorsShape, costBreakdownShape,
-	waterfallShape, bottlenecksShape,
+	waterfallShape, bottlenecksShape, rankingShape, comparisonShape,
 }
 
 // Kinds describes every kind of question.

@@ -88,7 +88,9 @@ func likeItsInfo(t testing.TB, frame *data.Frame, fields []FieldInfo) {
 	require.Len(t, frame.Fields, len(fields))
 	for i, f := range frame.Fields {
 		require.Equal(t, fields[i].Name, f.Name)
-		require.Equal(t, fields[i].Unit, f.Config.Unit)
+		if fields[i].Unit != "" { // Some follow from the request.
+			require.Equal(t, fields[i].Unit, f.Config.Unit, f.Name)
+		}
 		require.NotEmpty(t, f.Config.DisplayNameFromDS)
 		require.NotEmpty(t, f.Config.Description)
 	}

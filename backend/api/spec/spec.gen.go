@@ -198,9 +198,11 @@ func (e RequestFiltersOperator) Valid() bool {
 // Defines values for RequestKind.
 const (
 	RequestKindBottlenecks   RequestKind = "bottlenecks"
+	RequestKindComparison    RequestKind = "comparison"
 	RequestKindCostBreakdown RequestKind = "cost_breakdown"
 	RequestKindErrors        RequestKind = "errors"
 	RequestKindMetrics       RequestKind = "metrics"
+	RequestKindRanking       RequestKind = "ranking"
 	RequestKindWaterfall     RequestKind = "waterfall"
 )
 
@@ -209,11 +211,15 @@ func (e RequestKind) Valid() bool {
 	switch e {
 	case RequestKindBottlenecks:
 		return true
+	case RequestKindComparison:
+		return true
 	case RequestKindCostBreakdown:
 		return true
 	case RequestKindErrors:
 		return true
 	case RequestKindMetrics:
+		return true
+	case RequestKindRanking:
 		return true
 	case RequestKindWaterfall:
 		return true
