@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/backend/api"
+	"github.com/flowgauge/flowgauge/backend/promql"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
@@ -28,6 +29,13 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	}
 	if a.opts.Roles.Server {
 		rest.Register(router)
+		prometheus, err := promql.New(promql.Config{
+			Store: engine, Authenticator: a.auth, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
+		})
+		if err != nil {
+			return err
+		}
+		prometheus.Register(router)
 	}
 	rest.RegisterCollector(router)
 	return nil

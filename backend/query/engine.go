@@ -63,6 +63,7 @@ type Engine struct {
 	limits  Limits
 	log     *slog.Logger
 	pending *pendingReader
+	epochs  *epochReader
 }
 
 // New returns an engine; it does not connect.
@@ -83,6 +84,7 @@ func New(cfg Config) (*Engine, error) {
 		log:    cfg.Logger,
 	}
 	e.pending = newPendingReader(cfg.Client, cfg.PendingTTL, e.settings)
+	e.epochs = &epochReader{client: cfg.Client, ttl: e.pending.ttl, settings: e.settings, tenants: map[string]epoch{}}
 	return e, nil
 }
 

@@ -45,14 +45,18 @@ type segment struct {
 // settled parts are read from finer levels, the rest raw. Levels with users have
 // no minutes: what is left of a quarter is raw.
 func plan(period span, cal *calendar, users bool, unsettled []int64) []segment {
+	return cover([]span{period}, users, unsettled, cal.aligned)
+}
+
+// cover does it for several spans, with the levels whose width in seconds is usable.
+func cover(rest []span, users bool, unsettled []int64, usable func(width int64) bool) []segment {
 	levels := []level{levelDay, levelQuarter, levelMinute}
 	if users {
 		levels = []level{levelDayUser, levelQuarterUser}
 	}
 	var segments []segment
-	rest := []span{period}
 	for _, l := range levels {
-		if !cal.aligned(l.width()) {
+		if !usable(l.width()) {
 			continue
 		}
 		var taken, left []span

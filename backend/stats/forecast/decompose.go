@@ -31,7 +31,7 @@ func decompose(y []float64, periods []int, decay float64) *decomposition {
 			for t := range target {
 				target[t] = d.adjusted[t] + pattern[t%p]
 			}
-			d.patterns[i] = seasonalMeans(target, p, decay)
+			d.patterns[i], _ = seasonalMeans(target, p, decay)
 			for t := range target {
 				d.adjusted[t] = target[t] - d.patterns[i][t%p]
 			}
@@ -58,8 +58,9 @@ func (d *decomposition) restore(forecast []float64, n int) []float64 {
 	return forecast
 }
 
-// seasonalMeans averages what a moving average of one period leaves, by phase.
-func seasonalMeans(y []float64, period int, decay float64) []float64 {
+// seasonalMeans averages what a moving average of one period leaves, by phase. keep is
+// what the averages were shrunk by: 1 is a clear pattern, 0 none.
+func seasonalMeans(y []float64, period int, decay float64) (pattern []float64, keep float64) {
 	trend := movingAverage(y, period)
 	sum, weight := make([]float64, period), make([]float64, period)
 	squares, count := 0.0, 0.0
@@ -93,14 +94,13 @@ func seasonalMeans(y []float64, period int, decay float64) []float64 {
 		totalSquares += k * k
 	}
 	noise := squares / max(1, count-float64(period)) * totalSquares / (total * total)
-	keep := 0.0
 	if between > 0 {
 		keep = max(0, 1-noise*float64(period-1)/between)
 	}
 	for i := range sum {
 		sum[i] *= keep
 	}
-	return sum
+	return sum, keep
 }
 
 // movingAverage returns a centred average over one period, which no pattern of that

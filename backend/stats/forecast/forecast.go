@@ -19,6 +19,9 @@ import (
 // MaxHorizon is the most steps that can be forecast.
 const MaxHorizon = 10_000
 
+// MaxPeriod is the longest season.
+const MaxPeriod = 10_000
+
 // longest is how much history is looked at: what is older says little about what
 // comes, and the time that a forecast takes is bounded by it.
 const longest = 1500
@@ -30,6 +33,8 @@ type Options struct {
 	// Periods are the lengths of seasons in steps, e.g. 7 for days with a week's
 	// pattern, or 24 and 168 for hours with a day's and a week's. None is no season.
 	Periods []int
+	// Find looks for longer seasons that are usual, such as 168 beside 24.
+	Find bool
 }
 
 // Model is a forecast of one history.
@@ -37,7 +42,7 @@ type Model struct {
 	points   Forecast
 	sums     Forecast
 	shares   []share
-	tried    bool
+	periods  []int
 	accuracy Accuracy
 }
 
@@ -74,7 +79,7 @@ func New(values []float64, o Options) (*Model, error) {
 	}
 	season := 1
 	for _, p := range o.Periods {
-		if p < 1 {
+		if p < 1 || p > MaxPeriod {
 			return nil, fmt.Errorf("a season's period is %d: give the number of steps after which a pattern repeats, e.g. 7", p)
 		}
 		if season == 1 {
@@ -92,9 +97,12 @@ func New(values []float64, o Options) (*Model, error) {
 func build(history []float64, o Options, season int) *Model {
 	s := spaceOf(history, season)
 	y := s.into(history)
+	if o.Find {
+		o.Periods = seasons(y, o.Periods)
+	}
 	b := newBacktest(y, o.Periods, o.Horizon)
-	m := &Model{shares: b.choose(), tried: len(b.at) >= fewest}
 	now := newPast(y, o.Periods)
+	m := &Model{shares: b.choose(), periods: now.periods}
 	point := combine(m.shares, func(i int) []float64 { return methods[i].run(now, o.Horizon) })
 	if point == nil { // What could be done earlier cannot be now.
 		m.shares = []share{{0, 1}}
@@ -131,7 +139,7 @@ func (s space) points(b *backtest, y, point []float64, past [][]float64, floor f
 			errors[k][h] = b.actual[k][h] - v
 		}
 	}
-	w, ok := calibrate(errors, len(point))
+	w, ok := calibrate(errors, len(point), overlapOfSteps)
 	if !ok {
 		w = supposed(y, len(point), false)
 	}
@@ -159,7 +167,7 @@ func (s space) sums(b *backtest, y, point []float64, past [][]float64, floor flo
 		sum += math.Max(floor/s.unit, natural(v))
 		total[h] = sum
 	}
-	w, ok := calibrate(errors, len(point))
+	w, ok := calibrate(errors, len(point), overlapOfSums)
 	if ok { // beyond what was tried: errors of a sum go on in one direction
 		known := len(errors[0])
 		for c := range w {
@@ -205,7 +213,7 @@ func (s space) accuracy(b *backtest, history []float64, past [][]float64, season
 				others = append(others, e)
 			}
 		}
-		w, ok := calibrate(others, b.horizon)
+		w, ok := calibrate(others, b.horizon, overlapOfSteps)
 		predicted, actual := make([]float64, len(f)), make([]float64, len(f))
 		for h, v := range f {
 			predicted[h], actual[h] = s.outOf(v), s.outOf(b.actual[k][h])
@@ -239,6 +247,10 @@ func (f *Forecast) first(h int) Forecast {
 
 // Accuracy tells how right the method was in the past.
 func (m *Model) Accuracy() Accuracy { return m.accuracy }
+
+// Periods are the seasons that the forecast reckons with: those of which the history has two
+// cycles.
+func (m *Model) Periods() []int { return m.periods }
 
 // Method says what the forecast is made of, e.g. "62 % Theta, 38 % damped trend".
 func (m *Model) Method() string {

@@ -18,7 +18,7 @@ type widths [2][]float64
 // such sizes an interval reaches is the quantile of all past errors in those terms
 // (split conformal prediction), widened for the small number of origins, whose errors
 // at neighbouring steps are much the same error.
-func calibrate(errors [][]float64, horizon int) (widths, bool) {
+func calibrate(errors [][]float64, horizon int, overlap float64) (widths, bool) {
 	var out widths
 	if len(errors) < fewest {
 		return out, false
@@ -36,7 +36,7 @@ func calibrate(errors [][]float64, horizon int) (widths, bool) {
 	slices.Sort(ratios)
 	for c, coverage := range coverages {
 		out[c] = make([]float64, horizon)
-		reach := quantile(ratios, coverage) * student(coverage, len(errors))
+		reach := quantile(ratios, coverage) * student(coverage, float64(len(errors))/overlap)
 		for h := range out[c] {
 			s := size[min(h, known-1)]
 			if h >= known { // beyond what the past could be tried for, as a random walk
@@ -51,16 +51,20 @@ func calibrate(errors [][]float64, horizon int) (widths, bool) {
 // fewest is the least number of origins to learn an interval from.
 const fewest = 4
 
-// student is by how much Student's quantile exceeds the normal one at as many
-// independent errors as that many origins are worth.
-func student(coverage float64, origins int) float64 {
+// student is by how much Student's quantile exceeds the normal one at that many
+// independent errors.
+func student(coverage, independent float64) float64 {
 	p := (1 + coverage) / 2
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: math.Max(2, float64(origins)/overlap)}
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: math.Max(2, independent)}
 	return t.Quantile(p) / distuv.UnitNormal.Quantile(p)
 }
 
-// overlap is how many origins are worth one independent.
-const overlap = 2.0
+// How many origins are worth one independent error: errors of sums, which are one figure a
+// window, are more alike from origin to origin than those of steps.
+const (
+	overlapOfSteps = 2.0
+	overlapOfSums  = 5.0
+)
 
 // sizes are the root mean squares of the errors by step, smoothed over the steps
 // about it and made to rise.

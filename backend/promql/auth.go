@@ -1,0 +1,45 @@
+package promql
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+)
+
+const principalKey = "flowgauge.promql.principal"
+
+// authenticate lets through who may read. The key comes as a bearer token or, since
+// every client of Prometheus can send that, as the password of basic authentication,
+// whatever the user's name.
+func (a *API) authenticate(c *gin.Context) {
+	r := c.Request
+	if _, secret, ok := r.BasicAuth(); ok {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+secret)
+	}
+	p, err := a.auth.Authenticate(r)
+	switch {
+	case err != nil && a.denied(err):
+		c.Header("WWW-Authenticate", `Bearer realm="flowgauge"`)
+		c.Writer.Header().Add("WWW-Authenticate", `Basic realm="flowgauge"`)
+		a.fail(c, http.StatusUnauthorized, "unauthenticated", err, nil)
+	case err != nil:
+		a.log.ErrorContext(r.Context(), "authenticate", "error", err)
+		c.Header("Retry-After", "5")
+		a.fail(c, http.StatusServiceUnavailable, typeUnavailable, errors.New("who asks cannot be found out now: try again later"), nil)
+	case !p.Allows(access.ScopeRead):
+		a.fail(c, http.StatusForbidden, "forbidden", errors.New("the key may not read: it needs the scope read or admin"), nil)
+	default:
+		c.Set(principalKey, p)
+		return
+	}
+	c.Abort()
+}
+
+func principal(c *gin.Context) access.Principal {
+	p, _ := c.MustGet(principalKey).(access.Principal)
+	return p
+}

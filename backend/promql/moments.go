@@ -1,0 +1,83 @@
+package promql
+
+import (
+	"math"
+	"time"
+
+	"github.com/prometheus/prometheus/storage"
+
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+const minute = int64(60)
+
+// moments returns the minutes' ends, in Unix seconds, whose samples a selector can
+// see: between the horizon's ends, in order.
+//
+// The engine looks at samples in windows only: (t - lookback, t] of each evaluation
+// time t, of which it takes the last, or (t - range, t], of which it takes all. Where
+// the hints say exactly what the evaluation times are, the others need no sample.
+// They do not within a subquery: then all minutes are given.
+func moments(h *storage.SelectHints, horizon query.Horizon, lookback time.Duration, exact bool) []int64 {
+	first, last := horizon.First, horizon.Last
+	from, to := max(ceilMinute(h.Start), first), min(floorMinute(h.End), last)
+	window := h.Range
+	if h.Range == 0 {
+		window = lookback.Milliseconds()
+	}
+	t := h.Start + window - 1 // the engine leaves the window's beginning out
+	if !exact || t > h.End {
+		return minutes(nil, from, to)
+	}
+	step := h.Step
+	if step <= 0 || t == h.End {
+		step = math.MaxInt64 - h.End // one evaluation
+	}
+	var out []int64
+	for ; t <= h.End; t += step {
+		begin, end := max(ceilMinute(t-window+1), first), min(floorMinute(t), last)
+		if h.Range == 0 {
+			begin = max(begin, end)
+		}
+		if n := len(out); n > 0 {
+			begin = max(begin, out[n-1]+minute)
+		}
+		out = minutes(out, begin, end)
+	}
+	return out
+}
+
+func minutes(out []int64, from, to int64) []int64 {
+	for at := from; at <= to; at += minute {
+		out = append(out, at)
+	}
+	return out
+}
+
+// floorMinute and ceilMinute turn milliseconds into whole minutes, in seconds.
+func floorMinute(ms int64) int64 {
+	m := ms / 60_000
+	if ms%60_000 < 0 {
+		m--
+	}
+	return m * minute
+}
+
+func ceilMinute(ms int64) int64 { return floorMinute(ms + 59_999) }
+
+// coarse maps moments to those of a coarser resolution: the totals that are known at
+// each, and where they lie among them.
+func coarse(at []int64, resolution int64) (known []int64, slots []int32) {
+	if resolution == minute {
+		return at, nil
+	}
+	slots = make([]int32, len(at))
+	for i, t := range at {
+		k := t - t%resolution
+		if n := len(known); n == 0 || known[n-1] != k {
+			known = append(known, k)
+		}
+		slots[i] = int32(len(known) - 1)
+	}
+	return known, slots
+}

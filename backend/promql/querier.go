@@ -1,0 +1,170 @@
+package promql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/annotations"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+// Store is what the querier needs of query.Engine.
+type Store interface {
+	Horizon(ctx context.Context, p access.Principal) (query.Horizon, bool, error)
+	Totals(ctx context.Context, p access.Principal, r query.TotalsRequest) (*query.Totals, error)
+}
+
+// queryable gives the samples that somebody may see. It is made for one request.
+type queryable struct {
+	store     Store
+	who       access.Principal
+	lookback  time.Duration
+	maxSeries int
+	exact     bool // hints say when the engine evaluates; not with subqueries
+
+	once    sync.Once
+	horizon query.Horizon
+	some    bool
+	err     error
+}
+
+// Querier returns a querier of a period in milliseconds.
+func (q *queryable) Querier(mint, maxt int64) (storage.Querier, error) {
+	return &querier{queryable: q, mint: mint, maxt: maxt}, nil
+}
+
+// end reads the horizon, once: all selectors of a request end at the same minute.
+func (q *queryable) end(ctx context.Context) (query.Horizon, bool, error) {
+	q.once.Do(func() { q.horizon, q.some, q.err = q.store.Horizon(ctx, q.who) })
+	return q.horizon, q.some, q.err
+}
+
+func (q *queryable) resolved(h query.Horizon, f *family) query.Horizon {
+	return h.Coarser(query.Resolution(q.who, f.metrics(), f.byUser()))
+}
+
+type querier struct {
+	*queryable
+	mint, maxt int64
+}
+
+func (q *querier) Close() error { return nil }
+
+// Select returns the series that match. Only samples that the engine can see are
+// made; see moments.
+func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
+	if hints == nil {
+		hints = &storage.SelectHints{Start: q.mint, End: q.maxt}
+	}
+	horizon, some, err := q.end(ctx)
+	if err != nil {
+		return storage.ErrSeriesSet(err)
+	}
+	if !some {
+		return storage.EmptySeriesSet()
+	}
+	at := moments(hints, horizon, q.lookback, q.exact && hints.Func != seriesFunc)
+	if len(at) == 0 {
+		return storage.EmptySeriesSet()
+	}
+	choices, err := q.choose(ctx, horizon, matchers)
+	if err != nil {
+		return storage.ErrSeriesSet(err)
+	}
+	var (
+		out      []storage.Series
+		warnings annotations.Annotations
+	)
+	for i := range choices {
+		s := selection{choice: choices[i], horizon: q.resolved(horizon, choices[i].family)}
+		s.reduce(hints)
+		if hints.Func == seriesFunc {
+			s.bare(horizon, hints)
+		} else {
+			s.sampled(at)
+		}
+		list, notices, err := q.read(ctx, &s)
+		if err != nil {
+			return storage.ErrSeriesSet(err)
+		}
+		out = append(out, list...)
+		for _, n := range notices {
+			warnings.Add(fmt.Errorf("%w: %s: %s", annotations.PromQLWarning, s.family.name, n))
+		}
+		if len(out) > q.maxSeries {
+			return storage.ErrSeriesSet(&tooManySeriesError{most: q.maxSeries})
+		}
+	}
+	return newSeriesSet(out, warnings)
+}
+
+// seriesFunc is the hint of who asks which series there are.
+const seriesFunc = "series"
+
+// tooManySeriesError refuses what would take too much memory.
+type tooManySeriesError struct{ most int }
+
+func (e *tooManySeriesError) Error() string {
+	return fmt.Sprintf("the selector has more than %d series: choose fewer with matchers, or sum them up: sum by (workflow) (…)", e.most)
+}
+
+// read asks for a selection's totals and makes series of them.
+func (q *querier) read(ctx context.Context, s *selection) ([]storage.Series, []string, error) {
+	totals, err := q.store.Totals(ctx, q.who, query.TotalsRequest{
+		Metrics: s.family.metrics(), Histogram: s.family.histogram, GroupBy: s.groupBy, Filters: s.filters,
+		Horizon: s.horizon, At: s.known,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []storage.Series
+	for i := range totals.Groups {
+		out = append(out, s.series(&totals.Groups[i])...)
+		if len(out) > q.maxSeries {
+			return nil, nil, &tooManySeriesError{most: q.maxSeries}
+		}
+	}
+	return out, totals.Notices, nil
+}
+
+// LabelValues returns the values of a label, in order.
+func (q *querier) LabelValues(ctx context.Context, name string, hints *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	return q.collect(ctx, hints, matchers, func(l labels.Labels, add func(string)) {
+		if v := l.Get(name); v != "" {
+			add(v)
+		}
+	})
+}
+
+// LabelNames returns the names of the labels, in order.
+func (q *querier) LabelNames(ctx context.Context, hints *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	return q.collect(ctx, hints, matchers, func(l labels.Labels, add func(string)) {
+		l.Range(func(l labels.Label) { add(l.Name) })
+	})
+}
+
+func (q *querier) collect(ctx context.Context, hints *storage.LabelHints, matchers []*labels.Matcher, each func(labels.Labels, func(string))) ([]string, annotations.Annotations, error) {
+	found := map[string]bool{}
+	set := q.Select(ctx, false, &storage.SelectHints{Start: q.mint, End: q.maxt, Func: seriesFunc}, matchers...)
+	for set.Next() {
+		each(set.At().Labels(), func(v string) { found[v] = true })
+	}
+	if err := set.Err(); err != nil {
+		return nil, nil, err
+	}
+	out := slices.Sorted(maps.Keys(found))
+	if hints != nil && hints.Limit > 0 && len(out) > hints.Limit {
+		warnings := annotations.New().Add(errors.New("results truncated due to limit"))
+		return out[:hints.Limit], warnings, nil
+	}
+	return out, set.Warnings(), nil
+}
