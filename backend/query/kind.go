@@ -61,6 +61,7 @@ type shape struct {
 var shapes = []shape{
 	metricsShape, errorsShape, costBreakdownShape,
 	waterfallShape, bottlenecksShape, rankingShape, comparisonShape,
+	forecastShape,
 }
 
 // Kinds describes every kind of question.

@@ -109,6 +109,7 @@ type Meta struct {
 	Notices        []string      `json:"notices,omitempty"`
 	RowsRead       uint64        `json:"rowsRead"`
 	Sample         *Sample       `json:"sample,omitempty"`
+	Forecast       *ForecastMeta `json:"forecast,omitempty"`
 	Elapsed        time.Duration `json:"-"`
 	SQL            []string      `json:"-"` // executed statements, for the query inspector
 }

@@ -201,6 +201,7 @@ const (
 	RequestKindComparison    RequestKind = "comparison"
 	RequestKindCostBreakdown RequestKind = "cost_breakdown"
 	RequestKindErrors        RequestKind = "errors"
+	RequestKindForecast      RequestKind = "forecast"
 	RequestKindMetrics       RequestKind = "metrics"
 	RequestKindRanking       RequestKind = "ranking"
 	RequestKindWaterfall     RequestKind = "waterfall"
@@ -216,6 +217,8 @@ func (e RequestKind) Valid() bool {
 	case RequestKindCostBreakdown:
 		return true
 	case RequestKindErrors:
+		return true
+	case RequestKindForecast:
 		return true
 	case RequestKindMetrics:
 		return true
@@ -375,6 +378,39 @@ type Compare string
 type Completeness struct {
 	Data []Counted `json:"data"`
 	Meta struct {
+		// Forecast What a forecast rests on
+		Forecast *struct {
+			// Accuracy How right the method was on the history itself
+			Accuracy struct {
+				Coverage80 float32 `json:"coverage80"`
+				Coverage95 float32 `json:"coverage95"`
+				Horizon    int     `json:"horizon"`
+				Mase       float32 `json:"mase"`
+				Smape      float32 `json:"smape"`
+
+				// Windows How often it was tried
+				Windows int `json:"windows"`
+			} `json:"accuracy"`
+
+			// History Buckets that were looked at
+			History int    `json:"history"`
+			Method  string `json:"method"`
+			Metric  string `json:"metric"`
+
+			// Seasons Lengths, in buckets, of the patterns reckoned with
+			Seasons []int `json:"seasons"`
+
+			// Total The sum of all buckets forecast, where the metric is a sum
+			Total *struct {
+				Expected float32   `json:"expected"`
+				From     time.Time `json:"from"`
+				Lower80  float32   `json:"lower80"`
+				Lower95  float32   `json:"lower95"`
+				To       time.Time `json:"to"`
+				Upper80  float32   `json:"upper80"`
+				Upper95  float32   `json:"upper95"`
+			} `json:"total,omitempty"`
+		} `json:"forecast,omitempty"`
 		From        time.Time    `json:"from"`
 		Granularity *Granularity `json:"granularity,omitempty"`
 		Notices     *[]string    `json:"notices,omitempty"`
@@ -552,6 +588,39 @@ type LetterState string
 
 // Meta defines model for Meta.
 type Meta struct {
+	// Forecast What a forecast rests on
+	Forecast *struct {
+		// Accuracy How right the method was on the history itself
+		Accuracy struct {
+			Coverage80 float32 `json:"coverage80"`
+			Coverage95 float32 `json:"coverage95"`
+			Horizon    int     `json:"horizon"`
+			Mase       float32 `json:"mase"`
+			Smape      float32 `json:"smape"`
+
+			// Windows How often it was tried
+			Windows int `json:"windows"`
+		} `json:"accuracy"`
+
+		// History Buckets that were looked at
+		History int    `json:"history"`
+		Method  string `json:"method"`
+		Metric  string `json:"metric"`
+
+		// Seasons Lengths, in buckets, of the patterns reckoned with
+		Seasons []int `json:"seasons"`
+
+		// Total The sum of all buckets forecast, where the metric is a sum
+		Total *struct {
+			Expected float32   `json:"expected"`
+			From     time.Time `json:"from"`
+			Lower80  float32   `json:"lower80"`
+			Lower95  float32   `json:"lower95"`
+			To       time.Time `json:"to"`
+			Upper80  float32   `json:"upper80"`
+			Upper95  float32   `json:"upper95"`
+		} `json:"total,omitempty"`
+	} `json:"forecast,omitempty"`
 	From        time.Time    `json:"from"`
 	Granularity *Granularity `json:"granularity,omitempty"`
 	Notices     *[]string    `json:"notices,omitempty"`

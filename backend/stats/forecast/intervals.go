@@ -20,7 +20,7 @@ type widths [2][]float64
 // at neighbouring steps are much the same error.
 func calibrate(errors [][]float64, horizon int, overlap float64) (widths, bool) {
 	var out widths
-	if len(errors) < fewest {
+	if len(errors) < Fewest {
 		return out, false
 	}
 	known := len(errors[0])
@@ -48,8 +48,8 @@ func calibrate(errors [][]float64, horizon int, overlap float64) (widths, bool) 
 	return out, true
 }
 
-// fewest is the least number of origins to learn an interval from.
-const fewest = 4
+// Fewest is the least number of origins to learn an interval from.
+const Fewest = 4
 
 // student is by how much Student's quantile exceeds the normal one at that many
 // independent errors.
