@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,9 +26,9 @@ var comparisonParams = []ParamInfo{
 }
 
 var comparisonFields = []FieldInfo{
-	{"measure", "", "success_rate, or duration, that of executions that ended."},
+	{"measure", "", "success_rate, duration or cost_per_execution, those of executions that ended."},
 	{"unit", "", "Unit of the two values and of their difference."},
-	{"baseline", "", "The baseline's value: the share of executions that succeeded, or the median duration."},
+	{"baseline", "", "The baseline's value: the share of executions that succeeded, the median duration, or the mean cost in dollars."},
 	{"candidate", "", "The candidate's value."},
 	{"difference", "", "By how much the candidate is above the baseline. Of durations, the ratio less 1, of the baseline's median."},
 	{"difference_low", "", "Lower end of its 95 % confidence interval."},
@@ -38,15 +39,15 @@ var comparisonFields = []FieldInfo{
 	{"test", "", "The test that was made."},
 	{"p_value", "", "How probable a difference at least as large is if there is none."},
 	{"p_adjusted", "", "The same, adjusted for the measures that are tested together (Holm)."},
-	{"baseline_executions", "short", "Executions of the baseline that ended."},
-	{"candidate_executions", "short", "Executions of the candidate that ended."},
+	{"baseline_executions", "short", "Executions of the baseline that ended; for costs, those whose costs were read."},
+	{"candidate_executions", "short", "Executions of the candidate that ended; for costs, those whose costs were read."},
 	{"verdict", "", "better or worse where the adjusted probability is below 0.05 and the interval does not hold 0, else no evidence."},
 }
 
 var comparisonShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindComparison, Title: "Comparison of versions or periods",
-		Description: "Whether a version of a workflow, or a period, is better than another: for the success rate and the duration the difference with its confidence interval, a test, and a verdict among better, worse and no evidence. Versions need a filter that keeps one workflow.",
+		Description: "Whether a version of a workflow, or a period, is better than another: for the success rate, the duration and the cost of an execution the difference with its confidence interval, a test, and a verdict among better, worse and no evidence. Versions need a filter that keeps one workflow.",
 		Uses:        []string{"filters"},
 		Params:      comparisonParams,
 		Fields:      comparisonFields,
@@ -78,13 +79,47 @@ func (e *Engine) comparison(ctx context.Context, p access.Principal, r Request) 
 		}
 		of[i] = sideOf(a)
 	}
-	rows := []comparisonRow{compareSuccess(of[0], of[1]), compareDurations(of[0], of[1])}
-	judge(rows)
 	meta := w.meta(candidate, false)
+	costs, err := e.costsOf(ctx, p, r, baseline, candidate, &meta)
+	if err != nil {
+		return nil, err
+	}
+	rows := []comparisonRow{compareSuccess(of[0], of[1]), compareDurations(of[0], of[1]), compareCosts(costs[0], costs[1])}
+	judge(rows)
 	if pending := w.meta(baseline, false).PendingBuckets; !baseline.from.Equal(candidate.from) {
 		meta.PendingBuckets += pending
 	}
 	return &Result{Frame: comparisonFrame(rows), Exact: map[string][]string{}, Meta: meta}, nil
+}
+
+// costsOf reads the costs of both sides, where the periods are short enough to read
+// events.
+func (e *Engine) costsOf(ctx context.Context, p access.Principal, r Request, baseline, candidate *question, meta *Meta) (costs [2]*executionCosts, err error) {
+	longest := max(baseline.to.Sub(baseline.from), candidate.to.Sub(candidate.from))
+	if longest > e.limits.RawMetadata {
+		meta.Notices = append(meta.Notices, "costs of single executions are read from the events themselves, up to "+
+			strconv.Itoa(int(e.limits.RawMetadata.Hours()/24))+" days: they are not compared")
+		return costs, nil
+	}
+	for i, side := range []struct {
+		q    *question
+		name string
+	}{{baseline, "baseline"}, {candidate, "candidate"}} {
+		ask := Request{From: side.q.from, To: side.q.to, Filters: slices.Clone(r.Filters)}
+		if paramOf(comparisonParams, &r, "subject") == "versions" {
+			ask.Filters = append(ask.Filters, Filter{Dimension: metric.Version, Operator: In, Values: []string{paramOf(comparisonParams, &r, side.name)}})
+		}
+		c, err := e.costs(ctx, p, side.q, ask)
+		if err != nil {
+			return costs, err
+		}
+		costs[i] = c
+		meta.RowsRead, meta.SQL = meta.RowsRead+c.meta.RowsRead, append(meta.SQL, c.meta.SQL...)
+		if len(c.values) < c.total {
+			meta.Notices = append(meta.Notices, c.notice(side.name))
+		}
+	}
+	return costs, nil
 }
 
 // sides makes the two questions.

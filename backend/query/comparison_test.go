@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -87,30 +88,83 @@ func TestComparisonOfVersions(t *testing.T) {
 		}
 		res := ask(c.p, "1", "2")
 		success, duration, n := recountSides(events, version(1), version(2))
-		require.Equal(t, []string{"success_rate", "duration"}, field[string](t, res.Frame, "measure"))
+		require.Equal(t, []string{"success_rate", "duration", "cost_per_execution"}, field[string](t, res.Frame, "measure"))
 		p := field[*float64](t, res.Frame, "p_value")
 		require.InDelta(t, success.P, *p[0], 1e-12)
 		require.InDelta(t, duration.P, *p[1], 1e-12)
-		require.Equal(t, []string{success.Name, duration.Name}, field[string](t, res.Frame, "test"))
-		require.Equal(t, []int64{int64(n[0]), int64(n[0])}, field[int64](t, res.Frame, "baseline_executions"))
-		require.Equal(t, []int64{int64(n[1]), int64(n[1])}, field[int64](t, res.Frame, "candidate_executions"))
+		require.Equal(t, []string{success.Name, duration.Name, ""}, field[string](t, res.Frame, "test"))
+		require.Equal(t, []int64{int64(n[0]), int64(n[0]), 0}, field[int64](t, res.Frame, "baseline_executions"))
+		require.Equal(t, []int64{int64(n[1]), int64(n[1]), 0}, field[int64](t, res.Frame, "candidate_executions"))
 	}
 	res := ask(admin, "1", "2")
-	require.Equal(t, []string{"worse", "worse"}, field[string](t, res.Frame, "verdict"))
+	require.Equal(t, []string{"worse", "worse", "no evidence"}, field[string](t, res.Frame, "verdict"))
 	ratio, low, high := field[*float64](t, res.Frame, "ratio")[1], field[*float64](t, res.Frame, "ratio_low")[1], field[*float64](t, res.Frame, "ratio_high")[1]
 	require.InDelta(t, 1.5, *ratio, 0.12)
 	require.True(t, *low < 1.5 && 1.5 < *high, "%g %g", *low, *high)
 	require.Nil(t, field[*float64](t, res.Frame, "ratio")[0])
 	baseline, difference := field[*float64](t, res.Frame, "baseline")[1], field[*float64](t, res.Frame, "difference")[1]
 	require.InDelta(t, *baseline*(*ratio-1), *difference, 1e-6)
-	require.Equal(t, []string{"better", "better"}, field[string](t, ask(admin, "2", "1").Frame, "verdict"))
-	require.Equal(t, []string{"no evidence", "no evidence"}, field[string](t, ask(admin, "1", "3").Frame, "verdict"))
+	require.Equal(t, []string{"better", "better", "no evidence"}, field[string](t, ask(admin, "2", "1").Frame, "verdict"))
+	require.Equal(t, []string{"no evidence", "no evidence", "no evidence"}, field[string](t, ask(admin, "1", "3").Frame, "verdict"))
 
 	// Nothing to compare with is no evidence, and no figure.
 	for _, none := range []*Result{ask(admin, "1", "7"), ask(viewer("cem"), "1", "2")} {
-		require.Equal(t, []string{"no evidence", "no evidence"}, field[string](t, none.Frame, "verdict"))
-		require.Equal(t, []*float64{nil, nil}, field[*float64](t, none.Frame, "p_value"))
-		require.Equal(t, []*float64{nil, nil}, field[*float64](t, none.Frame, "candidate"))
+		require.Equal(t, []string{"no evidence", "no evidence", "no evidence"}, field[string](t, none.Frame, "verdict"))
+		require.Equal(t, []*float64{nil, nil, nil}, field[*float64](t, none.Frame, "p_value"))
+		require.Equal(t, []*float64{nil, nil, nil}, field[*float64](t, none.Frame, "candidate"))
+	}
+}
+
+// Version 2 costs a dollar more; what has no record cost 0, and what others paid for,
+// or for another execution, does not count.
+func TestComparisonOfCosts(t *testing.T) {
+	s := querytest.New(t)
+	from := time.Date(2026, 3, 1, 9, 7, 0, 0, time.UTC)
+	r := rand.New(rand.NewPCG(3, 1))
+	events := planted(from)
+	mine := map[uint32][]float64{}
+	all := map[uint32][]float64{}
+	for i := range events {
+		x := events[i]
+		cents := uint64(r.IntN(300))
+		if x.WorkflowVersion == 2 {
+			cents += 100
+		}
+		if i%10 == 0 {
+			cents = 0
+		} else {
+			cost := event.Event{
+				Kind: event.KindCost, Tenant: "acme", ID: "c" + x.ID, Time: x.Time + 1000, ExecutionID: x.ID, WorkflowID: "billing",
+				UserID: x.UserID, Dollars: event.Decimal{Lo: cents * 10_000_000_000_000},
+			}
+			stray := cost
+			stray.ID, stray.ExecutionID = "s"+x.ID, "nobody"
+			events = append(events, cost, stray)
+		}
+		all[x.WorkflowVersion] = append(all[x.WorkflowVersion], float64(cents)/100)
+		if x.UserID == "ann" {
+			mine[x.WorkflowVersion] = append(mine[x.WorkflowVersion], float64(cents)/100)
+		}
+	}
+	s.Insert(t, events...)
+	s.Settle(t)
+	e := newEngine(t, s, from.Add(1000*time.Hour), Limits{})
+	for _, c := range []struct {
+		p     access.Principal
+		costs map[uint32][]float64
+	}{{admin, all}, {viewer("ann"), mine}} {
+		res, err := e.Do(t.Context(), c.p, Request{
+			Kind: KindComparison, From: from, To: from.Add(30 * time.Hour), Filters: []Filter{workflowIs("billing")},
+			Params: map[string]string{"baseline": "1", "candidate": "2"},
+		})
+		require.NoError(t, err)
+		test, interval := significance.Welch(significance.MomentsOf(significance.Of(c.costs[1])), significance.MomentsOf(significance.Of(c.costs[2])), 0.95)
+		require.InDelta(t, test.P, *field[*float64](t, res.Frame, "p_value")[2], 1e-9)
+		require.InDelta(t, interval.Low, *field[*float64](t, res.Frame, "difference_low")[2], 1e-9)
+		require.InDelta(t, significance.MomentsOf(significance.Of(c.costs[1])).Mean, *field[*float64](t, res.Frame, "baseline")[2], 1e-9)
+		require.Equal(t, int64(len(c.costs[2])), field[int64](t, res.Frame, "candidate_executions")[2])
+		require.Equal(t, "worse", field[string](t, res.Frame, "verdict")[2])
+		require.Empty(t, res.Meta.Notices)
 	}
 }
 
@@ -124,7 +178,7 @@ func TestComparisonOfPeriods(t *testing.T) {
 		} else if e.Time >= from.Add(10*time.Hour).UnixMilli() {
 			continue
 		}
-		e.ID = fmt.Sprint(i)
+		e.ID = strconv.Itoa(i)
 		events = append(events, e)
 	}
 	s.Insert(t, events...)
@@ -145,7 +199,7 @@ func TestComparisonOfPeriods(t *testing.T) {
 		require.NoError(t, err)
 		require.InDelta(t, success.P, *field[*float64](t, res.Frame, "p_value")[0], 1e-12)
 		require.InDelta(t, duration.P, *field[*float64](t, res.Frame, "p_value")[1], 1e-12)
-		require.Equal(t, []string{"worse", "worse"}, field[string](t, res.Frame, "verdict"))
+		require.Equal(t, []string{"worse", "worse", "no evidence"}, field[string](t, res.Frame, "verdict"))
 		require.GreaterOrEqual(t, *field[*float64](t, res.Frame, "p_adjusted")[0], *field[*float64](t, res.Frame, "p_value")[0])
 	}
 }

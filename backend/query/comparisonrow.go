@@ -31,32 +31,37 @@ type comparisonRow struct {
 	verdict             string
 }
 
+// emptyRow is a measure of which nothing is known.
+func emptyRow(measure, unit string) comparisonRow {
+	nothing := math.NaN()
+	none := significance.Interval{Low: nothing, High: nothing}
+	return comparisonRow{
+		measure: measure, unit: unit, baseline: nothing, candidate: nothing, difference: nothing, interval: none,
+		ratio: nothing, ratios: none, test: significance.Test{P: nothing},
+	}
+}
+
 func compareSuccess(a, b side) comparisonRow {
 	baseline := significance.Proportion{Successes: a.completed, Trials: a.completed + a.failed}
 	candidate := significance.Proportion{Successes: b.completed, Trials: b.completed + b.failed}
-	row := comparisonRow{
-		measure: "success_rate", unit: "percentunit", higherIsBetter: true, baseline: baseline.Value(), candidate: candidate.Value(),
-		n: [2]uint64{baseline.Trials, candidate.Trials}, ratio: math.NaN(), ratios: significance.Interval{Low: math.NaN(), High: math.NaN()},
-	}
-	row.difference = row.candidate - row.baseline
+	row := emptyRow("success_rate", "percentunit")
+	row.higherIsBetter = true
+	row.baseline, row.candidate = baseline.Value(), candidate.Value()
+	row.n = [2]uint64{baseline.Trials, candidate.Trials}
 	if !row.both() {
-		row.interval, row.test = significance.Interval{Low: math.NaN(), High: math.NaN()}, significance.Test{P: math.NaN()}
 		return row
 	}
+	row.difference = row.candidate - row.baseline
 	row.interval = significance.Difference(baseline, candidate, confidence)
 	row.test = significance.CompareProportions(baseline, candidate)
 	return row
 }
 
 func compareDurations(a, b side) comparisonRow {
-	row := comparisonRow{
-		measure: "duration", unit: "ms", baseline: a.median(), candidate: b.median(),
-		n: [2]uint64{a.completed + a.failed, b.completed + b.failed},
-	}
-	nothing := math.NaN()
-	row.ratio, row.ratios, row.difference, row.interval = nothing, significance.Interval{Low: nothing, High: nothing}, nothing, significance.Interval{Low: nothing, High: nothing}
+	row := emptyRow("duration", "ms")
+	row.baseline, row.candidate = a.median(), b.median()
+	row.n = [2]uint64{a.completed + a.failed, b.completed + b.failed}
 	if !row.both() {
-		row.test.P = nothing
 		return row
 	}
 	before, after := a.bins(), b.bins()

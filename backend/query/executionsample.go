@@ -92,8 +92,8 @@ func (s *executionSample) next() bool {
 	return len(s.quarters) > 0 && s.taken < s.most && s.meta.RowsRead < sampleRows
 }
 
-// read adds the executions of the next quarters up.
-func (s *executionSample) read(ctx context.Context, sum *pathSum) error {
+// stretch reads which executions of the next quarters are to be looked at.
+func (s *executionSample) stretch(ctx context.Context) (ids []string, windows map[string]span, err error) {
 	n := min(sampleChunk, len(s.quarters))
 	spans := make([]span, n)
 	width := Quarter.width() * 1000
@@ -101,11 +101,17 @@ func (s *executionSample) read(ctx context.Context, sum *pathSum) error {
 		spans[i] = span{max(quarter, s.q.from.UnixMilli()), min(quarter+width, s.q.to.UnixMilli())}
 	}
 	s.quarters = s.quarters[n:]
-	ids, windows, err := s.executions(ctx, join(spans))
+	ids, windows, err = s.executions(ctx, join(spans))
+	s.taken += len(ids)
+	return ids, windows, err
+}
+
+// read adds the paths of the next quarters' executions up.
+func (s *executionSample) read(ctx context.Context, sum *pathSum) error {
+	ids, windows, err := s.stretch(ctx)
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	s.taken += len(ids)
 	b := newBinder(s.q.scope)
 	steps := *s.q
 	steps.filters = nil // They are the executions'.

@@ -2,6 +2,7 @@ package criticalpath
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -235,10 +236,10 @@ func TestManySteps(t *testing.T) {
 	chain, sharing, flat := make([]Step, n), make([]Step, n), make([]Step, n)
 	for i := range chain {
 		at := int64(i)
-		chain[i] = Step{ID: fmt.Sprint(i), StepID: fmt.Sprint(i), Queued: Unknown, Start: at, End: at + 1, DependsOn: []string{fmt.Sprint(i - 1)}}
+		chain[i] = Step{ID: strconv.Itoa(i), StepID: strconv.Itoa(i), Queued: Unknown, Start: at, End: at + 1, DependsOn: []string{strconv.Itoa(i - 1)}}
 		sharing[i] = chain[i]
-		sharing[i].StepID = fmt.Sprint(i % 1000)
-		flat[i] = Step{ID: fmt.Sprint(i), StepID: "s", Queued: Unknown, Start: 5, End: 5, Attempt: uint32(1 + i%2), Failed: true}
+		sharing[i].StepID = strconv.Itoa(i % 1000)
+		flat[i] = Step{ID: strconv.Itoa(i), StepID: "s", Queued: Unknown, Start: 5, End: 5, Attempt: uint32(1 + i%2), Failed: true}
 	}
 	p := Of(chain, 0, n)
 	require.Equal(t, int64(n), p.Run)

@@ -67,7 +67,7 @@ func MannWhitney(a, b Values) Test {
 func pairs(a, b Values) (u, ties float64, groups int) {
 	below := 0.0 // values of b that are smaller
 	for i, j := 0, 0; i < len(a.Value) || j < len(b.Value); {
-		order := 0
+		var order int
 		switch {
 		case j == len(b.Value):
 			order = -1
