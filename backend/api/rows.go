@@ -16,14 +16,19 @@ import (
 // answer writes a result as {"data": [rows], "meta": {…}}: one object for each
 // row, its members in the order of the frame's fields. Exact amounts are strings.
 func (a *API) answer(c *gin.Context, r *query.Result) {
-	meta, err := json.Marshal(r.Meta)
+	body, err := r.Encoded("rows", func() ([]byte, error) {
+		meta, err := json.Marshal(r.Meta)
+		if err != nil {
+			return nil, err
+		}
+		body := appendRows(append(make([]byte, 0, 1<<12), `{"data":`...), r)
+		body = append(body, `,"meta":`...)
+		return append(append(body, meta...), '}'), nil
+	})
 	if err != nil {
 		a.fail(c, err)
 		return
 	}
-	body := appendRows(append(make([]byte, 0, 1<<12), `{"data":`...), r)
-	body = append(body, `,"meta":`...)
-	body = append(append(body, meta...), '}')
 	c.Data(http.StatusOK, "application/json; charset=utf-8", body)
 }
 

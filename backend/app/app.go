@@ -29,6 +29,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/signin"
 	"github.com/flowgauge/flowgauge/backend/config"
 	"github.com/flowgauge/flowgauge/backend/pricing"
+	"github.com/flowgauge/flowgauge/backend/query/cache"
 	"github.com/flowgauge/flowgauge/backend/telemetry"
 )
 
@@ -65,6 +66,7 @@ type App struct {
 	database    *database
 	keys        *keystore.Store
 	limits      *limits
+	cache       *cache.Cache
 	prices      *pricing.Store
 	people      *directory.Store
 	auth        *signin.Authenticator
@@ -191,6 +193,9 @@ func (a *App) work(ctx context.Context) error {
 func (a *App) close() {
 	if a.intake != nil {
 		a.intake.close()
+	}
+	if a.cache != nil {
+		a.cache.Close()
 	}
 	if a.limits != nil {
 		a.limits.close()

@@ -16,8 +16,12 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	if err != nil {
 		return err
 	}
+	analytics, err := a.remember(engine)
+	if err != nil {
+		return err
+	}
 	cfg, err := a.collector(api.Config{
-		Analytics: a.tracedQuestions(engine), Conflicts: engine,
+		Analytics: a.tracedQuestions(analytics), Conflicts: engine,
 		Authenticator: a.auth, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
 	}, whole)
 	if err != nil {

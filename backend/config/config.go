@@ -38,6 +38,7 @@ type Config struct {
 	Rollup     Rollup     `koanf:"rollup"`
 	Sources    Sources    `koanf:"sources"`
 	Redis      Redis      `koanf:"redis"`
+	Cache      Cache      `koanf:"cache"`
 	Limits     Limits     `koanf:"limits"`
 	Telemetry  Telemetry  `koanf:"telemetry"`
 	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
@@ -121,6 +122,7 @@ func Default() Config {
 		Sink:       Sink{Enabled: true, BatchSize: 250_000, Linger: time.Second},
 		Rollup:     Rollup{Enabled: true, Interval: 2 * time.Second},
 		Sources:    defaultSources(),
+		Cache:      defaultCache(),
 		Limits:     Limits{Burst: 10 * time.Second},
 		Telemetry:  Telemetry{SampleRatio: 0.1},
 		Tenant:     "default",
@@ -228,7 +230,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("clickhouse.addr is %q: give HOST:PORT of the native protocol, e.g. db.internal:9000", c.ClickHouse.Addr))
 		}
 	}
-	errs = append(errs, c.Redis.validate(), c.Limits.validate(), c.Kafka.validate(), c.validateLog())
+	errs = append(errs, c.Redis.validate(), c.Cache.validate(), c.Limits.validate(), c.Kafka.validate(), c.validateLog())
 	if c.Tenant == "" {
 		errs = append(errs, errors.New("tenant is empty: give the name of your organisation"))
 	}

@@ -168,10 +168,13 @@ func (e *Engine) figures(ctx context.Context, p access.Principal, r Request) (*R
 // begin reads what waits for its rollup, since the plans depend on it.
 func (e *Engine) begin(ctx context.Context, q *question) (*run, error) {
 	w := &run{e: e, levels: map[string]bool{}}
-	pending, err := e.pending.read(ctx, q.scope.tenant)
-	if err != nil {
-		return nil, err
+	changes := changesOf(ctx)
+	if changes == nil {
+		var err error
+		if changes, err = e.pending.read(ctx, q.scope.tenant); err != nil {
+			return nil, err
+		}
 	}
-	w.pending = pending
+	w.pending = changes.pending
 	return w, nil
 }

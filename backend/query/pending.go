@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -34,7 +35,8 @@ func (p pendingMinutes) within(kind string, period span) uint64 {
 
 // pendingReader reads the pending minutes of a tenant once for all requests that
 // come within a second: a dashboard asks for a dozen panels at once. An older
-// list is no danger, since what it misses is younger than itself.
+// list is no danger, since what it misses is younger than itself. Who keeps answers
+// follows the tenant's marks too, which the same statement reads.
 type pendingReader struct {
 	client   *clickhouse.Client
 	settings func() map[string]string
@@ -45,9 +47,12 @@ type pendingReader struct {
 }
 
 type pendingEntry struct {
-	mu    sync.Mutex
-	until time.Time
-	list  pendingMinutes
+	reading sync.Mutex // held while the statement runs
+
+	mu       sync.Mutex
+	until    time.Time
+	last     *Changes
+	followed bool
 }
 
 func newPendingReader(c *clickhouse.Client, ttl time.Duration, settings func() map[string]string) *pendingReader {
@@ -57,25 +62,85 @@ func newPendingReader(c *clickhouse.Client, ttl time.Duration, settings func() m
 	return &pendingReader{client: c, settings: settings, ttl: ttl, tenants: map[string]*pendingEntry{}}
 }
 
-// read returns the pending minutes of a tenant. Those who wait for another's
-// reading share it; each stops waiting with its own context only after that, so
-// a reading is as short as one statement.
-func (r *pendingReader) read(ctx context.Context, tenant string) (pendingMinutes, error) {
+func (r *pendingReader) entry(tenant string) *pendingEntry {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	e := r.tenants[tenant]
 	if e == nil {
 		e = &pendingEntry{}
 		r.tenants[tenant] = e
 	}
-	r.mu.Unlock()
+	return e
+}
 
+// read returns what is known of a tenant's minutes. Those who wait for another's
+// reading share it; each stops waiting with its own context only after that, so
+// a reading is as short as one statement.
+func (r *pendingReader) read(ctx context.Context, tenant string) (*Changes, error) {
+	e := r.entry(tenant)
+	if c := e.fresh(0); c != nil {
+		return c, nil
+	}
+	e.reading.Lock()
+	defer e.reading.Unlock()
+	return r.renew(ctx, tenant, e)
+}
+
+// follow is read with the tenant's marks. While somebody else reads, or when that
+// fails, an older feed is good enough that is not older than tolerated.
+func (r *pendingReader) follow(ctx context.Context, tenant string, tolerated time.Duration) (*Changes, error) {
+	e := r.entry(tenant)
+	e.follow()
+	if c := e.fresh(0); c != nil {
+		return c, nil
+	}
+	if !e.reading.TryLock() {
+		if c := e.fresh(tolerated); c != nil {
+			return c, nil
+		}
+		e.reading.Lock()
+	}
+	defer e.reading.Unlock()
+	c, err := r.renew(ctx, tenant, e)
+	if err != nil {
+		if c := e.fresh(tolerated); c != nil {
+			return c, nil
+		}
+	}
+	return c, err
+}
+
+// follow makes the next reading bring the marks, if none has brought them yet.
+func (e *pendingEntry) follow() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	began := time.Now()
-	if began.Before(e.until) {
-		return e.list, nil
+	if !e.followed {
+		e.followed, e.last = true, nil
 	}
-	list, err := r.query(ctx, tenant, began)
+}
+
+// fresh returns what was read last, if it need not be read again or is not older than
+// tolerated.
+func (e *pendingEntry) fresh(tolerated time.Duration) *Changes {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	if e.last != nil && (now.Before(e.until) || now.Sub(e.last.At) < tolerated) {
+		return e.last
+	}
+	return nil
+}
+
+// renew reads anew, unless somebody has just done so.
+func (r *pendingReader) renew(ctx context.Context, tenant string, e *pendingEntry) (*Changes, error) {
+	if c := e.fresh(0); c != nil {
+		return c, nil
+	}
+	e.mu.Lock()
+	last, followed := e.last, e.followed
+	e.mu.Unlock()
+	began := time.Now()
+	c, err := r.query(ctx, tenant, began, last, followed)
 	if err != nil {
 		return nil, err
 	}
@@ -84,11 +149,19 @@ func (r *pendingReader) read(ctx context.Context, tenant string) (pendingMinutes
 	if took := time.Since(began); ttl > 0 {
 		ttl = max(ttl, 10*took)
 	}
-	e.list, e.until = list, time.Now().Add(ttl)
-	return list, nil
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.followed == followed { // else it has no marks, which somebody wants by now
+		e.last, e.until = c, time.Now().Add(ttl)
+	}
+	return c, nil
 }
 
-const pendingSQL = `SELECT CAST(m.kind, 'String') AS kind, toInt64(toUnixTimestamp(m.minute)) AS minute
+// pendingSQL lists the minutes that wait, and those that were marked from a stamp on.
+// Marks and versions are compared in one statement: a minute whose mark is listed and
+// which does not wait was rolled up with what the mark stands for.
+const pendingSQL = `SELECT CAST(m.kind, 'String') AS kind, toInt64(toUnixTimestamp(m.minute)) AS minute, m.marked AS marked, toUInt8(m.marked >= v.version) AS waits,
+    toUInt64(toUnixTimestamp64Micro(now64(6))) AS now
 FROM (
     SELECT kind, minute, max(marked_at) AS marked FROM bucket_marks
     WHERE tenant = {tenant:String} AND marked_at >= {since:UInt64} AND intDiv(marked_at, 600000000) >= {slot:UInt64}
@@ -102,26 +175,56 @@ LEFT ANY JOIN (
     )
     GROUP BY kind, bucket
 ) AS v ON m.kind = v.kind AND m.minute = v.bucket
-WHERE m.marked >= v.version
+WHERE waits OR m.marked >= {after:UInt64}
 ORDER BY kind, minute
-LIMIT 200000 BY kind`
+LIMIT 200000 BY kind
+UNION ALL
+SELECT '', 0, 0, 0, toUInt64(toUnixTimestamp64Micro(now64(6)))`
 
-func (r *pendingReader) query(ctx context.Context, tenant string, now time.Time) (pendingMinutes, error) {
+func (r *pendingReader) query(ctx context.Context, tenant string, began time.Time, last *Changes, marks bool) (*Changes, error) {
 	var (
-		kind   proto.ColStr
-		minute proto.ColInt64
-		out    = pendingMinutes{}
-		since  = now.Add(-markWindow).UnixMicro()
+		kind             proto.ColStr
+		minute           proto.ColInt64
+		marked, now      proto.ColUInt64
+		waits            proto.ColUInt8
+		since            = uint64(began.Add(-markWindow).UnixMicro())
+		after            = uint64(math.MaxUint64)
+		c                = &Changes{At: began, pending: pendingMinutes{}, since: math.MaxUint64}
+		read             = map[string][]mark{}
+		counts, complete = map[string]int{}, true
 	)
+	if marks {
+		after = uint64(began.UnixMicro()) - markMemory
+		if last != nil && last.since != math.MaxUint64 {
+			after = last.position - markSlack
+		}
+	}
 	err := r.client.Do(ctx, clickhouse.Query{
 		SQL:      pendingSQL,
-		Params:   map[string]any{"tenant": tenant, "since": since, "slot": since / tenMinutes},
+		Params:   map[string]any{"tenant": tenant, "since": since, "slot": since / tenMinutes, "after": after},
 		Settings: r.settings(),
-		Result:   proto.Results{{Name: "kind", Data: &kind}, {Name: "minute", Data: &minute}},
+		Result: proto.Results{
+			{Name: "kind", Data: &kind},
+			{Name: "minute", Data: &minute},
+			{Name: "marked", Data: &marked},
+			{Name: "waits", Data: &waits},
+			{Name: "now", Data: &now},
+		},
 		OnResult: func(context.Context, proto.Block) error {
 			for i, m := range minute {
+				c.position = max(c.position, now[i], marked[i])
 				k := string(kind.RowBytes(i))
-				out[k] = append(out[k], m)
+				if k == "" {
+					continue
+				}
+				counts[k]++
+				complete = complete && counts[k] < mostMarks
+				if waits[i] != 0 {
+					c.pending[k] = append(c.pending[k], m)
+				}
+				if marked[i] >= after {
+					read[k] = append(read[k], mark{m, marked[i]})
+				}
 			}
 			return nil
 		},
@@ -129,5 +232,13 @@ func (r *pendingReader) query(ctx context.Context, tenant string, now time.Time)
 	if err != nil {
 		return nil, fmt.Errorf("read pending buckets: %w", err)
 	}
-	return out, nil
+	if !marks || !complete {
+		return c, nil // It vouches for nothing.
+	}
+	c.since, c.marks = after, read
+	if last != nil && last.since != math.MaxUint64 {
+		c.since = max(last.since, c.position-min(c.position, markMemory))
+		c.marks = last.merged(read, c.since)
+	}
+	return c, nil
 }

@@ -94,6 +94,8 @@ type Result struct {
 	// of its field's rows.
 	Exact map[string][]string
 	Meta  Meta
+
+	encodings *encodings // of an answer that is shared
 }
 
 // Meta says how the answer came about.

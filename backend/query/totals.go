@@ -82,11 +82,11 @@ func (e *Engine) Horizon(ctx context.Context, p access.Principal) (h Horizon, ok
 	if err != nil {
 		return h, false, err
 	}
-	pending, err := e.pending.read(ctx, s.tenant)
+	changes, err := e.pending.read(ctx, s.tenant)
 	if err != nil {
 		return h, false, err
 	}
-	for _, minutes := range pending {
+	for _, minutes := range changes.pending {
 		if len(minutes) > 0 {
 			first = min(first, floorTo(minutes[0], secondsPerDay))
 		}
