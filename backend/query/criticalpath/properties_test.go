@@ -3,6 +3,7 @@ package criticalpath
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,7 +15,7 @@ func anySteps(t *rapid.T) []Step {
 	n := rapid.IntRange(0, 14).Draw(t, "steps")
 	ids := rapid.IntRange(0, max(1, n)).Draw(t, "ids")
 	steps := make([]Step, n)
-	id := rapid.Custom(func(t *rapid.T) string { return fmt.Sprint(rapid.IntRange(0, ids).Draw(t, "id")) })
+	id := rapid.Custom(func(t *rapid.T) string { return strconv.Itoa(rapid.IntRange(0, ids).Draw(t, "id")) })
 	for i := range steps {
 		start := rapid.Int64Range(0, 60).Draw(t, "start")
 		steps[i] = Step{
@@ -92,7 +93,7 @@ func TestOrderOfInputIsIrrelevant(t *testing.T) {
 		steps := anySteps(t)
 		slices.SortFunc(steps, func(a, b Step) int { return int(a.Start - b.Start) })
 		for i := range steps { // Attempts that agree in everything cannot be told apart.
-			steps[i].ID = fmt.Sprint(i)
+			steps[i].ID = strconv.Itoa(i)
 		}
 		from, to := anyBounds(t)
 		p := Of(steps, from, to)
