@@ -7,8 +7,8 @@ const (
 )
 
 var (
-	costDims    = []string{Workflow, ActionType, User, Execution}
-	perExecDims = []string{Workflow, User, Execution}
+	costDims    = []string{Workflow, ActionType, User, Execution, HourOfDay, Weekday}
+	perExecDims = []string{Workflow, User, Execution, HourOfDay, Weekday}
 	fromCosts   = []Source{SourceCosts}
 	costsByExec = []Source{SourceCosts, SourceExecutions}
 )

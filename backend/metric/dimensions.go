@@ -18,6 +18,8 @@ const (
 	EventKind   = "event_kind"
 	RejectCode  = "reject_code"
 	Execution   = "execution"
+	HourOfDay   = "hour_of_day"
+	Weekday     = "weekday"
 
 	DeadLetterState = "dead_letter_state"
 )
@@ -50,5 +52,7 @@ var dimensions = []Dimension{
 	{EventKind, "Event kind", "execution, step, cost or activity; fragment is a message about a run of which events are made; empty is a refused event whose kind could not be read."},
 	{RejectCode, "Reject code", "Why events were refused, such as missing_field; empty for events that were stored."},
 	{Execution, "Execution", "The id of an execution. Figures by it are read from the events themselves, so it is slower than the others, and the period is limited."},
+	{HourOfDay, "Hour of the day", "The hour that the clock in the time zone of the question showed, 00 to 23. When clocks change, one hour of a day is missing or comes twice."},
+	{Weekday, "Weekday", "The day of the week in the time zone of the question: 1 is Monday, 7 is Sunday."},
 	{DeadLetterState, "State", "What became of a refused event: open, replayed or discarded."},
 }

@@ -3,7 +3,7 @@ package metric
 const areaExecutions = "Executions"
 
 var (
-	executionDims = []string{Workflow, Version, TriggerType, ErrorType, User, Execution}
+	executionDims = []string{Workflow, Version, TriggerType, ErrorType, User, Execution, HourOfDay, Weekday}
 	runningDims   = []string{Workflow, Version, TriggerType, User}
 	fromExecs     = []Source{SourceExecutions}
 )

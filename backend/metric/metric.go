@@ -20,6 +20,7 @@ const (
 	SourceCosts      Source = "costs"      // rollup_costs and costs
 	SourceActivity   Source = "activity"   // rollup_activity and activity
 	SourceSessions   Source = "sessions"   // activity, read as sessions
+	SourceRolling    Source = "rolling"    // rollup_activity and activity, over the days before as well
 	SourceIngest     Source = "ingest"     // ingest_log
 	SourcePending    Source = "pending"    // bucket_marks against bucket_versions
 	SourceVisible    Source = "visible"    // the rows of all raw tables that stand, by receipt

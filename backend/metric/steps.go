@@ -3,7 +3,7 @@ package metric
 const areaSteps = "Steps"
 
 var (
-	stepDims  = []string{Workflow, Version, Step, StepType, User, Execution}
+	stepDims  = []string{Workflow, Version, Step, StepType, User, Execution, HourOfDay, Weekday}
 	fromSteps = []Source{SourceSteps}
 )
 

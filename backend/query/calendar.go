@@ -207,17 +207,7 @@ func (c *calendar) sql(ts string) string {
 			return bucket
 		})
 	}
-	// intDiv cuts towards zero, and the first days of 1970 lie below zero west of
-	// Greenwich: a week is added and taken off again.
-	shift := int64(0)
-	if c.from < 7*secondsPerDay {
-		shift = 7 * secondsPerDay
-	}
-	offset := branches(ts, pieces, func(i int) string { return strconv.FormatInt(pieces[i].offset+shift, 10) })
-	local := ts
-	if offset != "0" {
-		local = ts + " + " + offset
-	}
+	local, shift := c.wall(ts)
 	day := fmt.Sprintf("intDiv(%s, %d)", local, secondsPerDay)
 	if shift != 0 {
 		day += " - 7"
@@ -229,6 +219,21 @@ func (c *calendar) sql(ts string) string {
 		return fmt.Sprintf("toInt64(toYYYYMM(toDate32(toInt32(%s))))", day)
 	}
 	return day
+}
+
+// wall renders seconds of the wall clock, of a calendar of days. intDiv cuts towards
+// zero, and the first days of 1970 lie below zero west of Greenwich: then a week is
+// added, which shift says.
+func (c *calendar) wall(ts string) (local string, shift int64) {
+	if c.from < 7*secondsPerDay {
+		shift = 7 * secondsPerDay
+	}
+	pieces := c.within()
+	offset := branches(ts, pieces, func(i int) string { return strconv.FormatInt(pieces[i].offset+shift, 10) })
+	if offset == "0" {
+		return ts, shift
+	}
+	return ts + " + " + offset, shift
 }
 
 // branches picks one expression for each piece.

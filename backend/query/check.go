@@ -162,6 +162,9 @@ func (q *question) checkPeriod(r Request, limits Limits) error {
 	}
 	q.loc = loc
 	for _, m := range q.metrics {
+		if slices.Contains(m.Sources, metric.SourceRolling) && r.Granularity.width() > 0 {
+			return requestError("granularity", string(r.Granularity), "metric "+m.Name+" is counted by whole days", "day", granularities[3:]...)
+		}
 		if slices.Contains(m.Sources, metric.SourcePending) && r.Granularity != Whole {
 			return requestError("granularity", string(r.Granularity), "metric "+m.Name+" is a state of now and has no history: ask for it without granularity", "")
 		}
@@ -259,6 +262,11 @@ func (f Filter) condition() (condition, error) {
 	if len(f.Values) > maxFilterValues {
 		return c, requestError("filters", f.Dimension, "at most "+strconv.Itoa(maxFilterValues)+" values in a filter", "")
 	}
+	if isClock(f.Dimension) {
+		values, err := clockValues(f.Dimension, f.Values)
+		c.values = values
+		return c, err
+	}
 	if f.Dimension == metric.Version {
 		c.values = nil
 		for _, v := range f.Values {
@@ -329,6 +337,9 @@ func (q *question) byUser(s metric.Source) bool {
 		return true
 	}
 	for _, f := range q.formulas {
+		if s == metric.SourceActivity && slices.ContainsFunc(f.needs, func(r ref) bool { return r.source == metric.SourceRolling }) {
+			return true
+		}
 		if slices.ContainsFunc(f.needs, func(r ref) bool { return r.source == s && aggregatesOf(s)[r.name].users }) {
 			return true
 		}

@@ -133,3 +133,11 @@ func (r *conflictRows) frame() *data.Frame {
 		data.NewField("received_at", nil, cut(r.received, n)),
 	)
 }
+
+// cut also makes an empty column of none: a field needs its type.
+func cut[T any](in []T, limit int) []T {
+	if in == nil {
+		return []T{}
+	}
+	return in[:min(limit, len(in))]
+}

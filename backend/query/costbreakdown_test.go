@@ -52,7 +52,7 @@ func TestCostBreakdown(t *testing.T) {
 			if c.Time >= middle.UnixMilli() {
 				one = costPart{dollars: c.Dollars, credits: c.Credits, amount: amount, records: 1}
 			}
-			key := dimensionValue(c, by)
+			key := dimensionValue(c, by, time.UnixMilli(c.Time))
 			if groups[key] == nil {
 				groups[key] = &costPart{group: key}
 			}

@@ -19,7 +19,7 @@ type fields struct {
 	rows  [][]any
 }
 
-// newFields takes a value of each column's type: string, int64, float64, *float64,
+// newFields takes a value of each column's type: string, bool, int64, float64, *float64,
 // time.Time, *time.Time or event.Decimal, which is an exact amount.
 func newFields(info []FieldInfo, types ...any) *fields {
 	return &fields{info: info, types: types, units: map[string]string{}}
@@ -51,6 +51,8 @@ func (f *fields) column(i int, info FieldInfo, exact map[string][]string) *data.
 	switch f.types[i].(type) {
 	case string:
 		return typed[string](f.rows, i)
+	case bool:
+		return typed[bool](f.rows, i)
 	case int64:
 		return typed[int64](f.rows, i)
 	case float64:

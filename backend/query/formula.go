@@ -252,9 +252,17 @@ var formulas = map[string]formula{
 	"dollars_per_execution": perExecution("dollars"),
 	"credits_per_execution": perExecution("credits"),
 
-	"actions":              plain(metric.SourceActivity, "actions"),
-	"action_duration":      plain(metric.SourceActivity, "duration"),
-	"active_users":         plain(metric.SourceActivity, "users"),
+	"actions":          plain(metric.SourceActivity, "actions"),
+	"action_duration":  plain(metric.SourceActivity, "duration"),
+	"active_users":     plain(metric.SourceActivity, "users"),
+	"active_users_7d":  plain(metric.SourceRolling, "week"),
+	"active_users_28d": plain(metric.SourceRolling, "month"),
+	"stickiness": {
+		needs: refs(metric.SourceRolling, "days", "month"), order: "a_days / nullIf(a_month, 0)",
+		value: func(in []cells, row int) (float64, bool) {
+			return ratio(in[0].ints[row], in[1].ints[row]*rollingDays)
+		},
+	},
 	"sessions":             plain(metric.SourceSessions, "sessions"),
 	"active_time":          plain(metric.SourceSessions, "active"),
 	"session_duration_avg": mean(metric.SourceSessions, "active", "sessions"),

@@ -62,6 +62,7 @@ var shapes = []shape{
 	metricsShape, errorsShape, costBreakdownShape,
 	waterfallShape, bottlenecksShape, rankingShape, comparisonShape,
 	forecastShape,
+	sessionsShape, engagementShape, auditShape,
 }
 
 // Kinds describes every kind of question.

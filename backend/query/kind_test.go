@@ -32,8 +32,9 @@ func TestKindsAreDescribed(t *testing.T) {
 func TestKindsRefuseWhatTheyDoNotTake(t *testing.T) {
 	for param, r := range map[string]Request{
 		"kind":        {Kind: "nonsense"},
-		"granularity": {Kind: KindErrors, Granularity: Hour},
-		"compare":     {Kind: KindErrors, Compare: PreviousDay},
+		"granularity": {Kind: KindSessions, Granularity: Hour},
+		"groupBy":     {Kind: KindErrors, GroupBy: []string{"workflow"}},
+		"compare":     {Kind: KindAuditTrail, Compare: PreviousDay},
 		"params.x":    {Kind: KindErrors, Params: map[string]string{"x": "1"}},
 	} {
 		_, err := shapeOf(&r)

@@ -69,8 +69,12 @@ var kindOf = map[metric.Source]event.Kind{
 	metric.SourceCosts: event.KindCost, metric.SourceActivity: event.KindActivity,
 }
 
-func dimensionValue(e *event.Event, name string) string {
+func dimensionValue(e *event.Event, name string, at time.Time) string {
 	switch name {
+	case metric.HourOfDay:
+		return at.Format("15")
+	case metric.Weekday:
+		return strconv.Itoa((int(at.Weekday())+6)%7 + 1)
 	case metric.Workflow:
 		return e.WorkflowID
 	case metric.Version:
@@ -147,7 +151,7 @@ func (o *oracle) groups(r Request, users []string, loc *time.Location, kind even
 		}
 		keep := true
 		for _, f := range r.Filters {
-			keep = keep && slices.Contains(f.Values, dimensionValue(e, f.Dimension)) == (f.Operator == In)
+			keep = keep && slices.Contains(f.Values, dimensionValue(e, f.Dimension, at.In(loc))) == (f.Operator == In)
 		}
 		if !keep {
 			continue
@@ -157,7 +161,7 @@ func (o *oracle) groups(r Request, users []string, loc *time.Location, kind even
 			g.time = bucketStart(r.Granularity, at.In(loc)).UTC().Format(time.RFC3339)
 		}
 		for _, d := range r.GroupBy {
-			g.dims = append(g.dims, dimensionValue(e, d))
+			g.dims = append(g.dims, dimensionValue(e, d, at.In(loc)))
 		}
 		key := groupKey(g.time, g.dims)
 		if out[key] == nil {

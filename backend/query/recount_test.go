@@ -76,8 +76,13 @@ func drawRequest(t *rapid.T, from time.Time, length time.Duration) (Request, eve
 	if rapid.Bool().Draw(t, "filtered") {
 		dim := rapid.SampledFrom(dims).Draw(t, "filter")
 		values := []string{"", "wf-a", "it's \\ odd", "cron", "ann", "s1", "http", "api", "login", "wf", "io"}
-		if dim == metric.Version {
+		switch dim {
+		case metric.Version:
 			values = []string{"0", "1"}
+		case metric.HourOfDay:
+			values = []string{"00", "02", "03", "17"}
+		case metric.Weekday:
+			values = []string{"1", "6", "7"}
 		}
 		r.Filters = []Filter{{
 			Dimension: dim, Operator: rapid.SampledFrom([]Operator{In, NotIn}).Draw(t, "operator"),

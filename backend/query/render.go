@@ -142,7 +142,7 @@ func (q *question) rollups(s metric.Source, segments []segment, cal *calendar, o
 }
 
 func (q *question) rollupBranch(b *binder, src rollupSource, segments []segment, measures []string) string {
-	return q.current(b, src, segments, q.branchColumns(b, "toInt64(toUnixTimestamp(bucket))", src.dimensions, measures, nil))
+	return q.current(b, src, segments, q.branchColumns(b, bucketSeconds, q.timed(src.dimensions, bucketSeconds), measures, nil))
 }
 
 // current renders the rows of a rollup that count: those of the version that
@@ -158,7 +158,7 @@ func (q *question) current(b *binder, src rollupSource, segments []segment, colu
         WHERE tenant = {tenant:String} AND kind = '%s' AND %s
         GROUP BY level, bucket
       )`,
-		columns, src.rollup, where, q.conditions(b, src.dimensions), src.kind, where)
+		columns, src.rollup, where, q.conditions(b, q.timed(src.dimensions, bucketSeconds)), src.kind, where)
 }
 
 // buckets restricts levels and buckets to segments.
@@ -178,8 +178,8 @@ func (q *question) rawBranch(b *binder, src rollupSource, seg segment, measures 
 	return fmt.Sprintf(`    SELECT %s
     FROM %s AS r
     WHERE 1%s`,
-		q.branchColumns(b, "intDiv(toUnixTimestamp64Milli(time), 1000)", src.columns(), measures, src.measures),
-		src.raw(where), q.conditions(b, src.columns()))
+		q.branchColumns(b, rawSeconds, q.timed(src.columns(), rawSeconds), measures, src.measures),
+		src.raw(where), q.conditions(b, q.timed(src.columns(), rawSeconds)))
 }
 
 // branchColumns lists what a branch yields. Every name has a prefix, d_ for a

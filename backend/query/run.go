@@ -188,6 +188,9 @@ func (r *run) render(q *question, s metric.Source, cal *calendar, o ordering) st
 		return q.running(cal, o)
 	case metric.SourceSessions:
 		return q.sessions(cal, o)
+	case metric.SourceRolling:
+		days := q.lookingBack()
+		return q.rolling(days, r.plan(days, metric.SourceActivity), cal, o)
 	case metric.SourceIngest:
 		return q.ingest(cal, o)
 	case metric.SourceVisible:
@@ -197,17 +200,22 @@ func (r *run) render(q *question, s metric.Source, cal *calendar, o ordering) st
 	case metric.SourceDeadLetters:
 		return q.letters(cal, o)
 	}
-	src := rollupSources[s]
 	if q.byDetail(s) {
 		return q.rollups(s, []segment{{levelRaw, []span{q.period()}}}, cal, o)
 	}
+	return q.rollups(s, r.plan(q, s), cal, o)
+}
+
+// plan covers a question's period with the rollups of a source.
+func (r *run) plan(q *question, s metric.Source) []segment {
+	src := rollupSources[s]
 	unsettled := readable(r.pending[src.kind], q.period(), q.byUser(s), r.e.limits.Unsettled)
 	if unsettled == nil {
 		r.mu.Lock()
 		r.stale = max(r.stale, r.pending.within(src.kind, q.period()))
 		r.mu.Unlock()
 	}
-	return q.rollups(s, plan(q.period(), cal, q.byUser(s), unsettled), cal, o)
+	return cover([]span{q.period()}, q.byUser(s), unsettled, q.aligned)
 }
 
 // pendingTable counts what waits now, of all kinds.

@@ -83,6 +83,7 @@ var (
 	kinds = []string{
 		metric.TriggerType, metric.ErrorType, metric.StepType, metric.ActionType,
 		metric.Action, metric.Resource, metric.EventSource, metric.EventKind, metric.RejectCode, metric.DeadLetterState,
+		metric.HourOfDay, metric.Weekday,
 	}
 	// parts are what a workflow is made of: few of one, many of all.
 	parts = []string{metric.Workflow, metric.Version, metric.Step}

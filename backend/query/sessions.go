@@ -17,28 +17,42 @@ const (
 	sessionMost = 24 * 60 * 60 * 1000
 )
 
+// sessionStart is the second at which a session starts.
+const sessionStart = "intDiv(first, 1000)"
+
 // sessions renders sessions by the moment at which they start.
 func (q *question) sessions(cal *calendar, o ordering) statement {
 	src := plainSources[metric.SourceSessions]
 	b := newBinder(q.scope)
-	read := []span{{max(0, q.from.UnixMilli()-sessionMost), q.to.UnixMilli() + sessionMost}}
-	columns := []string{"intDiv(first, 1000) AS ts"}
+	columns, dimensions := []string{sessionStart + " AS ts"}, q.timed(src.dimensions, sessionStart)
 	for _, d := range q.dims {
-		columns = append(columns, src.dimensions[d]+" AS "+dimensionAlias(d))
+		columns = append(columns, dimensions[d]+" AS "+dimensionAlias(d))
 	}
-	from := fmt.Sprintf(`(
-    SELECT %s, last.1 - first + last.2 AS active
+	from := q.sessionRows(b, strings.Join(columns, ", ")+", last.1 - first + last.2 AS active", "(toUnixTimestamp64Milli(time), duration_ms)")
+	return q.grouped(b, metric.SourceSessions, q.aggregates(metric.SourceSessions), []string{src.label}, from, cal, o)
+}
+
+// sessionRows is a subquery of the sessions that start in the period. columns are
+// over user_id, session_id, first (when it starts), last (its last action) and
+// session (all of its actions); an action is a tuple that begins with its time and
+// duration, in milliseconds.
+func (q *question) sessionRows(b *binder, columns, action string) string {
+	src := plainSources[metric.SourceSessions]
+	read := []span{{max(0, q.from.UnixMilli()-sessionMost), q.to.UnixMilli() + sessionMost}}
+	rows, starts := q.split()
+	return fmt.Sprintf(`(
+    SELECT %s
     FROM (
         SELECT
-            user_id,
+            user_id, session_id,
             arrayJoin(arraySplit((e, i) -> i > 1 AND e.1 - actions[i - 1].1 > gap, actions, arrayEnumerate(actions))) AS session,
             session[1].1 AS first,
             arrayLast(e -> e.1 <= first + %d, session) AS last
         FROM (
             SELECT
-                user_id,
+                user_id, session_id,
                 if(session_id = '', %d, %d) AS gap,
-                arraySort(groupArray((toUnixTimestamp64Milli(time), duration_ms))) AS actions
+                arraySort(groupArray(%s)) AS actions
             FROM (
                 SELECT * FROM activity FINAL
                 WHERE tenant = {tenant:String} AND %s
@@ -47,9 +61,8 @@ func (q *question) sessions(cal *calendar, o ordering) statement {
             GROUP BY user_id, session_id
         )
     )
-    WHERE first >= %s AND first < %s
-)`, strings.Join(columns, ", "), sessionMost, sessionGap, sessionMost,
-		within("time", read, b.millis), q.conditions(b, src.dimensions),
-		b.bind(q.from.UnixMilli(), "Int64"), b.bind(q.to.UnixMilli(), "Int64"))
-	return q.grouped(b, metric.SourceSessions, q.aggregates(metric.SourceSessions), []string{src.label}, from, cal, o)
+    WHERE first >= %s AND first < %s%s
+)`, columns, sessionMost, sessionGap, sessionMost, action,
+		within("time", read, b.millis), rows.conditions(b, src.dimensions),
+		b.bind(q.from.UnixMilli(), "Int64"), b.bind(q.to.UnixMilli(), "Int64"), starts.conditions(b, q.timed(src.dimensions, sessionStart)))
 }

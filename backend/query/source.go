@@ -210,6 +210,15 @@ var plainSources = map[metric.Source]plainSource{
 			"active":   {sql: "sum(active)", kind: integers},
 		},
 	},
+	metric.SourceRolling: {
+		kind:       "activity",
+		dimensions: map[string]string{metric.Action: "action", metric.Resource: "resource"},
+		aggregates: map[string]aggregate{
+			"week":  {sql: "uniqExactIf(u, e - d < 7)", kind: integers},
+			"month": {sql: "uniqExact(u)", kind: integers},
+			"days":  {sql: "count()", kind: integers},
+		},
+	},
 	metric.SourceIngest: {
 		label: "ingest_log",
 		dimensions: map[string]string{

@@ -72,8 +72,9 @@ func TestSessionsAreARecount(t *testing.T) {
 			From: from.Add(time.Duration(a) * time.Millisecond), To: from.Add(time.Duration(b) * time.Millisecond),
 			Granularity: Granularity(rapid.SampledFrom([]string{"", "hour", "day"}).Draw(t, "g")),
 		}
-		if rapid.Bool().Draw(t, "by user") {
-			r.GroupBy = []string{metric.User}
+		r.GroupBy = rapid.SliceOfNDistinct(rapid.SampledFrom([]string{metric.User, metric.HourOfDay, metric.Weekday}), 0, 2, rapid.ID[string]).Draw(t, "by")
+		if rapid.Bool().Draw(t, "in the morning") {
+			r.Filters = []Filter{{metric.HourOfDay, In, []string{"1", "02", "3", "9"}}}
 		}
 		p, users := drawPrincipal(t)
 		berlin, err := time.LoadLocation("Europe/Berlin")
@@ -92,8 +93,12 @@ func TestSessionsAreARecount(t *testing.T) {
 			if r.Granularity != Whole {
 				moment = bucketStart(r.Granularity, at.In(berlin)).UTC().Format(time.RFC3339)
 			}
-			if len(r.GroupBy) > 0 {
-				dims = append(dims, s.user)
+			wall := at.In(berlin)
+			if r.Filters != nil && !slices.Contains([]int{1, 2, 3, 9}, wall.Hour()) {
+				continue
+			}
+			for _, d := range r.GroupBy {
+				dims = append(dims, dimensionValue(&event.Event{UserID: s.user}, d, wall))
 			}
 			key := groupKey(moment, dims)
 			if found[key] == nil {

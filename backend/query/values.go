@@ -48,6 +48,9 @@ var volumes = map[metric.Source]string{
 // and a variable starts with one that has data. The empty value is left out. The period is widened to
 // whole UTC days, so that the coarsest rollups answer.
 func (e *Engine) Values(ctx context.Context, p access.Principal, r ValuesRequest) ([]string, error) {
+	if isClock(r.Dimension) {
+		return clockMatches(p, r)
+	}
 	q, sources, err := e.checkValues(p, r)
 	if err != nil {
 		return nil, err

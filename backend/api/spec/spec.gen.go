@@ -197,24 +197,31 @@ func (e RequestFiltersOperator) Valid() bool {
 
 // Defines values for RequestKind.
 const (
+	RequestKindAuditTrail    RequestKind = "audit_trail"
 	RequestKindBottlenecks   RequestKind = "bottlenecks"
 	RequestKindComparison    RequestKind = "comparison"
 	RequestKindCostBreakdown RequestKind = "cost_breakdown"
+	RequestKindEngagement    RequestKind = "engagement"
 	RequestKindErrors        RequestKind = "errors"
 	RequestKindForecast      RequestKind = "forecast"
 	RequestKindMetrics       RequestKind = "metrics"
 	RequestKindRanking       RequestKind = "ranking"
+	RequestKindSessions      RequestKind = "sessions"
 	RequestKindWaterfall     RequestKind = "waterfall"
 )
 
 // Valid indicates whether the value is a known member of the RequestKind enum.
 func (e RequestKind) Valid() bool {
 	switch e {
+	case RequestKindAuditTrail:
+		return true
 	case RequestKindBottlenecks:
 		return true
 	case RequestKindComparison:
 		return true
 	case RequestKindCostBreakdown:
+		return true
+	case RequestKindEngagement:
 		return true
 	case RequestKindErrors:
 		return true
@@ -223,6 +230,8 @@ func (e RequestKind) Valid() bool {
 	case RequestKindMetrics:
 		return true
 	case RequestKindRanking:
+		return true
+	case RequestKindSessions:
 		return true
 	case RequestKindWaterfall:
 		return true

@@ -4,13 +4,13 @@ FROM (
     SELECT intDiv(first, 1000) AS ts, user_id AS d_user, last.1 - first + last.2 AS active
     FROM (
         SELECT
-            user_id,
+            user_id, session_id,
             arrayJoin(arraySplit((e, i) -> i > 1 AND e.1 - actions[i - 1].1 > gap, actions, arrayEnumerate(actions))) AS session,
             session[1].1 AS first,
             arrayLast(e -> e.1 <= first + 86400000, session) AS last
         FROM (
             SELECT
-                user_id,
+                user_id, session_id,
                 if(session_id = '', 1800000, 86400000) AS gap,
                 arraySort(groupArray((toUnixTimestamp64Milli(time), duration_ms))) AS actions
             FROM (

@@ -14,8 +14,9 @@ FROM (
     FROM (
     SELECT
         s.tenant AS tenant, s.time AS time, s.id AS id, s.execution_id AS execution_id, s.step_id AS step_id, s.step_type AS step_type,
-        s.status AS status, s.duration_ms AS duration_ms, s.duration_bucket AS duration_bucket,
+        s.status AS status, s.duration_ms AS duration_ms, s.duration_bucket AS duration_bucket, s.queued_time AS queued_time, s.attempt AS attempt,
         s.input_bytes AS input_bytes, s.output_bytes AS output_bytes, s.credits AS credits,
+        s.end_time AS end_time, s.depends_on AS depends_on,
         if(s.workflow_id = '', e.workflow_id, s.workflow_id) AS workflow_id,
         if(s.workflow_version = 0, e.workflow_version, s.workflow_version) AS workflow_version,
         if(s.user_id = '', e.user_id, s.user_id) AS user_id
