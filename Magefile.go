@@ -141,6 +141,7 @@ func Bench(what string) error {
 		step("Benchmark: ingest beside its peers, about half an hour; BENCH_ARGS narrows it, see 'go run ./cmd/bench ingest --help'")
 		return run("go", append([]string{"run", "./cmd/bench", "ingest"}, strings.Fields(os.Getenv("BENCH_ARGS"))...)...)
 	case "query":
+		mg.Deps(Binary)
 		step("Benchmark: questions, about an hour and 15 GB of disk; BENCH_ARGS narrows it, see 'go run ./cmd/bench query --help'")
 		return run("go", append([]string{"run", "./cmd/bench", "query"}, strings.Fields(os.Getenv("BENCH_ARGS"))...)...)
 	case "questions":

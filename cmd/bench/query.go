@@ -30,6 +30,7 @@ type queryBench struct {
 	workflows  int
 	rounds     int
 
+	binary  string
 	seconds time.Duration
 	viewers int
 	scopes  int
@@ -46,6 +47,7 @@ type queryPart struct {
 var queryParts = []queryPart{
 	{"r7", "30 days from rollups beside 30 days from raw rows", (*queryBench).rollupsBesideRaw},
 	{"r7full", "30 days at the cardinality of a billion events a day", (*queryBench).fullCardinality},
+	{"r9", "10,000 viewers' panels from the cache beside a bare net/http with the same bytes", (*queryBench).dashboards},
 }
 
 func newQuery() *cobra.Command {
@@ -70,6 +72,7 @@ func newQuery() *cobra.Command {
 	f.IntVar(&b.minuteDays, "minute-days", 2, "the last of them that have minutes as well")
 	f.IntVar(&b.workflows, "workflows", 1000, "workflows at full cardinality")
 	f.IntVar(&b.rounds, "rounds", 5, "how often each question is asked")
+	f.StringVar(&b.binary, "binary", "bin/flowgauge", "the built program")
 	f.DurationVar(&b.seconds, "seconds", 20*time.Second, "how long each load lasts")
 	f.IntVar(&b.viewers, "viewers", 10_000, "viewers of dashboards")
 	f.IntVar(&b.scopes, "scopes", 20, "different scopes that they have")
