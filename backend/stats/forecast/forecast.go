@@ -172,7 +172,7 @@ func (s space) sums(b *backtest, y, point []float64, past [][]float64, floor flo
 		known := len(errors[0])
 		for c := range w {
 			for h := known; h < len(w[c]); h++ {
-				w[c][h] *= math.Sqrt(float64(h+1)/float64(known)) * 1
+				w[c][h] *= math.Sqrt(float64(h+1) / float64(known))
 			}
 		}
 	} else {
