@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/backend/api"
+	"github.com/flowgauge/flowgauge/backend/budget"
 	"github.com/flowgauge/flowgauge/backend/promql"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
@@ -12,7 +13,11 @@ import (
 // questions serves what answers them, and what is about taking events in, which the
 // collector answers as well. whole serves the paths that events are sent to.
 func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
-	engine, err := query.New(query.Config{Client: a.database.reader, Logger: a.log})
+	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(a.database.reader)})
+	if err != nil {
+		return err
+	}
+	engine, err := query.New(query.Config{Client: a.database.reader, Logger: a.log, Budgets: budgets})
 	if err != nil {
 		return err
 	}

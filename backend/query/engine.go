@@ -38,6 +38,8 @@ type Config struct {
 	Now    func() time.Time // nil is time.Now
 	Limits Limits
 	Logger *slog.Logger // nil is silent
+	// Budgets evaluates budgets; nil refuses questions about them.
+	Budgets Budgets
 	// PendingTTL is how long the list of minutes that wait for their rollup is
 	// kept; it is read once for all requests of a tenant. 1 s; negative reads
 	// it anew each time.
@@ -64,6 +66,9 @@ type Engine struct {
 	log     *slog.Logger
 	pending *pendingReader
 	epochs  *epochReader
+	budgets Budgets
+	// ask answers a question within another, which is checked, counted and timed as one.
+	ask Ask
 }
 
 // New returns an engine; it does not connect.
@@ -83,6 +88,8 @@ func New(cfg Config) (*Engine, error) {
 		limits: cfg.Limits.withDefaults(),
 		log:    cfg.Logger,
 	}
+	e.budgets = cfg.Budgets
+	e.ask = e.within
 	e.pending = newPendingReader(cfg.Client, cfg.PendingTTL, e.settings)
 	e.epochs = &epochReader{client: cfg.Client, ttl: e.pending.ttl, settings: e.settings, tenants: map[string]epoch{}}
 	return e, nil
@@ -133,6 +140,14 @@ func (e *Engine) Do(ctx context.Context, p access.Principal, r Request) (*Result
 	res.Meta.Elapsed = time.Since(began)
 	e.log.Debug("answered", "kind", s.Kind, "metrics", r.Metrics, "rows", res.Frame.Rows(), "rows_read", res.Meta.RowsRead, "elapsed", res.Meta.Elapsed)
 	return res, nil
+}
+
+func (e *Engine) within(ctx context.Context, p access.Principal, r Request) (*Result, error) {
+	s, err := shapeOf(&r)
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(e, ctx, p, r)
 }
 
 // figures answers a question about metrics of the catalogue.

@@ -59,7 +59,7 @@ type shape struct {
 
 // shapes are all kinds, in the order in which they are shown.
 var shapes = []shape{
-	metricsShape, errorsShape, costBreakdownShape, reconciliationShape,
+	metricsShape, errorsShape, costBreakdownShape, budgetsShape, reconciliationShape,
 	waterfallShape, bottlenecksShape, rankingShape, comparisonShape,
 	forecastShape,
 	sessionsShape, engagementShape, auditShape,

@@ -23,6 +23,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend/resource/httpadapter"
 
 	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/budget"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
@@ -83,7 +84,11 @@ func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
 	if err != nil {
 		return err
 	}
-	engine, err := query.New(query.Config{Client: client, Limits: query.Limits{Timeout: settings.timeout()}})
+	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(client)})
+	if err != nil {
+		return fmt.Errorf("open budgets: %w", err)
+	}
+	engine, err := query.New(query.Config{Client: client, Budgets: budgets, Limits: query.Limits{Timeout: settings.timeout()}})
 	if err != nil {
 		client.Close()
 		return fmt.Errorf("open query engine: %w", err)

@@ -1,0 +1,76 @@
+package budget
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/ch-go/proto"
+
+	"github.com/flowgauge/flowgauge/backend/clickhouse"
+)
+
+// Store keeps budgets.
+type Store struct{ client *clickhouse.Client }
+
+// NewStore returns a Store.
+func NewStore(client *clickhouse.Client) *Store { return &Store{client} }
+
+// list returns a tenant's budgets by id; one id alone where it is given.
+func (s *Store) list(ctx context.Context, tenant, id string) ([]Budget, error) {
+	var (
+		document, author proto.ColStr
+		revision         proto.ColUInt64
+		changed          = new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli)
+		out              []Budget
+	)
+	err := s.client.Do(ctx, clickhouse.Query{
+		SQL: `SELECT document, author, revision, changed_at FROM budgets FINAL
+WHERE tenant = {tenant:String} AND deleted = 0 AND ({id:String} = '' OR id = {id:String}) ORDER BY id`,
+		Params: map[string]any{"tenant": tenant, "id": id},
+		Result: proto.Results{
+			{Name: "document", Data: &document}, {Name: "author", Data: &author},
+			{Name: "revision", Data: &revision}, {Name: "changed_at", Data: changed},
+		},
+		OnResult: func(context.Context, proto.Block) error {
+			for i := range document.Rows() {
+				var b Budget
+				if err := json.Unmarshal(document.RowBytes(i), &b); err != nil {
+					return fmt.Errorf("budget of revision %d: %w", revision.Row(i), err)
+				}
+				b.Revision, b.Author, b.ChangedAt = revision.Row(i), author.Row(i), changed.Row(i).UTC()
+				out = append(out, b)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read budgets of %s: %w", tenant, err)
+	}
+	return out, nil
+}
+
+// put writes a revision that follows base.
+func (s *Store) put(ctx context.Context, tenant, author string, b Budget, base uint64, deleted bool) (Budget, error) {
+	b.Revision, b.Author, b.ChangedAt = 0, "", time.Time{}
+	document, err := json.Marshal(b)
+	if err != nil {
+		return Budget{}, fmt.Errorf("write budget %s: %w", b.ID, err)
+	}
+	now := time.Now()
+	// Microseconds, so that a revision tells when it was made; above the one that
+	// it replaces, whatever the clock says.
+	b.Revision, b.Author, b.ChangedAt = max(uint64(now.UnixMicro()), base+1), author, now.UTC().Truncate(time.Millisecond)
+	gone := uint64(0)
+	if deleted {
+		gone = 1
+	}
+	err = s.client.Exec(ctx, `INSERT INTO budgets (tenant, id, revision, deleted, document, author)
+SELECT {tenant:String}, {id:String}, {revision:UInt64}, {deleted:UInt8}, {document:String}, {author:String}`,
+		map[string]any{"tenant": tenant, "id": b.ID, "revision": b.Revision, "deleted": gone, "document": string(document), "author": author})
+	if err != nil {
+		return Budget{}, fmt.Errorf("store budget %s: %w", b.ID, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,152 @@
+package query
+
+import (
+	"context"
+	"time"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/event"
+)
+
+// KindBudgets is how far budgets are spent.
+const KindBudgets Kind = "budgets"
+
+// Ask answers questions inside an answer.
+type Ask func(ctx context.Context, p access.Principal, r Request) (*Result, error)
+
+// Budgets evaluates budgets by asking about costs. backend/budget implements it,
+// which is above this package.
+type Budgets interface {
+	// States returns the budgets that the principal may see as they stand at a moment;
+	// the one with the id, if it is not empty.
+	States(ctx context.Context, ask Ask, p access.Principal, at time.Time, id string) ([]BudgetState, error)
+}
+
+// BudgetState is a budget in its current period.
+type BudgetState struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Owner string `json:"owner,omitempty"`
+	Of    string `json:"of"`    // dollars or credits
+	State string `json:"state"` // see the kind's fields
+
+	From      time.Time     `json:"from"`
+	To        time.Time     `json:"to"`
+	Amount    event.Decimal `json:"amount"`
+	Spent     event.Decimal `json:"spent"`
+	Remaining event.Decimal `json:"remaining"`
+	Percent   float64       `json:"percent"`
+
+	Forecast *float64 `json:"forecast"`
+	Lower80  *float64 `json:"forecastLower80"`
+	Upper80  *float64 `json:"forecastUpper80"`
+	Lower95  *float64 `json:"forecastLower95"`
+	Upper95  *float64 `json:"forecastUpper95"`
+
+	Crossing *time.Time `json:"crossing"`
+	Earliest *time.Time `json:"crossingEarliest"`
+	Latest   *time.Time `json:"crossingLatest"`
+
+	Driver string `json:"driver,omitempty"`
+}
+
+var budgetParams = []ParamInfo{
+	{Name: "budget", Description: "The id of one budget; all that the caller may see without it.", Example: "research-monthly"},
+}
+
+var budgetFields = []FieldInfo{
+	{"budget", "", "The budget's id."},
+	{"name", "", "The budget's name."},
+	{"owner", "", "Whom to ask about it."},
+	{"of", "", "What is counted: dollars or credits."},
+	{"state", "", "exceeded: the amount is spent; warning: a threshold is passed; at_risk: none is, but more than the amount is expected by the period's end; ok; not_started."},
+	{"period_start", "", "Beginning of the current period; none before the first."},
+	{"period_end", "", "End of the current period."},
+	{"amount", "", "What may be spent in the period."},
+	{"spent", "", "What is spent so far, credits taken off."},
+	{"remaining", "", "What is left; below zero is overspent."},
+	{"percent", "percent", "Spent as a percentage of the amount."},
+	{"forecast", "", "Expected to be spent by the period's end; none where there is too little history."},
+	{"forecast_lower80", "", "Lower end of its 80 % interval."},
+	{"forecast_upper80", "", "Upper end of its 80 % interval."},
+	{"forecast_lower95", "", "Lower end of its 95 % interval."},
+	{"forecast_upper95", "", "Upper end of its 95 % interval."},
+	{"crossing", "", "When the amount is expected to be spent, if within the period and not spent yet."},
+	{"crossing_earliest", "", "One time in ten it is earlier than this."},
+	{"crossing_latest", "", "One time in ten it is later than this; none is not within the period."},
+	{"driver", "", "The workflow that has spent the most of it; empty is costs without a workflow, or none."},
+}
+
+var budgetsShape = shape{
+	KindInfo: KindInfo{
+		Kind: KindBudgets, Title: "Budgets",
+		Description: "How far each budget that the caller may see is spent, and how it is likely to end: as it stands now, or stood at to if that is over. from does not matter.",
+		Uses:        []string{},
+		Params:      budgetParams,
+		Fields:      budgetFields,
+	},
+	answer: (*Engine).budgetStates,
+}
+
+func (e *Engine) budgetStates(ctx context.Context, p access.Principal, r Request) (*Result, error) {
+	q, err := e.check(p, Request{Metrics: []string{"dollars"}, From: r.From, To: r.To, TimeZone: r.TimeZone})
+	if err != nil {
+		return nil, err
+	}
+	if e.budgets == nil {
+		return nil, requestError("kind", string(KindBudgets), "budgets are kept by the server: ask it", string(KindMetrics))
+	}
+	at := q.to
+	if q.now.Before(at) {
+		at = q.now
+	}
+	w := &run{e: e, levels: map[string]bool{}}
+	ask := func(ctx context.Context, p access.Principal, r Request) (*Result, error) {
+		res, err := e.ask(ctx, p, r)
+		if err == nil {
+			w.note(res)
+		}
+		return res, err
+	}
+	states, err := e.budgets.States(ctx, ask, p, at, paramOf(budgetParams, &r, "budget"))
+	if err != nil {
+		return nil, err
+	}
+	res := budgetFrame(states, q.loc)
+	res.Meta = Meta{
+		From: q.from.In(q.loc), To: q.to.In(q.loc), TimeZone: q.loc.String(), Sources: w.sources(),
+		PartialPeriod: q.to.After(q.now), RowsRead: w.rowsRead, SQL: w.sql,
+	}
+	return res, nil
+}
+
+// note takes over what answers within an answer have read.
+func (r *run) note(res *Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sql = append(r.sql, res.Meta.SQL...)
+	r.rowsRead += res.Meta.RowsRead
+	for _, l := range res.Meta.Sources {
+		r.levels[l] = true
+	}
+}
+
+func budgetFrame(states []BudgetState, loc *time.Location) *Result {
+	var d event.Decimal
+	var t *time.Time
+	var n *float64
+	f := newFields(budgetFields, "", "", "", "", "", t, t, d, d, d, n, n, n, n, n, n, t, t, t, "")
+	in := func(t *time.Time) *time.Time {
+		if t == nil || t.IsZero() {
+			return nil
+		}
+		moved := t.In(loc)
+		return &moved
+	}
+	for i := range states {
+		s := &states[i]
+		f.add(s.ID, s.Name, s.Owner, s.Of, s.State, in(&s.From), in(&s.To), s.Amount, s.Spent, s.Remaining, &s.Percent,
+			s.Forecast, s.Lower80, s.Upper80, s.Lower95, s.Upper95, in(s.Crossing), in(s.Earliest), in(s.Latest), s.Driver)
+	}
+	return f.result()
+}
