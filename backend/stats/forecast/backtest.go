@@ -118,7 +118,7 @@ func (b *backtest) choose() []share {
 	return kept
 }
 
-// How a combination is made up; found on the past of the series of docs/forecast.md.
+// How a combination is made up. These are round figures, not fitted to any data.
 const (
 	worst     = 1.5 // times the least error: the most that a method may have
 	most      = 5   // methods in a combination

@@ -48,7 +48,7 @@ type Model struct {
 
 // Forecast is what is expected, and intervals about it, one value a step.
 type Forecast struct {
-	Point            []float64 `json:"point"`
+	Point            []float64
 	Lower80, Upper80 []float64
 	Lower95, Upper95 []float64
 }
