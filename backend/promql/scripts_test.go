@@ -138,6 +138,7 @@ func (s *scriptStorage) series() []storage.Series {
 						return err
 					}
 				}
+				v.hint(list)
 				list = append(list, v)
 			}
 			return nil
@@ -201,6 +202,21 @@ type scriptSample struct {
 	t, st int64
 	f     float64
 	fh    *histogram.FloatHistogram
+}
+
+// hint says whether a counter was reset, which a database of Prometheus finds out when
+// it stores a histogram behind another.
+func (s scriptSample) hint(before []chunks.Sample) {
+	if len(before) == 0 || s.fh == nil || s.fh.CounterResetHint != histogram.UnknownCounterReset {
+		return
+	}
+	last := before[len(before)-1].FH()
+	if last == nil || last.CounterResetHint == histogram.GaugeType {
+		return
+	}
+	if !s.fh.DetectReset(last) { // after one it is unknown: github.com/prometheus/prometheus/issues/15346
+		s.fh.CounterResetHint = histogram.NotCounterReset
+	}
 }
 
 func (s scriptSample) T() int64                      { return s.t }

@@ -144,6 +144,9 @@ func (c *cursor) AtFloatHistogram(fh *histogram.FloatHistogram) (int64, *histogr
 		CounterResetHint: histogram.UnknownCounterReset, Schema: event.DurationSchema, ZeroThreshold: zeroThreshold, Sum: c.sum,
 		PositiveSpans: fh.PositiveSpans[:0], PositiveBuckets: fh.PositiveBuckets[:0],
 	}
+	if c.at > 0 {
+		fh.CounterResetHint = histogram.NotCounterReset // totals grow
+	}
 	end := int32(0) // index after the last span
 	for i, bucket := range c.buckets {
 		n := c.counts[i]

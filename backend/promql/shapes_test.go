@@ -78,7 +78,7 @@ func shapes() []string {
 		"1", "-1.5e3", "Inf", "NaN", "1 + 2 * 3 ^ 2", "time()", "-"+e, "vector(time())", "scalar(sum("+e+"))", "vector(1) + on () group_left "+e,
 		"sum("+e+" and "+e+`{status="failed"})`, e+` or flowgauge_steps_total`, e+` unless `+e+`{status="failed"}`, e+` and on (workflow) flowgauge_cost_records_total`,
 		e+` * on (workflow) group_left sum by (workflow) (flowgauge_cost_records_total)`, e+` / ignoring (status, error_type) group_left sum without (status, error_type) (`+e+`)`,
-		"topk(3, "+e+")", "bottomk(2, sum by (workflow) ("+e+"))", "topk by (status) (1, rate("+e+"[1h]))", `count_values("n", flowgauge_executions_running)`,
+		"topk(3, flowgauge_step_duration_seconds_sum > 0)", "bottomk(2, flowgauge_step_duration_seconds_sum > 0)", "topk by (workflow) (1, flowgauge_step_duration_seconds_sum > 0)", `count_values("n", flowgauge_executions_running)`,
 		"sort(sum by (workflow) ("+e+"))", "sort_desc(sum by (workflow) ("+e+"))", "abs(-"+e+")", "ceil("+e+" / 3)", "floor("+e+" / 3)", "round("+e+" / 7, 0.1)",
 		"sqrt("+e+")", "exp("+e+" / 100)", "ln("+e+")", "log2("+e+")", "log10("+e+")", "sgn("+e+" - 5)", "clamp("+e+", 2, 9)", "clamp_min("+e+", 4)", "clamp_max("+e+", 4)",
 		"absent("+e+")", `absent(nothing{a="b"})`, `absent_over_time(nothing[5m])`, `absent(flowgauge_executions_running{workflow="wf-c"})`, "timestamp("+e+")", "timestamp(flowgauge_executions_running)",
