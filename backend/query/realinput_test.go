@@ -134,6 +134,17 @@ func TestEcomEqualsItsTotals(t *testing.T) {
 	}, one(t, e, r))
 	r.Metrics, r.GroupBy = []string{"actions"}, []string{"action"}
 	require.Equal(t, numbers(want.ByAction), by(t, e, r))
+	hours, total := r, 0.0
+	hours.GroupBy, hours.TimeZone = []string{"hour_of_day"}, "Asia/Kathmandu"
+	for _, n := range by(t, e, hours) {
+		count, err := strconv.ParseFloat(n, 64)
+		require.NoError(t, err)
+		total += count
+	}
+	require.InDelta(t, want.Events["activity"], total, 0)
+	rolling := one(t, e, Request{Metrics: []string{"active_users_28d"}, From: utc(2024, 4, 1), To: utc(2024, 4, 29)})
+	plain := one(t, e, Request{Metrics: []string{"active_users"}, From: utc(2024, 4, 1), To: utc(2024, 4, 29)})
+	require.Equal(t, plain["active_users"], rolling["active_users_28d"])
 	r.Metrics, r.GroupBy, r.Granularity = []string{"active_users"}, nil, Month
 	mau := by(t, e, r)
 	for month, n := range want.MAU {
