@@ -6,10 +6,10 @@ import "slices"
 // year in whole weeks.
 var usual = []int{7, 12, 24, 52, 168, 364}
 
-// clear is how much of a pattern must be left when its noise is taken off (see
+// evident is how much of a pattern must be left when its noise is taken off (see
 // decompose) for a season that was not named to be believed. It is 1-1/F of an
 // analysis of variance between and within phases.
-const clear = 0.75
+const evident = 0.75
 
 // seasons returns the periods named, and those of the usual ones that the history shows:
 // longer than those named, and multiples of them, and with cycles enough.
@@ -33,7 +33,7 @@ func seasons(y []float64, named []int) []int {
 		if len(out) > 0 {
 			rest = decompose(y, out, 1).adjusted
 		}
-		if _, keep := seasonalMeans(rest, p, 1); keep >= clear {
+		if _, keep := seasonalMeans(rest, p, 1); keep >= evident {
 			out = append(out, p)
 		}
 	}
