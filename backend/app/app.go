@@ -141,7 +141,11 @@ func (a *App) Run(ctx context.Context) error {
 	a.keys = keystore.New(a.database.writer, a.log)
 	a.prices = pricing.NewStore(a.database.writer, a.log)
 	a.people = directory.NewStore(a.database.writer, 0)
-	a.auth = &signin.Authenticator{Keys: a.keys, Directory: a.people}
+	tokens, err := newTokens(a.cfg)
+	if err != nil {
+		return err
+	}
+	a.auth = &signin.Authenticator{Keys: a.keys, Tokens: tokens, Directory: a.people}
 	if a.opts.Roles.Collector {
 		if err := a.keys.UseCache(filepath.Join(a.cfg.DataDir, "keys.json")); err != nil {
 			return err

@@ -40,6 +40,7 @@ type Config struct {
 	Redis      Redis      `koanf:"redis"`
 	Cache      Cache      `koanf:"cache"`
 	Limits     Limits     `koanf:"limits"`
+	OIDC       OIDC       `koanf:"oidc"`
 	Telemetry  Telemetry  `koanf:"telemetry"`
 	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
 
@@ -124,6 +125,7 @@ func Default() Config {
 		Sources:    defaultSources(),
 		Cache:      defaultCache(),
 		Limits:     Limits{Burst: 10 * time.Second},
+		OIDC:       defaultOIDC(),
 		Telemetry:  Telemetry{SampleRatio: 0.1},
 		Tenant:     "default",
 	}
@@ -230,7 +232,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("clickhouse.addr is %q: give HOST:PORT of the native protocol, e.g. db.internal:9000", c.ClickHouse.Addr))
 		}
 	}
-	errs = append(errs, c.Redis.validate(), c.Cache.validate(), c.Limits.validate(), c.Kafka.validate(), c.validateLog())
+	errs = append(errs, c.Redis.validate(), c.Cache.validate(), c.Limits.validate(), c.OIDC.validate(), c.Kafka.validate(), c.validateLog())
 	if c.Tenant == "" {
 		errs = append(errs, errors.New("tenant is empty: give the name of your organisation"))
 	}
