@@ -45,6 +45,12 @@ func parameterText(value any) (string, error) {
 			quoted[i] = quote(s)
 		}
 		return "[" + strings.Join(quoted, ",") + "]", nil
+	case [][]string:
+		texts := make([]string, len(v))
+		for i, list := range v {
+			texts[i], _ = parameterText(list)
+		}
+		return "[" + strings.Join(texts, ",") + "]", nil
 	case []Pair:
 		texts := make([]string, len(v))
 		for i, pair := range v {

@@ -9,6 +9,7 @@ const (
 	TriggerType = "trigger_type"
 	ErrorType   = "error_type"
 	User        = "user"
+	Team        = "team"
 	Step        = "step"
 	StepType    = "step_type"
 	ActionType  = "action_type"
@@ -43,6 +44,7 @@ var dimensions = []Dimension{
 	{TriggerType, "Trigger type", "What kind of trigger started the execution (triggerType): schedule, webhook, manual and the like."},
 	{ErrorType, "Error type", "The category of a failed execution's error (errorType); empty for the others and for failures without a category."},
 	{User, "User", "The id of the user on whose behalf it ran or who acted (userId); empty is nobody. A step sent without one takes its execution's."},
+	{Team, "Team", "A team that the user is a member of now, by the directory; empty is a user without one, or nobody. Who is in two teams counts in both, so figures by team do not add up to the whole."},
 	{Step, "Step", "The step's id within its workflow (stepId)."},
 	{StepType, "Step type", "What kind of step it is (stepType)."},
 	{ActionType, "Action type", "What the cost was charged for (actionType)."},

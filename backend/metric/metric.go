@@ -81,7 +81,19 @@ func build() Catalogue {
 	for _, area := range [][]Metric{executions, steps, costs, activity, collector} {
 		metrics = append(metrics, area...)
 	}
+	for i := range metrics {
+		metrics[i].Dimensions = withTeam(metrics[i].Dimensions)
+	}
 	return Catalogue{Metrics: metrics, Dimensions: dimensions}
+}
+
+// withTeam adds the team to what has a user: it is looked up by the user's id.
+func withTeam(dimensions []string) []string {
+	at := slices.Index(dimensions, User)
+	if at < 0 {
+		return dimensions
+	}
+	return slices.Insert(slices.Clone(dimensions), at+1, Team)
 }
 
 func index[T any](list []T, name func(*T) string) map[string]*T {

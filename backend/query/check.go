@@ -42,6 +42,7 @@ type question struct {
 	order       int // index of the metric that sorts, or -1: by dimensions
 	descending  bool
 	limit       int // 0 is none
+	minimum     int // of different users in a group, by the caller's policy
 }
 
 // condition is a filter with its dimension checked.
@@ -259,8 +260,12 @@ func (f Filter) condition() (condition, error) {
 	if len(f.Values) == 0 {
 		return c, requestError("filters", f.Dimension, "a filter needs at least one value", "")
 	}
-	if len(f.Values) > maxFilterValues {
-		return c, requestError("filters", f.Dimension, "at most "+strconv.Itoa(maxFilterValues)+" values in a filter", "")
+	most := maxFilterValues
+	if f.Values[0] == nobody { // the members of teams
+		most = maxTeamUsers + 1
+	}
+	if len(f.Values) > most {
+		return c, requestError("filters", f.Dimension, "at most "+strconv.Itoa(most)+" values in a filter", "")
 	}
 	if isClock(f.Dimension) {
 		values, err := clockValues(f.Dimension, f.Values)
@@ -330,7 +335,10 @@ func (q *question) byUser(s metric.Source) bool {
 	if _, ok := rollupSources[s]; !ok {
 		return false
 	}
-	if !q.scope.all || slices.Contains(q.dims, metric.User) {
+	if _, counted := rollupSources[s].aggregates[peopleAggregate]; q.minimum > 1 && counted {
+		return true
+	}
+	if !q.scope.all || slices.Contains(q.dims, metric.User) || slices.Contains(q.dims, metric.Team) {
 		return true
 	}
 	if slices.ContainsFunc(q.filters, func(c condition) bool { return c.dimension == metric.User }) {
@@ -357,6 +365,9 @@ func (q *question) aggregates(s metric.Source) []string {
 				names = append(names, r.name)
 			}
 		}
+	}
+	if _, counted := aggregatesOf(s)[peopleAggregate]; q.minimum > 1 && counted {
+		names = append(names, peopleAggregate)
 	}
 	return names
 }

@@ -26,6 +26,36 @@ const (
 // frame has a row for each end, those of an execution in order of time, with the
 // fields execution, workflow, time, status, attempt, source and received_at.
 func (e *Engine) Conflicts(ctx context.Context, p access.Principal, r Request) (*Result, error) {
+	res, err := e.guardedConflicts(ctx, p, r)
+	record := recordOf(&r)
+	record.Kind = auditConflicts
+	if err := e.audit(ctx, p, record, res, err); err != nil {
+		return nil, err
+	}
+	return res, err
+}
+
+// guardedConflicts lists conflicts with what the caller's policy keeps back left out.
+func (e *Engine) guardedConflicts(ctx context.Context, p access.Principal, r Request) (*Result, error) {
+	g, err := e.guard(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	s := &shape{KindInfo: KindInfo{Kind: auditConflicts}}
+	if err := g.checkKind(s); err != nil {
+		return nil, err
+	}
+	if r.Filters, err = g.admit(ctx, r.From.UnixMilli(), r.To.UnixMilli(), nil, r.Filters); err != nil {
+		return nil, err
+	}
+	res, err := e.conflictsOf(ctx, p, r)
+	if err != nil {
+		return nil, err
+	}
+	return res, g.apply(ctx, s, res)
+}
+
+func (e *Engine) conflictsOf(ctx context.Context, p access.Principal, r Request) (*Result, error) {
 	began := time.Now()
 	limit := r.Limit
 	if limit == 0 {
@@ -34,7 +64,11 @@ func (e *Engine) Conflicts(ctx context.Context, p access.Principal, r Request) (
 	if limit < 0 || limit > maxConflicts {
 		return nil, requestError("limit", strconv.Itoa(limit), "must be 1 to "+strconv.Itoa(maxConflicts), "20")
 	}
-	q, err := e.check(p, Request{Metrics: []string{"execution_conflicts"}, From: r.From, To: r.To, TimeZone: r.TimeZone, Filters: r.Filters})
+	filters, err := e.byMembers(ctx, p.Tenant, r.Filters)
+	if err != nil {
+		return nil, err
+	}
+	q, err := e.check(p, Request{Metrics: []string{"execution_conflicts"}, From: r.From, To: r.To, TimeZone: r.TimeZone, Filters: filters})
 	if err != nil {
 		return nil, err
 	}

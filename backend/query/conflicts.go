@@ -15,7 +15,7 @@ func (q *question) conflicts(cal *calendar, o ordering) statement {
 	b := newBinder(q.scope)
 	columns := []string{"intDiv(ends[-1], 1000) AS ts"}
 	for _, d := range q.dims {
-		columns = append(columns, src.dimensions[d]+" AS "+dimensionAlias(d))
+		columns = append(columns, b.dimension(src.dimensions, d)+" AS "+dimensionAlias(d))
 	}
 	columns = append(columns, "length(ends) - 1 AS m_conflicts", "ends[-1] - ends[1] AS m_span")
 	from := fmt.Sprintf(`(

@@ -44,6 +44,12 @@ type Config struct {
 	// kept; it is read once for all requests of a tenant. 1 s; negative reads
 	// it anew each time.
 	PendingTTL time.Duration
+	// Teams says who is in which team; nil: nobody is in any.
+	Teams Teams
+	// Policies says what is kept from whom within their scope; nil: nothing.
+	Policies Policies
+	// Auditor is told of each reading of data; nil: nobody is.
+	Auditor Auditor
 }
 
 // Validate reports what is missing.
@@ -68,7 +74,12 @@ type Engine struct {
 	epochs  *epochReader
 	budgets Budgets
 	// ask answers a question within another, which is checked, counted and timed as one.
-	ask Ask
+	ask   Ask
+	teams Teams
+
+	policies   Policies
+	auditor    Auditor
+	pseudonyms pseudonyms
 }
 
 // New returns an engine; it does not connect.
@@ -87,6 +98,10 @@ func New(cfg Config) (*Engine, error) {
 		now:    cfg.Now,
 		limits: cfg.Limits.withDefaults(),
 		log:    cfg.Logger,
+		teams:  cfg.Teams,
+
+		policies: cfg.Policies,
+		auditor:  cfg.Auditor,
 	}
 	e.budgets = cfg.Budgets
 	e.ask = e.within
@@ -126,6 +141,15 @@ func (e *Engine) Catalogue() metric.Catalogue { return metric.All() }
 // Do answers a request within what the principal may see. Errors are
 // *RequestError, *AccessError, *NotFoundError, *clickhouse.Error or the context's.
 func (e *Engine) Do(ctx context.Context, p access.Principal, r Request) (*Result, error) {
+	res, err := e.guarded(ctx, p, r)
+	if err := e.audit(ctx, p, recordOf(&r), res, err); err != nil {
+		return nil, err
+	}
+	return res, err
+}
+
+// guarded answers a request with what the caller's policy keeps back left out.
+func (e *Engine) guarded(ctx context.Context, p access.Principal, r Request) (*Result, error) {
 	began := time.Now()
 	s, err := shapeOf(&r)
 	if err != nil {
@@ -133,8 +157,25 @@ func (e *Engine) Do(ctx context.Context, p access.Principal, r Request) (*Result
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.limits.Timeout)
 	defer cancel()
-	res, err := s.answer(e, ctx, p, r)
+	g, err := e.guard(ctx, p)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.checkKind(s); err != nil {
+		return nil, err
+	}
+	if r.Filters, err = g.admit(ctx, r.From.UnixMilli(), r.To.UnixMilli(), r.GroupBy, r.Filters); err != nil {
+		return nil, err
+	}
+	r.teams = shownTeams(r.Filters)
+	if r.Filters, err = e.byMembers(ctx, p.Tenant, r.Filters); err != nil {
+		return nil, err
+	}
+	res, err := s.answer(e, g.context(ctx), p, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.apply(ctx, s, res); err != nil {
 		return nil, err
 	}
 	res.Meta.Elapsed = time.Since(began)
@@ -156,6 +197,12 @@ func (e *Engine) figures(ctx context.Context, p access.Principal, r Request) (*R
 	if err != nil {
 		return nil, err
 	}
+	if err := q.restrict(minimumOf(ctx)); err != nil {
+		return nil, err
+	}
+	if err := e.readTeams(ctx, q, r.teams); err != nil {
+		return nil, err
+	}
 	w, err := e.begin(ctx, q)
 	if err != nil {
 		return nil, err
@@ -164,6 +211,7 @@ func (e *Engine) figures(ctx context.Context, p access.Principal, r Request) (*R
 	if err != nil {
 		return nil, err
 	}
+	now, w.withheld = now.largeEnough()
 	order := now.ranked()
 	var previous *answer
 	if r.Compare != NoCompare {
@@ -174,6 +222,7 @@ func (e *Engine) figures(ctx context.Context, p access.Principal, r Request) (*R
 		if previous, err = w.before(ctx, before); err != nil {
 			return nil, err
 		}
+		previous, _ = previous.largeEnough()
 	}
 	res := q.result(now, order, previous)
 	res.Meta = w.meta(q, truncated)

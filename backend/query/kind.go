@@ -31,6 +31,18 @@ type KindInfo struct {
 	Uses   []string    `json:"uses"`
 	Params []ParamInfo `json:"params"` // members of Request.Params
 	Fields []FieldInfo `json:"fields"` // of the answer's frame; none where they follow from the request
+
+	// Personal are fields that hold users' ids, beside "user" and "user_id". Policies put
+	// pseudonyms there.
+	Personal []string `json:"personal,omitempty"`
+	// Text are fields with what events said, in which ids of users may occur, beside
+	// "message", "sample" and the like.
+	Text []string `json:"text,omitempty"`
+	// Grouped says that all figures come from Engine.figures, which leaves out groups of
+	// too few users where a policy wants that. People is the field that counts the
+	// different users of a row. A kind with neither is refused under such a policy.
+	Grouped bool   `json:"-"`
+	People  string `json:"-"`
 }
 
 // ParamInfo describes a member of Request.Params.
@@ -166,7 +178,7 @@ var metricsShape = shape{
 		Kind: KindMetrics, Title: "Metrics",
 		Description: "Figures of the catalogue, over time, by dimension or as one figure.",
 		Uses:        []string{"metrics", "granularity", "groupBy", "filters", "orderBy", "descending", "ascending", "limit", "compare"},
-		Params:      []ParamInfo{}, Fields: []FieldInfo{},
+		Params:      []ParamInfo{}, Fields: []FieldInfo{}, Grouped: true,
 	},
 	answer: (*Engine).figures,
 }

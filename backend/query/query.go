@@ -36,6 +36,8 @@ type Request struct {
 	Compare    Compare `json:"compare,omitempty"` // a second period beside the first
 
 	Params map[string]string `json:"params,omitempty"` // of kinds that take some
+
+	teams []string // those that filters leave of an answer by team; nil is all
 }
 
 // Granularity is the width of a time bucket in the request's time zone; empty

@@ -23,10 +23,14 @@ type statement struct {
 }
 
 // binder collects the values of a statement.
-type binder struct{ params map[string]any }
+type binder struct {
+	params map[string]any
+	teams  *teamSets
+	team   string // the rendered dimension, once it was needed
+}
 
 func newBinder(s scope) *binder {
-	return &binder{params: map[string]any{"tenant": s.tenant}}
+	return &binder{params: map[string]any{"tenant": s.tenant}, teams: s.teams}
 }
 
 // bind returns a value's placeholder. What callers sent reaches a statement in
@@ -60,6 +64,9 @@ func within(column string, spans []span, instant func(int64) string) string {
 // dimension renders a dimension's column, or the member of metadata that it is:
 // text as it is, anything else as its JSON.
 func (b *binder) dimension(columns map[string]string, name string) string {
+	if name == metric.Team {
+		return b.teamsOf(columns[metric.User])
+	}
 	key, ok := metric.MetadataKey(name)
 	if !ok {
 		return columns[name]
@@ -87,19 +94,23 @@ func (q *question) conditions(b *binder, columns map[string]string) string {
 			out.WriteString(b.bind(f.values, "Array(String)"))
 		}
 	}
-	if g := q.groups; g != nil {
+	if g := q.groups; g != nil && !slices.Contains(g.dims, metric.Team) {
 		left, right := make([]string, len(g.dims)), make([]string, len(g.dims))
 		for i, dim := range g.dims {
 			left[i] = text(b.dimension(columns, dim))
 			right[i] = b.bind(g.values[i], "Array(String)")
 		}
-		if len(left) == 1 {
-			out.WriteString(" AND " + left[0] + " IN " + right[0])
-		} else {
-			fmt.Fprintf(&out, " AND (%s) IN (SELECT arrayJoin(arrayZip(%s)))", strings.Join(left, ", "), strings.Join(right, ", "))
-		}
+		out.WriteString(" AND " + among(left, right))
 	}
 	return out.String()
+}
+
+// among renders that columns are together in arrays.
+func among(left, right []string) string {
+	if len(left) == 1 {
+		return left[0] + " IN " + right[0]
+	}
+	return fmt.Sprintf("(%s) IN (SELECT arrayJoin(arrayZip(%s)))", strings.Join(left, ", "), strings.Join(right, ", "))
 }
 
 // text renders a dimension's column as a string.
@@ -241,6 +252,14 @@ func (q *question) grouped(b *binder, s metric.Source, names, levels []string, f
 	}
 	var out strings.Builder
 	fmt.Fprintf(&out, "SELECT %s\nFROM %s", strings.Join(columns, ", "), from)
+	if g := q.groups; g != nil && slices.Contains(g.dims, metric.Team) {
+		// A row is in as many groups as its user has teams: only here are they apart.
+		left, right := make([]string, len(g.dims)), make([]string, len(g.dims))
+		for i, dim := range g.dims {
+			left[i], right[i] = dimensionAlias(dim), b.bind(g.values[i], "Array(String)")
+		}
+		out.WriteString("\nWHERE " + among(left, right))
+	}
 	if len(keys) > 0 {
 		fmt.Fprintf(&out, "\nGROUP BY %s\nORDER BY %s\nLIMIT %d", strings.Join(keys, ", "), o.render(keys), o.limit)
 	}

@@ -21,6 +21,7 @@ type run struct {
 	sql      []string
 	rowsRead uint64
 	levels   map[string]bool
+	withheld int
 	stale    uint64 // pending minutes that were not read from raw rows
 }
 
@@ -119,7 +120,11 @@ func (r *run) ranked(ctx context.Context, q *question, limit int) (*answer, bool
 // top keeps the first rows in the question's order.
 func (a *answer) top(limit int) *answer {
 	order := a.ranked()
-	order = order[:min(limit, len(order))]
+	return a.keep(order[:min(limit, len(order))])
+}
+
+// keep returns an answer of some of the rows.
+func (a *answer) keep(order []int) *answer {
 	out := &answer{q: a.q, rows: len(order), tables: a.tables, at: map[metric.Source][]int32{}}
 	out.labels = permute(a.labels, order)
 	for _, d := range a.dims {
@@ -282,6 +287,9 @@ func (r *run) notices(truncated bool, q *question) []string {
 	var out []string
 	if r.stale > 0 {
 		out = append(out, fmt.Sprintf("%d minutes of the period have changed and are not rolled up yet: their figures are those from before", r.stale))
+	}
+	if r.withheld > 0 {
+		out = append(out, withheldNotice(r.withheld, q.minimum))
 	}
 	if truncated && q.limit == 0 {
 		out = append(out, "more groups exist than an answer may have: set a limit and an order, filter, or take fewer dimensions")

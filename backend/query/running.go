@@ -21,7 +21,7 @@ func (q *question) running(cal *calendar, o ordering) statement {
 	names := q.aggregates(metric.SourceRunning)
 	columns := make([]string, 0, 2+len(q.dims))
 	for _, d := range q.dims {
-		columns = append(columns, text(src.dimensions[d])+" AS "+dimensionAlias(d))
+		columns = append(columns, text(b.dimension(src.dimensions, d))+" AS "+dimensionAlias(d))
 	}
 	levels := []string{src.label}
 	if q.granularity == Whole {

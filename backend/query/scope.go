@@ -12,6 +12,8 @@ type scope struct {
 	tenant string
 	all    bool     // every row of the tenant
 	users  []string // else the rows of these users
+
+	teams *teamSets // where the question is by team
 }
 
 // scopeOf turns a principal into its scope. Whoever cannot be placed sees
@@ -44,4 +46,24 @@ func scopeOf(p access.Principal) (scope, error) {
 		return scope{}, &AccessError{Message: "a viewer sees their own data, and the caller has no user id"}
 	}
 	return s, nil
+}
+
+// sees reports whether the rows of a user are in the scope.
+func (s *scope) sees(user string) bool {
+	if s.all {
+		return true
+	}
+	_, found := slices.BinarySearch(s.users, user)
+	return found
+}
+
+// describe says whose rows a scope has.
+func (s *scope) describe(role access.Role) string {
+	switch {
+	case s.all:
+		return "all"
+	case role == access.RoleManager:
+		return "team"
+	}
+	return "own"
 }

@@ -26,7 +26,7 @@ func (q *question) sessions(cal *calendar, o ordering) statement {
 	b := newBinder(q.scope)
 	columns, dimensions := []string{sessionStart + " AS ts"}, q.timed(src.dimensions, sessionStart)
 	for _, d := range q.dims {
-		columns = append(columns, dimensions[d]+" AS "+dimensionAlias(d))
+		columns = append(columns, b.dimension(dimensions, d)+" AS "+dimensionAlias(d))
 	}
 	from := q.sessionRows(b, strings.Join(columns, ", ")+", last.1 - first + last.2 AS active", "(toUnixTimestamp64Milli(time), duration_ms)")
 	return q.grouped(b, metric.SourceSessions, q.aggregates(metric.SourceSessions), []string{src.label}, from, cal, o)

@@ -116,7 +116,7 @@ var rollupSources = map[metric.Source]rollupSource{
 			"duration_hist": "if(status != 'started', " + singleHistogram + ", " + emptyHistogram + ")",
 		}, waits("status != 'started'", schema.ExecutionQueue)),
 		aggregates: with(map[string]aggregate{
-			"started": summed("started"), "completed": summed("completed"), "failed": summed("failed"),
+			peopleAggregate: people(), "started": summed("started"), "completed": summed("completed"), "failed": summed("failed"),
 			"duration": summed("duration_ms"), "longest": largest("duration_max"), "histogram": histogram("duration_hist"),
 			"workflows": {
 				sql:      "uniqExactIf(m_workflow_id, m_completed + m_failed > 0)",
@@ -145,7 +145,7 @@ var rollupSources = map[metric.Source]rollupSource{
 			"input_bytes":   "input_bytes", "output_bytes": "output_bytes", "credits": "credits",
 		}, waits("status != 'skipped'", schema.StepQueue)),
 		aggregates: with(map[string]aggregate{
-			"completed": summed("completed"), "failed": summed("failed"), "skipped": summed("skipped"),
+			peopleAggregate: people(), "completed": summed("completed"), "failed": summed("failed"), "skipped": summed("skipped"),
 			"duration": summed("duration_ms"), "longest": largest("duration_max"), "histogram": histogram("duration_hist"),
 			"input": summed("input_bytes"), "output": summed("output_bytes"), "credits": amount("credits"),
 		}, waitAggregates),
@@ -164,7 +164,7 @@ var rollupSources = map[metric.Source]rollupSource{
 			"records_unpriced": "toUInt64(pricing = 'unpriced')",
 		},
 		aggregates: map[string]aggregate{
-			"records": summed("records"), "records_credited": summed("records_credited"), "credits": amount("credits"), "dollars": amount("dollars"),
+			peopleAggregate: people(), "records": summed("records"), "records_credited": summed("records_credited"), "credits": amount("credits"), "dollars": amount("dollars"),
 			"credits_credited": amount("credits_credited"), "dollars_credited": amount("dollars_credited"),
 			"dollars_derived": amount("dollars_derived"), "records_unpriced": summed("records_unpriced"),
 		},
@@ -176,7 +176,7 @@ var rollupSources = map[metric.Source]rollupSource{
 		},
 		measures: map[string]string{"actions": "toUInt64(1)", "duration_ms": "duration_ms"},
 		aggregates: map[string]aggregate{
-			"actions": summed("actions"), "duration": summed("duration_ms"),
+			peopleAggregate: people(), "actions": summed("actions"), "duration": summed("duration_ms"),
 			"users": {
 				sql:      "uniqExactIf(m_user_id, m_user_id != '' AND m_actions > 0)",
 				measures: []string{"user_id", "actions"}, kind: integers, users: true,

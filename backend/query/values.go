@@ -48,8 +48,54 @@ var volumes = map[metric.Source]string{
 // and a variable starts with one that has data. The empty value is left out. The period is widened to
 // whole UTC days, so that the coarsest rollups answer.
 func (e *Engine) Values(ctx context.Context, p access.Principal, r ValuesRequest) ([]string, error) {
+	out, err := e.guardedValues(ctx, p, r)
+	if err := e.audit(ctx, p, AuditRecord{Kind: auditValues, GroupBy: []string{r.Dimension}, Filters: r.Filters, From: r.From, To: r.To, Rows: len(out)}, nil, err); err != nil {
+		return nil, err
+	}
+	return out, err
+}
+
+// guardedValues lists values with what the caller's policy keeps back left out.
+func (e *Engine) guardedValues(ctx context.Context, p access.Principal, r ValuesRequest) ([]string, error) {
+	g, err := e.guard(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if r.Dimension == metric.User && g.Minimum > 1 {
+		return nil, &AccessError{Message: "single users are not shown to the role " + string(p.Role)}
+	}
+	if r.Filters, err = g.admit(ctx, r.From.UnixMilli(), r.To.UnixMilli(), []string{r.Dimension}, r.Filters); err != nil {
+		return nil, err
+	}
+	if r.Dimension != metric.User || len(g.PseudonymKey) == 0 {
+		return e.listValues(ctx, p, r)
+	}
+	// Searched for in the pseudonyms: a part of an id would give it away.
+	search, limit := strings.ToLower(r.Search), r.Limit
+	if r.Search, r.Limit = "", 0; limit < 0 || limit > maxValues {
+		r.Limit = limit // refused below
+	}
+	ids, err := e.listValues(ctx, p, r)
+	var out []string
+	for _, id := range ids {
+		text := e.pseudonyms.of(p.Tenant, g.PseudonymKey, id)
+		if strings.Contains(text, search) && (limit == 0 || len(out) < limit) {
+			out = append(out, text)
+		}
+	}
+	return out, err
+}
+
+func (e *Engine) listValues(ctx context.Context, p access.Principal, r ValuesRequest) ([]string, error) {
 	if isClock(r.Dimension) {
 		return clockMatches(p, r)
+	}
+	if r.Dimension == metric.Team {
+		return e.teamValues(ctx, p, r)
+	}
+	var err error
+	if r.Filters, err = e.byMembers(ctx, p.Tenant, r.Filters); err != nil {
+		return nil, err
 	}
 	q, sources, err := e.checkValues(p, r)
 	if err != nil {

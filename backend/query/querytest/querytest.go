@@ -132,6 +132,9 @@ func millis(ms int64) string {
 // rawRow returns the table of an event and its row.
 func rawRow(e *event.Event) (string, map[string]any) {
 	row := map[string]any{"tenant": e.Tenant, "time": millis(e.Time), "id": e.ID, "user_id": e.UserID, "source": e.Source}
+	if e.Metadata != "" && e.Kind != event.KindStep {
+		row["metadata"] = e.Metadata
+	}
 	switch e.Kind {
 	case event.KindExecution:
 		phase := "terminal"

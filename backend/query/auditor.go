@@ -1,0 +1,102 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flowgauge/flowgauge/backend/access"
+)
+
+// Auditor keeps a record of each reading of data, answered or refused.
+type Auditor interface {
+	// Audit keeps a record. An error withholds the answer, so an auditor that would
+	// rather lose a record than an answer returns none.
+	Audit(ctx context.Context, r AuditRecord) error
+}
+
+// What is read beside questions of a kind.
+const (
+	auditValues    Kind = "values"
+	auditConflicts Kind = "conflicts"
+)
+
+// Outcome is what became of a reading.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeAnswered Outcome = "answered"
+	OutcomeDenied   Outcome = "denied"  // the caller may not see it
+	OutcomeInvalid  Outcome = "invalid" // the question was wrong
+	OutcomeFailed   Outcome = "failed"  // the database, or the caller gave up
+)
+
+// AuditRecord says who read what. Filters are as they were asked for: under a policy
+// with pseudonyms the record has pseudonyms too.
+type AuditRecord struct {
+	At        time.Time
+	Principal access.Principal
+	Surface   string // rest, grafana, promql …; see WithSurface
+	Kind      Kind
+	Metrics   []string
+	From, To  time.Time
+	GroupBy   []string
+	Filters   []Filter
+	Params    map[string]string
+	Scope     string // all, team, own, or empty: of nobody
+	Users     int    // whose rows are in the scope, unless it is all
+	Rows      int    // of the answer
+	Outcome   Outcome
+}
+
+type surfaceKey struct{}
+
+// WithSurface says through what a question comes, for audit records.
+func WithSurface(ctx context.Context, surface string) context.Context {
+	return context.WithValue(ctx, surfaceKey{}, surface)
+}
+
+func recordOf(r *Request) AuditRecord {
+	kind := r.Kind
+	if kind == "" {
+		kind = KindMetrics
+	}
+	return AuditRecord{Kind: kind, Metrics: r.Metrics, From: r.From, To: r.To, GroupBy: r.GroupBy, Filters: r.Filters, Params: r.Params}
+}
+
+// audit completes a record with how the reading went and hands it over.
+func (e *Engine) audit(ctx context.Context, p access.Principal, r AuditRecord, res *Result, err error) error {
+	if e.auditor == nil {
+		return nil
+	}
+	r.At, r.Principal = e.now().UTC(), p
+	r.Surface, _ = ctx.Value(surfaceKey{}).(string)
+	if s, err := scopeOf(p); err == nil {
+		r.Scope, r.Users = s.describe(p.Role), len(s.users)
+	}
+	if res != nil && res.Frame != nil {
+		r.Rows = res.Frame.Rows()
+	}
+	r.Outcome = outcomeOf(err)
+	// Who gave up has read nothing, but has asked.
+	if err := e.auditor.Audit(context.WithoutCancel(ctx), r); err != nil {
+		return fmt.Errorf("the answer is withheld, because it could not be recorded: %w", err)
+	}
+	return nil
+}
+
+func outcomeOf(err error) Outcome {
+	var denied *AccessError
+	var invalid *RequestError
+	switch {
+	case err == nil:
+		return OutcomeAnswered
+	case errors.As(err, &denied):
+		return OutcomeDenied
+	case errors.As(err, &invalid):
+		return OutcomeInvalid
+	}
+	return OutcomeFailed
+}
