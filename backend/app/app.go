@@ -23,9 +23,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/flowgauge/flowgauge/backend/access/audit"
 	"github.com/flowgauge/flowgauge/backend/access/certs"
 	"github.com/flowgauge/flowgauge/backend/access/directory"
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
+	"github.com/flowgauge/flowgauge/backend/access/policy"
 	"github.com/flowgauge/flowgauge/backend/access/signin"
 	"github.com/flowgauge/flowgauge/backend/config"
 	"github.com/flowgauge/flowgauge/backend/pricing"
@@ -69,6 +71,8 @@ type App struct {
 	cache       *cache.Cache
 	prices      *pricing.Store
 	people      *directory.Store
+	policies    *policy.Store
+	audit       *audit.Log
 	auth        *signin.Authenticator
 	intake      *intake
 	stored      atomic.Bool // the schema is there and keys are loaded
@@ -141,6 +145,12 @@ func (a *App) Run(ctx context.Context) error {
 	a.keys = keystore.New(a.database.writer, a.log)
 	a.prices = pricing.NewStore(a.database.writer, a.log)
 	a.people = directory.NewStore(a.database.writer, 0)
+	a.policies = policy.NewStore(a.database.reader)
+	records, err := audit.New(audit.Config{Client: a.database.reader, Required: a.cfg.Audit.Required, Logger: a.log})
+	if err != nil {
+		return err
+	}
+	a.audit = records
 	tokens, err := newTokens(a.cfg)
 	if err != nil {
 		return err
@@ -187,6 +197,7 @@ func (a *App) work(ctx context.Context) error {
 	}
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() error { a.keys.Run(gctx); return nil })
+	group.Go(func() error { a.audit.Run(gctx); return nil })
 	group.Go(func() error { a.prices.Run(gctx); return nil })
 	if a.intake != nil {
 		group.Go(func() error { return a.intake.run(gctx) })

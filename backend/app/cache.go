@@ -12,7 +12,8 @@ import (
 // remembered answers from the cache what was asked before.
 type remembered struct {
 	api.Analytics
-	cache *cache.Cache
+	cache  *cache.Cache
+	engine *query.Engine
 }
 
 // remember puts the cache in front of an engine, unless it is switched off.
@@ -22,16 +23,20 @@ func (a *App) remember(engine *query.Engine) (api.Analytics, error) {
 	}
 	c, err := cache.New(cache.Config{
 		Engine: engine, Redis: a.limits.redis, MaxBytes: a.cfg.Cache.MaxBytes, TTL: a.cfg.Cache.TTL,
-		Logger: a.log, Registerer: a.registry,
+		Revision: a.revision, Logger: a.log, Registerer: a.registry,
 	})
 	if err != nil {
 		return nil, err
 	}
 	a.cache = c
-	return remembered{engine, c}, nil
+	return remembered{engine, c, engine}, nil
 }
 
 // Do answers a question.
 func (r remembered) Do(ctx context.Context, p access.Principal, q query.Request) (*query.Result, error) {
-	return r.cache.Do(ctx, p, q)
+	res, err := r.cache.Do(query.Recorded(ctx), p, q)
+	if err := r.engine.Record(ctx, p, q, res, err); err != nil {
+		return nil, err
+	}
+	return res, err
 }

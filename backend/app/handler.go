@@ -7,8 +7,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/flowgauge/flowgauge/backend/access/auditapi"
 	"github.com/flowgauge/flowgauge/backend/access/directoryapi"
 	"github.com/flowgauge/flowgauge/backend/access/keyapi"
+	"github.com/flowgauge/flowgauge/backend/access/policy"
 	"github.com/flowgauge/flowgauge/backend/pricing/priceapi"
 )
 
@@ -37,6 +39,7 @@ func (a *App) handler() (http.Handler, error) {
 	if a.opts.Roles.Server {
 		keyapi.New(a.keys, a.auth, a.log).Register(limited)
 		priceapi.New(a.prices, a.auth, a.log).Register(limited)
+		auditapi.New(a.database.writer, policy.NewStore(a.database.writer), a.auth, a.log).Register(limited)
 		directoryapi.New(a.people, a.auth, a.log).Register(limited)
 	}
 	if err := a.questions(limited, router); err != nil {

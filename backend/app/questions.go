@@ -17,7 +17,10 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	if err != nil {
 		return err
 	}
-	engine, err := query.New(query.Config{Client: a.database.reader, Logger: a.log, Budgets: budgets})
+	engine, err := query.New(query.Config{
+		Client: a.database.reader, Logger: a.log, Budgets: budgets,
+		Teams: teams{a.people}, Policies: policies{a.policies, []byte(a.cfg.Privacy.Key)}, Auditor: auditor{a.audit},
+	})
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,8 @@ type Config struct {
 	Cache      Cache      `koanf:"cache"`
 	Limits     Limits     `koanf:"limits"`
 	OIDC       OIDC       `koanf:"oidc"`
+	Privacy    Privacy    `koanf:"privacy"`
+	Audit      Audit      `koanf:"audit"`
 	Telemetry  Telemetry  `koanf:"telemetry"`
 	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
 
@@ -197,6 +199,7 @@ func (c *Config) finish() error {
 	}{
 		{"clickhouse.password_file", c.ClickHouse.PasswordFile, &c.ClickHouse.Password},
 		{"clickhouse.reader_password_file", c.ClickHouse.ReaderPasswordFile, &c.ClickHouse.ReaderPassword},
+		{"privacy.key_file", c.Privacy.KeyFile, &c.Privacy.Key},
 		{"redis.password_file", c.Redis.PasswordFile, &c.Redis.Password},
 		{"kafka.sasl.password_file", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
 	} {
@@ -232,7 +235,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("clickhouse.addr is %q: give HOST:PORT of the native protocol, e.g. db.internal:9000", c.ClickHouse.Addr))
 		}
 	}
-	errs = append(errs, c.Redis.validate(), c.Cache.validate(), c.Limits.validate(), c.OIDC.validate(), c.Kafka.validate(), c.validateLog())
+	errs = append(errs, c.Redis.validate(), c.Cache.validate(), c.Limits.validate(), c.OIDC.validate(), c.Privacy.validate(), c.Kafka.validate(), c.validateLog())
 	if c.Tenant == "" {
 		errs = append(errs, errors.New("tenant is empty: give the name of your organisation"))
 	}

@@ -20,6 +20,7 @@ type Auditor interface {
 const (
 	auditValues    Kind = "values"
 	auditConflicts Kind = "conflicts"
+	auditTotals    Kind = "totals"
 )
 
 // Outcome is what became of a reading.
@@ -56,6 +57,20 @@ type surfaceKey struct{}
 // WithSurface says through what a question comes, for audit records.
 func WithSurface(ctx context.Context, surface string) context.Context {
 	return context.WithValue(ctx, surfaceKey{}, surface)
+}
+
+type recordedKey struct{}
+
+// Recorded says that who asks keeps the record by Record: a cache, which asks the engine
+// for parts of an answer or for nothing.
+func Recorded(ctx context.Context) context.Context {
+	return context.WithValue(ctx, recordedKey{}, true)
+}
+
+// Record keeps a record of a reading that something in front of the engine answered. An
+// error withholds the answer.
+func (e *Engine) Record(ctx context.Context, p access.Principal, r Request, res *Result, err error) error {
+	return e.audit(ctx, p, recordOf(&r), res, err)
 }
 
 func recordOf(r *Request) AuditRecord {

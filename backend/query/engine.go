@@ -142,6 +142,9 @@ func (e *Engine) Catalogue() metric.Catalogue { return metric.All() }
 // *RequestError, *AccessError, *NotFoundError, *clickhouse.Error or the context's.
 func (e *Engine) Do(ctx context.Context, p access.Principal, r Request) (*Result, error) {
 	res, err := e.guarded(ctx, p, r)
+	if ctx.Value(recordedKey{}) != nil {
+		return res, err
+	}
 	if err := e.audit(ctx, p, recordOf(&r), res, err); err != nil {
 		return nil, err
 	}
@@ -186,6 +189,10 @@ func (e *Engine) guarded(ctx context.Context, p access.Principal, r Request) (*R
 func (e *Engine) within(ctx context.Context, p access.Principal, r Request) (*Result, error) {
 	s, err := shapeOf(&r)
 	if err != nil {
+		return nil, err
+	}
+	r.teams = shownTeams(r.Filters)
+	if r.Filters, err = e.byMembers(ctx, p.Tenant, r.Filters); err != nil {
 		return nil, err
 	}
 	return s.answer(e, ctx, p, r)

@@ -182,7 +182,10 @@ func TestSmallGroupsAreWithheld(t *testing.T) {
 	// Errors are counted by their users.
 	res, err = e.Do(t.Context(), mona, Request{Kind: KindErrors, From: r.From, To: r.To})
 	require.NoError(t, err)
-	assert.Equal(t, map[string]string{"denied-wf-3": "3", "denied-wf-4": "4"}, figuresBy(res, "error_type", "count"))
+	types, _ := res.Frame.FieldByName("error_type")
+	require.Equal(t, 2, res.Frame.Rows())
+	assert.Equal(t, "denied-wf-4", types.At(0))
+	assert.Equal(t, "denied-wf-3", types.At(1))
 }
 
 func TestRedactedFields(t *testing.T) {

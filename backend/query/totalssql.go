@@ -152,7 +152,7 @@ func (q *question) runningChanges(b *binder, at []int64) (from string, levels []
 	}
 	var columns []string
 	for _, d := range q.dims {
-		columns = append(columns, text(src.dimensions[d])+" AS "+dimensionAlias(d))
+		columns = append(columns, text(b.dimension(src.dimensions, d))+" AS "+dimensionAlias(d))
 	}
 	columns = append(columns, "intDiv(change.1 - 1, 1000) AS ts", "change.2 AS delta")
 	seen := fmt.Sprintf("greatest(intDiv(toUnixTimestamp64Milli(started_at) + 59999, 60000) * 60000, %s)", b.bind(first, "Int64"))
