@@ -42,6 +42,20 @@ type reach struct {
 	users bool // by levels with users
 }
 
+// Key is what Asked.Key is, without a look at whether the question is sound.
+func (e *Engine) Key(p access.Principal, r Request) (tenant, key string, from, to time.Time, err error) {
+	s, err := scopeOf(p)
+	if err != nil {
+		return "", "", from, to, err
+	}
+	kind := r.Kind
+	if kind == "" {
+		kind = KindMetrics
+	}
+	key, err = keyOf(s, p.Role, kind, r)
+	return s.tenant, key, ceilMilli(r.From), ceilMilli(r.To), err
+}
+
 // Asked describes a question. The error is the one that Do would give.
 func (e *Engine) Asked(p access.Principal, r Request) (*Asked, error) {
 	s, err := shapeOf(&r)

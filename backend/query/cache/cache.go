@@ -20,6 +20,7 @@ const tolerated = 5 * time.Second
 // Engine answers questions and says what their answers depend on; query.Engine is one.
 type Engine interface {
 	Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
+	Key(p access.Principal, r query.Request) (tenant, key string, from, to time.Time, err error)
 	Asked(p access.Principal, r query.Request) (*query.Asked, error)
 	Changes(ctx context.Context, tenant string, tolerated time.Duration) (*query.Changes, error)
 }
@@ -101,13 +102,17 @@ func (c *Cache) Close() { c.shared.close() }
 // Do answers a question, from what is kept if that is current.
 func (c *Cache) Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error) {
 	q, reason := c.question(ctx, p, r)
+	if reason == "" {
+		// An answer that is kept says that the question is sound.
+		if e := c.memory.get(q.whole); e != nil && e.current(q) {
+			c.metrics.answered(hit)
+			return e.result, nil
+		}
+		reason = q.describe(c.Engine)
+	}
 	if reason != "" {
 		c.metrics.bypassed.WithLabelValues(reason).Inc()
 		return c.Engine.Do(ctx, p, r)
-	}
-	if e := c.memory.get(q.whole); e != nil && e.current(q) {
-		c.metrics.answered(hit)
-		return e.result, nil
 	}
 	// Those who ask the same by the same feed share the work.
 	return c.flights.do(ctx, q.whole+strconv.FormatInt(q.changes.At.UnixNano(), 36), func(ctx context.Context) (*query.Result, error) {
@@ -126,16 +131,13 @@ type question struct {
 	whole     string // of the question
 }
 
-// question describes what is asked, or says why it is not a matter for the cache.
+// question names what is asked, or says why it is not a matter for the cache.
 func (c *Cache) question(ctx context.Context, p access.Principal, r query.Request) (*question, string) {
-	asked, err := c.Engine.Asked(p, r)
+	tenant, key, from, to, err := c.Engine.Key(p, r)
 	if err != nil {
-		return nil, "bad request" // Do says what is wrong with it.
+		return nil, badRequest
 	}
-	if asked.Uncacheable != "" {
-		return nil, asked.Uncacheable
-	}
-	q := &question{Asked: asked, principal: p, request: r, now: c.now(), key: asked.Key}
+	q := &question{principal: p, request: r, now: c.now(), key: key}
 	if c.revision != nil {
 		revision, err := c.revision(ctx, p)
 		if err != nil {
@@ -143,16 +145,29 @@ func (c *Cache) question(ctx context.Context, p access.Principal, r query.Reques
 		}
 		q.key += "\x00" + revision
 	}
-	q.whole = periodKey(q.key, asked)
-	q.changes, err = c.Engine.Changes(ctx, asked.Tenant, tolerated)
+	q.whole = periodKey(q.key, from, to)
+	q.changes, err = c.Engine.Changes(ctx, tenant, tolerated)
 	if err != nil || time.Since(q.changes.At) > tolerated {
 		return nil, "change feed"
 	}
 	return q, ""
 }
 
-func periodKey(key string, a *query.Asked) string {
-	return key + "\x00" + strconv.FormatInt(a.From.UnixMilli(), 36) + "-" + strconv.FormatInt(a.To.UnixMilli(), 36)
+// badRequest is one that Do says what is wrong with.
+const badRequest = "bad request"
+
+// describe finds out what the answer depends on, or why it may not be kept.
+func (q *question) describe(e Engine) (reason string) {
+	asked, err := e.Asked(q.principal, q.request)
+	if err != nil {
+		return badRequest
+	}
+	q.Asked = asked
+	return asked.Uncacheable
+}
+
+func periodKey(key string, from, to time.Time) string {
+	return key + "\x00" + strconv.FormatInt(from.UnixMilli(), 36) + "-" + strconv.FormatInt(to.UnixMilli(), 36)
 }
 
 // answer finds an answer in Redis or puts it together.

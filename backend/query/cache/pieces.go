@@ -33,7 +33,7 @@ func (q *question) pieces() []piece {
 	for i := range out {
 		p := piece{from: edges[i], to: edges[i+1]}
 		p.asked = q.Part(p.from, p.to)
-		p.key = periodKey(q.key, p.asked)
+		p.key = periodKey(q.key, p.from, p.to)
 		p.kept = (i > 0 || q.From.Equal(q.Cuts[0])) && i < len(out)-1
 		out[i] = p
 	}
