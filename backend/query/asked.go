@@ -1,6 +1,7 @@
 package query
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -54,6 +55,20 @@ func (e *Engine) Key(p access.Principal, r Request) (tenant, key string, from, t
 	}
 	key, err = keyOf(s, p.Role, kind, r)
 	return s.tenant, key, ceilMilli(r.From), ceilMilli(r.To), err
+}
+
+// Plain reports whether the caller's scope alone decides what an answer holds: no policy
+// keeps anything from them, and who is in which team plays no part.
+func (e *Engine) Plain(ctx context.Context, p access.Principal, r Request) (bool, error) {
+	byTeam := func(f Filter) bool { return f.Dimension == metric.Team }
+	if slices.Contains(r.GroupBy, metric.Team) || slices.ContainsFunc(r.Filters, byTeam) {
+		return false, nil
+	}
+	g, err := e.guard(ctx, p)
+	if err != nil {
+		return false, err
+	}
+	return len(g.PseudonymKey) == 0 && g.Minimum <= 1 && len(g.Redact) == 0, nil
 }
 
 // Asked describes a question. The error is the one that Do would give.

@@ -20,6 +20,8 @@ const tolerated = 5 * time.Second
 // Engine answers questions and says what their answers depend on; query.Engine is one.
 type Engine interface {
 	Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
+	Plain(ctx context.Context, p access.Principal, r query.Request) (bool, error)
+	Record(ctx context.Context, p access.Principal, r query.Request, res *query.Result, err error) error
 	Key(p access.Principal, r query.Request) (tenant, key string, from, to time.Time, err error)
 	Asked(p access.Principal, r query.Request) (*query.Asked, error)
 	Changes(ctx context.Context, tenant string, tolerated time.Duration) (*query.Changes, error)
@@ -99,14 +101,15 @@ func New(cfg Config) (*Cache, error) {
 // Close ends what the cache does in the background.
 func (c *Cache) Close() { c.shared.close() }
 
-// Do answers a question, from what is kept if that is current.
+// Do answers a question, from what is kept if that is current. Whichever way it is
+// answered, the reading is recorded once.
 func (c *Cache) Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error) {
 	q, reason := c.question(ctx, p, r)
 	if reason == "" {
 		// An answer that is kept says that the question is sound.
 		if e := c.memory.get(q.whole); e != nil && e.current(q) {
 			c.metrics.answered(hit)
-			return e.result, nil
+			return c.record(ctx, q, e.result, nil)
 		}
 		reason = q.describe(c.Engine)
 	}
@@ -115,9 +118,18 @@ func (c *Cache) Do(ctx context.Context, p access.Principal, r query.Request) (*q
 		return c.Engine.Do(ctx, p, r)
 	}
 	// Those who ask the same by the same feed share the work.
-	return c.flights.do(ctx, q.whole+strconv.FormatInt(q.changes.At.UnixNano(), 36), func(ctx context.Context) (*query.Result, error) {
-		return c.answer(query.WithChanges(ctx, q.changes), q)
+	res, err := c.flights.do(ctx, q.whole+strconv.FormatInt(q.changes.At.UnixNano(), 36), func(ctx context.Context) (*query.Result, error) {
+		return c.answer(query.Recorded(query.WithChanges(ctx, q.changes)), q)
 	})
+	return c.record(ctx, q, res, err)
+}
+
+// record keeps a record of a reading, without which there is no answer.
+func (c *Cache) record(ctx context.Context, q *question, res *query.Result, err error) (*query.Result, error) {
+	if err := c.Engine.Record(ctx, q.principal, q.request, res, err); err != nil {
+		return nil, err
+	}
+	return res, err
 }
 
 // question is a question with what is known beside it.
@@ -136,6 +148,9 @@ func (c *Cache) question(ctx context.Context, p access.Principal, r query.Reques
 	tenant, key, from, to, err := c.Engine.Key(p, r)
 	if err != nil {
 		return nil, badRequest
+	}
+	if plain, err := c.Engine.Plain(ctx, p, r); err != nil || !plain {
+		return nil, "policy"
 	}
 	q := &question{principal: p, request: r, now: c.now(), key: key}
 	if c.revision != nil {

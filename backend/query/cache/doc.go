@@ -31,6 +31,8 @@
 //
 // Correctness by refusal: what is not known to be covered is asked anew each time.
 //
+//   - What a policy keeps something from, and figures by team: policies and teams change
+//     without a mark.
 //   - Kinds other than metrics and errors, whose dependencies are not described.
 //   - Metrics of what was received (ingest, conflicts, dead letters, what waits): they
 //     go by the time of receipt, which has no marks.
