@@ -34,6 +34,7 @@ type queryBench struct {
 	seconds time.Duration
 	viewers int
 	scopes  int
+	series  int
 
 	db *database
 }
@@ -47,6 +48,7 @@ type queryPart struct {
 var queryParts = []queryPart{
 	{"r7", "30 days from rollups beside 30 days from raw rows", (*queryBench).rollupsBesideRaw},
 	{"r7full", "30 days at the cardinality of a billion events a day", (*queryBench).fullCardinality},
+	{"r8", "PromQL over 30 days beside a time-series database of Prometheus", (*queryBench).promqlBesidePrometheus},
 	{"r9", "10,000 viewers' panels from the cache beside a bare net/http with the same bytes", (*queryBench).dashboards},
 }
 
@@ -75,6 +77,7 @@ func newQuery() *cobra.Command {
 	f.StringVar(&b.binary, "binary", "bin/flowgauge", "the built program")
 	f.DurationVar(&b.seconds, "seconds", 20*time.Second, "how long each load lasts")
 	f.IntVar(&b.viewers, "viewers", 10_000, "viewers of dashboards")
+	f.IntVar(&b.series, "series", 5000, "series of PromQL")
 	f.IntVar(&b.scopes, "scopes", 20, "different scopes that they have")
 	return cmd
 }
