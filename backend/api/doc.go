@@ -2,7 +2,7 @@
 // each a way to write a query.Request and to read its Result. It knows neither
 // SQL nor who may see what; both are backend/query's.
 //
-//	request -> authenticate -> check -> bind -> query.Request -> query.Engine -> JSON
+//	request -> authenticate -> check -> bind -> query.Request -> query.Engine -> JSON, CSV …
 //	                |            |                                    |
 //	               401, 403     400                        400, 403, 422, 503, 504
 //

@@ -54,7 +54,7 @@ func TestEndpointsOverARealEngine(t *testing.T) {
 	require.Nil(t, empty["successRate"])
 
 	rows := get("/executions?from=2026-03-29&to=2026-03-30&granularity=day&timeZone=Europe/Berlin&groupBy=workflowId&metrics=executions")
-	require.Equal(t, []any{map[string]any{"time": "2026-03-29T00:00:00+01:00", "workflow": "wf", "executions": 2.0}}, rows["data"])
+	require.Equal(t, []any{map[string]any{"time": "2026-03-29T00:00:00+01:00", "workflow": "wf", "executions": 2.0, "partial": false}}, rows["data"])
 	rows = get("/costs?from=2026-03-29&to=2026-03-30&groupBy=actionType&metrics=dollars")
 	require.Equal(t, []any{map[string]any{"action_type": "llm", "dollars": "0.100000000000001"}}, rows["data"])
 	rows = get("/activity?from=2026-03-29&to=2026-03-30")

@@ -4,10 +4,18 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 // GetCatalogue answers GET /catalogue.
-func (s server) GetCatalogue(c *gin.Context) { c.JSON(http.StatusOK, s.analytics.Catalogue()) }
+func (s server) GetCatalogue(c *gin.Context) {
+	s.json(c, struct {
+		metric.Catalogue
+		Kinds []query.KindInfo `json:"kinds"`
+	}{s.analytics.Catalogue(), query.Kinds()})
+}
 
 // GetOpenAPI answers GET /openapi.yaml.
 func (s server) GetOpenAPI(c *gin.Context) {

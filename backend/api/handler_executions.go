@@ -28,10 +28,15 @@ func (a *API) area(c *gin.Context, g given, area string, metrics ...string) {
 
 // ask answers with what the engine says to a request.
 func (a *API) ask(c *gin.Context, r query.Request) {
+	f, err := negotiate(c)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
 	res, err := a.analytics.Do(c.Request.Context(), principal(c), r)
 	if err != nil {
 		a.fail(c, err)
 		return
 	}
-	a.answer(c, res)
+	a.answer(c, f, r, res)
 }

@@ -5,18 +5,20 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/flowgauge/flowgauge/backend/api/spec"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 const maxBody = 1 << 20
 
 // Query answers POST /query: any query.Request.
-func (s server) Query(c *gin.Context) {
+func (s server) Query(c *gin.Context, _ spec.QueryParams) {
 	r, err := decode(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
 	if err != nil {
 		s.fail(c, err)
@@ -53,9 +55,19 @@ func decode(body io.Reader) (query.Request, error) {
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return r, invalid(strings.Trim(field, `"`), "", "no such member", "",
-			"kind", "metrics", "from", "to", "granularity", "timeZone", "groupBy", "filters", "orderBy", "descending", "ascending", "limit", "compare", "params")
+			requestMembers()...)
 	}
 	return r, invalid("body", "", "must be a JSON object: "+err.Error(), `{"metrics":["executions"],"from":"2026-03-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}`)
+}
+
+// requestMembers are the names of a Request's members.
+func requestMembers() []string {
+	t := reflect.TypeFor[query.Request]()
+	out := make([]string, t.NumField())
+	for i := range out {
+		out[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	}
+	return out
 }
 
 func describeType(name string) string {

@@ -18,7 +18,6 @@ const (
 	maxCorrected   = 32 << 20
 	defaultReplays = 1000
 	maxReplays     = 10_000
-	mediaNDJSON    = "application/x-ndjson"
 )
 
 // ReplayDeadLetter answers POST /dead-letters/{id}/replay.

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"net/http"
-
 	"github.com/gin-gonic/gin"
 
 	"github.com/flowgauge/flowgauge/backend/api/spec"
@@ -53,7 +51,7 @@ func (s server) GetExecutionsSummary(c *gin.Context, params spec.GetExecutionsSu
 		}
 		return nil
 	}
-	c.JSON(http.StatusOK, struct {
+	s.json(c, struct {
 		Data summaryData `json:"data"`
 		Meta query.Meta  `json:"meta"`
 	}{summaryData{

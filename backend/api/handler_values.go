@@ -1,8 +1,6 @@
 package api
 
 import (
-	"net/http"
-
 	"github.com/gin-gonic/gin"
 
 	"github.com/flowgauge/flowgauge/backend/api/spec"
@@ -28,5 +26,5 @@ func (s server) GetValues(c *gin.Context, dimension string, params spec.GetValue
 	if values == nil {
 		values = []string{}
 	}
-	c.JSON(http.StatusOK, gin.H{"data": values})
+	s.json(c, gin.H{"data": values})
 }

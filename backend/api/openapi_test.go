@@ -9,8 +9,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 // What is served is what the document describes, and what is generated from it is
@@ -84,4 +86,26 @@ func TestGeneratedCodeIsUpToDate(t *testing.T) {
 	have, err := os.ReadFile("spec/spec.gen.go")
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(have), "run go generate ./backend/api")
+}
+
+// The document names every kind of question.
+func TestKindsAreDescribed(t *testing.T) {
+	var doc struct {
+		Components struct {
+			Schemas struct {
+				Request struct {
+					Properties map[string]struct{ Enum []string }
+				} `yaml:"Request"`
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(openAPI, &doc))
+	var kinds []string
+	for _, k := range query.Kinds() {
+		kinds = append(kinds, string(k.Kind))
+	}
+	require.ElementsMatch(t, kinds, doc.Components.Schemas.Request.Properties["kind"].Enum)
+	for _, name := range requestMembers() {
+		require.Contains(t, doc.Components.Schemas.Request.Properties, name)
+	}
 }

@@ -57,6 +57,7 @@ func (g given) request(r query.Request) (query.Request, error) {
 	r.TimeZone = g.text["timeZone"]
 	r.Granularity = query.Granularity(g.text["granularity"])
 	r.Compare = query.Compare(g.text["compare"])
+	r.Fill = query.Fill(g.text["fill"])
 	r.OrderBy = g.text["orderBy"]
 	r.Ascending, r.Descending = g.text["order"] == "asc", g.text["order"] == "desc"
 	r.Limit, _ = strconv.Atoi(g.text["limit"]) // checked
@@ -68,6 +69,16 @@ func (g given) request(r query.Request) (query.Request, error) {
 	}
 	for _, name := range g.names {
 		r.Filters = append(r.Filters, query.Filter{Dimension: name, Operator: query.In, Values: g.lists[name]})
+	}
+	for _, k := range query.Kinds() {
+		for _, p := range k.Params {
+			if text, ok := g.text[p.Name]; ok && k.Kind == r.Kind {
+				if r.Params == nil {
+					r.Params = map[string]string{}
+				}
+				r.Params[p.Name] = text
+			}
+		}
 	}
 	return r, g.period(&r)
 }

@@ -43,6 +43,7 @@ type question struct {
 	descending  bool
 	limit       int // 0 is none
 	minimum     int // of different users in a group, by the caller's policy
+	fill        Fill
 }
 
 // condition is a filter with its dimension checked.
@@ -76,6 +77,9 @@ func (e *Engine) check(p access.Principal, r Request) (*question, error) {
 		return nil, err
 	}
 	if err := q.checkOrder(r, e.limits); err != nil {
+		return nil, err
+	}
+	if err := q.checkFill(r); err != nil {
 		return nil, err
 	}
 	if r.Compare != NoCompare && !slices.Contains(comparisons, string(r.Compare)) {

@@ -149,6 +149,20 @@ func free(label, width int64, taken map[int64]bool) int64 {
 type pair struct {
 	label         int64
 	now, previous int
+	like          *pair // of the same group, for a row that fills a bucket
+}
+
+// dims returns where the dimensions of a row are.
+func (p *pair) dims(now, previous *answer) ([][]string, int) {
+	switch {
+	case p.now >= 0:
+		return now.dims, p.now
+	case p.previous >= 0:
+		return previous.dims, p.previous
+	case p.like != nil:
+		return p.like.dims(now, previous)
+	}
+	return nil, -1
 }
 
 // pairs matches the rows of two answers. Rows of the question come first, in

@@ -231,7 +231,10 @@ func (e *Engine) figures(ctx context.Context, p access.Principal, r Request) (*R
 		}
 		previous, _ = previous.largeEnough()
 	}
-	res := q.result(now, order, previous)
+	res, err := q.result(now, order, previous, e.limits.Rows)
+	if err != nil {
+		return nil, err
+	}
 	res.Meta = w.meta(q, truncated)
 	return res, nil
 }

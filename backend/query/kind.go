@@ -126,6 +126,7 @@ func (r *Request) members() []string {
 		{"ascending", r.Ascending},
 		{"limit", r.Limit != 0},
 		{"compare", r.Compare != NoCompare},
+		{"fill", r.Fill != NoFill},
 	} {
 		if m.set {
 			out = append(out, m.name)
@@ -177,7 +178,7 @@ var metricsShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindMetrics, Title: "Metrics",
 		Description: "Figures of the catalogue, over time, by dimension or as one figure.",
-		Uses:        []string{"metrics", "granularity", "groupBy", "filters", "orderBy", "descending", "ascending", "limit", "compare"},
+		Uses:        []string{"metrics", "granularity", "groupBy", "filters", "orderBy", "descending", "ascending", "limit", "compare", "fill"},
 		Params:      []ParamInfo{}, Fields: []FieldInfo{}, Grouped: true,
 	},
 	answer: (*Engine).figures,

@@ -35,6 +35,9 @@ type Request struct {
 	Limit      int     `json:"limit,omitempty"`   // top N groups over the whole period, 0 is the server's maximum
 	Compare    Compare `json:"compare,omitempty"` // a second period beside the first
 
+	// Fill gives the buckets that have no data rows of their own.
+	Fill Fill `json:"fill,omitempty"`
+
 	Params map[string]string `json:"params,omitempty"` // of kinds that take some
 
 	teams []string // those that filters leave of an answer by team; nil is all
@@ -102,20 +105,23 @@ type Result struct {
 
 // Meta says how the answer came about.
 type Meta struct {
-	From           time.Time     `json:"from"`
-	To             time.Time     `json:"to"`
-	TimeZone       string        `json:"timeZone"`
-	Granularity    Granularity   `json:"granularity,omitempty"`
-	Sources        []string      `json:"sources"`        // levels read, e.g. day, minute, raw
-	PendingBuckets uint64        `json:"pendingBuckets"` // minutes in the period that are stored but not rolled up yet
-	PartialPeriod  bool          `json:"partialPeriod"`  // the period, or its last bucket, is still running
-	Truncated      bool          `json:"truncated"`      // more groups exist than were returned
-	Notices        []string      `json:"notices,omitempty"`
-	RowsRead       uint64        `json:"rowsRead"`
-	Sample         *Sample       `json:"sample,omitempty"`
-	Forecast       *ForecastMeta `json:"forecast,omitempty"`
-	Elapsed        time.Duration `json:"-"`
-	SQL            []string      `json:"-"` // executed statements, for the query inspector
+	From           time.Time   `json:"from"`
+	To             time.Time   `json:"to"`
+	TimeZone       string      `json:"timeZone"`
+	Granularity    Granularity `json:"granularity,omitempty"`
+	Sources        []string    `json:"sources"`        // levels read, e.g. day, minute, raw
+	PendingBuckets uint64      `json:"pendingBuckets"` // minutes in the period that are stored but not rolled up yet
+	PartialPeriod  bool        `json:"partialPeriod"`  // the period, or its last bucket, is still running
+	// PartialFrom is where what is not over yet begins: the start of the bucket that is
+	// running, without a granularity the period's. Zero when all of it is over.
+	PartialFrom time.Time     `json:"partialFrom,omitzero"`
+	Truncated   bool          `json:"truncated"` // more groups exist than were returned
+	Notices     []string      `json:"notices,omitempty"`
+	RowsRead    uint64        `json:"rowsRead"`
+	Sample      *Sample       `json:"sample,omitempty"`
+	Forecast    *ForecastMeta `json:"forecast,omitempty"`
+	Elapsed     time.Duration `json:"-"`
+	SQL         []string      `json:"-"` // executed statements, for the query inspector
 }
 
 // Sample says how many executions an answer looked at one by one, and of how many.

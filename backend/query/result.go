@@ -8,6 +8,7 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
+	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/metric"
 )
 
@@ -18,7 +19,7 @@ const timeField = "time"
 const previousSuffix = "_previous"
 
 // result builds the frame, column by column.
-func (q *question) result(now *answer, order []int, previous *answer) *Result {
+func (q *question) result(now *answer, order []int, previous *answer, most int) (*Result, error) {
 	cal := q.calendar()
 	var labels map[int64]int64
 	if previous != nil && now.labelled() {
@@ -28,6 +29,13 @@ func (q *question) result(now *answer, order []int, previous *answer) *Result {
 	if previous != nil && now.labelled() {
 		slices.SortStableFunc(rows, func(a, b pair) int { return comparePairs(a, b, now, previous) })
 	}
+	if q.fill == FillNull || q.fill == FillZero {
+		var err error
+		if rows, err = q.filled(rows, cal, now, previous, most); err != nil {
+			return nil, err
+		}
+	}
+	empty := q.emptiness(cal)
 	res := &Result{Exact: map[string][]string{}}
 	fields := make([]*data.Field, 0, 1+len(q.dims)+2*len(q.metrics))
 	if now.labelled() {
@@ -37,26 +45,28 @@ func (q *question) result(now *answer, order []int, previous *answer) *Result {
 		dim, _ := metric.LookupDimension(name)
 		values := make([]string, len(rows))
 		for i, p := range rows {
-			if p.now >= 0 {
-				values[i] = now.dims[d][p.now]
-			} else {
-				values[i] = previous.dims[d][p.previous]
-			}
+			dims, row := p.dims(now, previous)
+			values[i] = dims[d][row]
 		}
 		field := data.NewField(name, nil, values)
 		field.Config = &data.FieldConfig{DisplayNameFromDS: dim.Title, Description: dim.Description}
 		fields = append(fields, field)
 	}
 	for i, m := range q.metrics {
-		fields = append(fields, res.metric(m, "", now.reader(q.formulas[i]), rows, func(p pair) int { return p.now }))
+		fields = append(fields, res.metric(m, "", now.reader(q.formulas[i]), rows, func(p pair) int { return p.now }, empty))
 	}
 	if previous != nil {
+		met := map[int64]bool{} // the buckets that the comparison's period has a counterpart of
+		for _, label := range labels {
+			met[label] = true
+		}
+		emptyBefore := func(label int64) bool { return empty(label) && met[label] }
 		for i, m := range q.metrics {
-			fields = append(fields, res.metric(m, previousSuffix, previous.reader(q.formulas[i]), rows, func(p pair) int { return p.previous }))
+			fields = append(fields, res.metric(m, previousSuffix, previous.reader(q.formulas[i]), rows, func(p pair) int { return p.previous }, emptyBefore))
 		}
 	}
 	res.Frame = data.NewFrame("", fields...)
-	return res
+	return res, nil
 }
 
 // labelled says whether the answer has buckets, also when it has no rows.
@@ -76,7 +86,7 @@ func (q *question) times(cal *calendar, rows []pair) []time.Time {
 }
 
 // metric computes a column, and its exact amounts where it has them.
-func (res *Result) metric(m *metric.Metric, suffix string, r *reader, rows []pair, at func(pair) int) *data.Field {
+func (res *Result) metric(m *metric.Metric, suffix string, r *reader, rows []pair, at func(pair) int, empty func(label int64) bool) *data.Field {
 	name := m.Name + suffix
 	values := make([]float64, len(rows))
 	pointers := make([]*float64, len(rows))
@@ -87,6 +97,15 @@ func (res *Result) metric(m *metric.Metric, suffix string, r *reader, rows []pai
 	for i, p := range rows {
 		row := at(p)
 		if row < 0 {
+			if empty(p.label) {
+				var d event.Decimal
+				if values[i], d = r.nothing(); !math.IsNaN(values[i]) {
+					pointers[i] = &values[i]
+				}
+				if m.Exact {
+					exact[i] = d.String()
+				}
+			}
 			continue
 		}
 		if m.Exact {
@@ -122,14 +141,8 @@ func comparePairs(a, b pair, now, previous *answer) int {
 		}
 		return 1
 	}
-	dims := func(p pair) ([][]string, int) {
-		if p.now >= 0 {
-			return now.dims, p.now
-		}
-		return previous.dims, p.previous
-	}
-	da, ra := dims(a)
-	db, rb := dims(b)
+	da, ra := a.dims(now, previous)
+	db, rb := b.dims(now, previous)
 	for i := range da {
 		if c := strings.Compare(da[i][ra], db[i][rb]); c != 0 {
 			return c

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -258,6 +259,12 @@ func (r *run) meta(q *question, truncated bool) Meta {
 	if q.granularity != Whole {
 		cal := q.calendar()
 		m.PartialPeriod = m.PartialPeriod || cal.end(cal.label(cal.to-1)) > q.now.Unix()
+		if m.PartialPeriod {
+			running := cal.start(cal.label(max(q.now.Unix(), cal.from)))
+			m.PartialFrom = time.Unix(running, 0).In(q.loc)
+		}
+	} else if m.PartialPeriod {
+		m.PartialFrom = m.From
 	}
 	var kinds []string
 	for _, s := range q.sources {

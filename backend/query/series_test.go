@@ -43,7 +43,9 @@ func TestTopGroupsOfMergedBuckets(t *testing.T) {
 					a, truncated, err := ask(w)
 					require.NoError(t, err)
 					require.NotNil(t, a)
-					return q.result(a, a.ranked(), nil).Frame, truncated
+					res, err := q.result(a, a.ranked(), nil, 1<<20)
+					require.NoError(t, err)
+					return res.Frame, truncated
 				}
 				want, more := answerOf(func(w *run) (*answer, bool, error) { return w.seriesOfTop(t.Context(), q, top) })
 				got, gotMore := answerOf(func(w *run) (*answer, bool, error) { return w.seriesOfAll(t.Context(), q, top) })

@@ -126,6 +126,27 @@ func (e EventNamePhase) Valid() bool {
 	}
 }
 
+// Defines values for Fill.
+const (
+	None Fill = "none"
+	Null Fill = "null"
+	Zero Fill = "zero"
+)
+
+// Valid indicates whether the value is a known member of the Fill enum.
+func (e Fill) Valid() bool {
+	switch e {
+	case None:
+		return true
+	case Null:
+		return true
+	case Zero:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Granularity.
 const (
 	Day    Granularity = "day"
@@ -197,17 +218,19 @@ func (e RequestFiltersOperator) Valid() bool {
 
 // Defines values for RequestKind.
 const (
-	RequestKindAuditTrail    RequestKind = "audit_trail"
-	RequestKindBottlenecks   RequestKind = "bottlenecks"
-	RequestKindComparison    RequestKind = "comparison"
-	RequestKindCostBreakdown RequestKind = "cost_breakdown"
-	RequestKindEngagement    RequestKind = "engagement"
-	RequestKindErrors        RequestKind = "errors"
-	RequestKindForecast      RequestKind = "forecast"
-	RequestKindMetrics       RequestKind = "metrics"
-	RequestKindRanking       RequestKind = "ranking"
-	RequestKindSessions      RequestKind = "sessions"
-	RequestKindWaterfall     RequestKind = "waterfall"
+	RequestKindAuditTrail     RequestKind = "audit_trail"
+	RequestKindBottlenecks    RequestKind = "bottlenecks"
+	RequestKindBudgets        RequestKind = "budgets"
+	RequestKindComparison     RequestKind = "comparison"
+	RequestKindCostBreakdown  RequestKind = "cost_breakdown"
+	RequestKindEngagement     RequestKind = "engagement"
+	RequestKindErrors         RequestKind = "errors"
+	RequestKindForecast       RequestKind = "forecast"
+	RequestKindMetrics        RequestKind = "metrics"
+	RequestKindRanking        RequestKind = "ranking"
+	RequestKindReconciliation RequestKind = "reconciliation"
+	RequestKindSessions       RequestKind = "sessions"
+	RequestKindWaterfall      RequestKind = "waterfall"
 )
 
 // Valid indicates whether the value is a known member of the RequestKind enum.
@@ -216,6 +239,8 @@ func (e RequestKind) Valid() bool {
 	case RequestKindAuditTrail:
 		return true
 	case RequestKindBottlenecks:
+		return true
+	case RequestKindBudgets:
 		return true
 	case RequestKindComparison:
 		return true
@@ -231,9 +256,35 @@ func (e RequestKind) Valid() bool {
 		return true
 	case RequestKindRanking:
 		return true
+	case RequestKindReconciliation:
+		return true
 	case RequestKindSessions:
 		return true
 	case RequestKindWaterfall:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Format.
+const (
+	FormatArrow  Format = "arrow"
+	FormatCsv    Format = "csv"
+	FormatJson   Format = "json"
+	FormatNdjson Format = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the Format enum.
+func (e Format) Valid() bool {
+	switch e {
+	case FormatArrow:
+		return true
+	case FormatCsv:
+		return true
+	case FormatJson:
+		return true
+	case FormatNdjson:
 		return true
 	default:
 		return false
@@ -276,6 +327,30 @@ func (e GetActivityParamsOrder) Valid() bool {
 	}
 }
 
+// Defines values for GetActivityParamsFormat.
+const (
+	GetActivityParamsFormatArrow  GetActivityParamsFormat = "arrow"
+	GetActivityParamsFormatCsv    GetActivityParamsFormat = "csv"
+	GetActivityParamsFormatJson   GetActivityParamsFormat = "json"
+	GetActivityParamsFormatNdjson GetActivityParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetActivityParamsFormat enum.
+func (e GetActivityParamsFormat) Valid() bool {
+	switch e {
+	case GetActivityParamsFormatArrow:
+		return true
+	case GetActivityParamsFormatCsv:
+		return true
+	case GetActivityParamsFormatJson:
+		return true
+	case GetActivityParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetCostsParamsOrder.
 const (
 	GetCostsParamsOrderAsc  GetCostsParamsOrder = "asc"
@@ -294,6 +369,30 @@ func (e GetCostsParamsOrder) Valid() bool {
 	}
 }
 
+// Defines values for GetCostsParamsFormat.
+const (
+	GetCostsParamsFormatArrow  GetCostsParamsFormat = "arrow"
+	GetCostsParamsFormatCsv    GetCostsParamsFormat = "csv"
+	GetCostsParamsFormatJson   GetCostsParamsFormat = "json"
+	GetCostsParamsFormatNdjson GetCostsParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetCostsParamsFormat enum.
+func (e GetCostsParamsFormat) Valid() bool {
+	switch e {
+	case GetCostsParamsFormatArrow:
+		return true
+	case GetCostsParamsFormatCsv:
+		return true
+	case GetCostsParamsFormatJson:
+		return true
+	case GetCostsParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetExecutionsParamsOrder.
 const (
 	GetExecutionsParamsOrderAsc  GetExecutionsParamsOrder = "asc"
@@ -306,6 +405,78 @@ func (e GetExecutionsParamsOrder) Valid() bool {
 	case GetExecutionsParamsOrderAsc:
 		return true
 	case GetExecutionsParamsOrderDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetExecutionsParamsFormat.
+const (
+	GetExecutionsParamsFormatArrow  GetExecutionsParamsFormat = "arrow"
+	GetExecutionsParamsFormatCsv    GetExecutionsParamsFormat = "csv"
+	GetExecutionsParamsFormatJson   GetExecutionsParamsFormat = "json"
+	GetExecutionsParamsFormatNdjson GetExecutionsParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetExecutionsParamsFormat enum.
+func (e GetExecutionsParamsFormat) Valid() bool {
+	switch e {
+	case GetExecutionsParamsFormatArrow:
+		return true
+	case GetExecutionsParamsFormatCsv:
+		return true
+	case GetExecutionsParamsFormatJson:
+		return true
+	case GetExecutionsParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetExecutionsErrorsParamsFormat.
+const (
+	GetExecutionsErrorsParamsFormatArrow  GetExecutionsErrorsParamsFormat = "arrow"
+	GetExecutionsErrorsParamsFormatCsv    GetExecutionsErrorsParamsFormat = "csv"
+	GetExecutionsErrorsParamsFormatJson   GetExecutionsErrorsParamsFormat = "json"
+	GetExecutionsErrorsParamsFormatNdjson GetExecutionsErrorsParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetExecutionsErrorsParamsFormat enum.
+func (e GetExecutionsErrorsParamsFormat) Valid() bool {
+	switch e {
+	case GetExecutionsErrorsParamsFormatArrow:
+		return true
+	case GetExecutionsErrorsParamsFormatCsv:
+		return true
+	case GetExecutionsErrorsParamsFormatJson:
+		return true
+	case GetExecutionsErrorsParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QueryParamsFormat.
+const (
+	QueryParamsFormatArrow  QueryParamsFormat = "arrow"
+	QueryParamsFormatCsv    QueryParamsFormat = "csv"
+	QueryParamsFormatJson   QueryParamsFormat = "json"
+	QueryParamsFormatNdjson QueryParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the QueryParamsFormat enum.
+func (e QueryParamsFormat) Valid() bool {
+	switch e {
+	case QueryParamsFormatArrow:
+		return true
+	case QueryParamsFormatCsv:
+		return true
+	case QueryParamsFormatJson:
+		return true
+	case QueryParamsFormatNdjson:
 		return true
 	default:
 		return false
@@ -355,6 +526,33 @@ type Catalogue struct {
 		Name        string `json:"name"`
 		Title       string `json:"title"`
 	} `json:"dimensions"`
+
+	// Kinds The kinds of question that POST /query takes, with what each takes and gives
+	Kinds []struct {
+		Description string `json:"description"`
+
+		// Fields Members of its rows; none where they follow from the request
+		Fields []struct {
+			Description string  `json:"description"`
+			Name        string  `json:"name"`
+			Unit        *string `json:"unit,omitempty"`
+		} `json:"fields"`
+		Kind string `json:"kind"`
+
+		// Params Members of params
+		Params []struct {
+			Allowed     *[]string `json:"allowed,omitempty"`
+			Default     *string   `json:"default,omitempty"`
+			Description string    `json:"description"`
+			Example     *string   `json:"example,omitempty"`
+			Name        string    `json:"name"`
+			Required    bool      `json:"required"`
+		} `json:"params"`
+		Title string `json:"title"`
+
+		// Uses Members of a request that it takes beside from, to and timeZone
+		Uses []string `json:"uses"`
+	} `json:"kinds"`
 	Metrics []struct {
 		// Additive The parts of a period sum to the whole
 		Additive    bool                 `json:"additive"`
@@ -423,6 +621,9 @@ type Completeness struct {
 		From        time.Time    `json:"from"`
 		Granularity *Granularity `json:"granularity,omitempty"`
 		Notices     *[]string    `json:"notices,omitempty"`
+
+		// PartialFrom Where what is not over yet begins: the bucket that is running, without a granularity the period
+		PartialFrom *time.Time `json:"partialFrom,omitempty"`
 
 		// PartialPeriod The period, or its last bucket, is still running
 		PartialPeriod bool `json:"partialPeriod"`
@@ -564,6 +765,9 @@ type ErrorGroups struct {
 		Workflows *int `json:"workflows,omitempty"`
 	} `json:"data"`
 	Meta Meta `json:"meta"`
+
+	// Next cursor of the next page; absent on the last
+	Next *Next `json:"next,omitempty"`
 }
 
 // EventFault defines model for EventFault.
@@ -588,6 +792,9 @@ type EventNameKind string
 
 // EventNamePhase defines model for EventName.Phase.
 type EventNamePhase string
+
+// Fill defines model for Fill.
+type Fill string
 
 // Granularity defines model for Granularity.
 type Granularity string
@@ -634,6 +841,9 @@ type Meta struct {
 	Granularity *Granularity `json:"granularity,omitempty"`
 	Notices     *[]string    `json:"notices,omitempty"`
 
+	// PartialFrom Where what is not over yet begins: the bucket that is running, without a granularity the period
+	PartialFrom *time.Time `json:"partialFrom,omitempty"`
+
 	// PartialPeriod The period, or its last bucket, is still running
 	PartialPeriod bool `json:"partialPeriod"`
 
@@ -655,6 +865,9 @@ type Meta struct {
 	// Truncated More groups exist than were returned
 	Truncated bool `json:"truncated"`
 }
+
+// Next cursor of the next page; absent on the last
+type Next = string
 
 // OneDeadLetter defines model for OneDeadLetter.
 type OneDeadLetter struct {
@@ -730,6 +943,7 @@ type Request struct {
 	Ascending  *bool    `json:"ascending,omitempty"`
 	Compare    *Compare `json:"compare,omitempty"`
 	Descending *bool    `json:"descending,omitempty"`
+	Fill       *Fill    `json:"fill,omitempty"`
 	Filters    *[]struct {
 		Dimension string                 `json:"dimension"`
 		Operator  RequestFiltersOperator `json:"operator"`
@@ -760,6 +974,9 @@ type Row = map[string]any
 type Rows struct {
 	Data []Row `json:"data"`
 	Meta Meta  `json:"meta"`
+
+	// Next cursor of the next page; absent on the last
+	Next *Next `json:"next,omitempty"`
 }
 
 // Summary defines model for Summary.
@@ -790,6 +1007,9 @@ type Action = []string
 // ActionType defines model for action_type.
 type ActionType = []string
 
+// Cursor defines model for cursor.
+type Cursor = string
+
 // DeadLetterState defines model for dead_letter_state.
 type DeadLetterState = []string
 
@@ -801,6 +1021,12 @@ type EventKind = []string
 
 // Execution defines model for execution.
 type Execution = []string
+
+// Fields defines model for fields.
+type Fields = string
+
+// Format defines model for format.
+type Format string
 
 // From defines model for from.
 type From = string
@@ -825,6 +1051,9 @@ type Order string
 
 // OrderBy defines model for orderBy.
 type OrderBy = string
+
+// PageSize defines model for pageSize.
+type PageSize = int
 
 // RejectCode defines model for reject_code.
 type RejectCode = []string
@@ -888,6 +1117,10 @@ type GetActivityParams struct {
 	// Compare A second period beside the first, in members named METRIC_previous
 	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
 
+	// Fill What buckets without data have: no row (none), a row without figures (null), or one with the figures of nothing (zero),
+	// which are 0 for what is counted or summed and null for rates, averages and percentiles. Needs a granularity.
+	Fill *Fill `form:"fill,omitempty" json:"fill,omitempty"`
+
 	// OrderBy A metric of the request; with a limit the first one by default
 	OrderBy *OrderBy `form:"orderBy,omitempty" json:"orderBy,omitempty"`
 
@@ -905,10 +1138,26 @@ type GetActivityParams struct {
 
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetActivityParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
 
 // GetActivityParamsOrder defines parameters for GetActivity.
 type GetActivityParamsOrder string
+
+// GetActivityParamsFormat defines parameters for GetActivity.
+type GetActivityParamsFormat string
 
 // GetCostsParams defines parameters for GetCosts.
 type GetCostsParams struct {
@@ -933,6 +1182,10 @@ type GetCostsParams struct {
 	// Compare A second period beside the first, in members named METRIC_previous
 	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
 
+	// Fill What buckets without data have: no row (none), a row without figures (null), or one with the figures of nothing (zero),
+	// which are 0 for what is counted or summed and null for rates, averages and percentiles. Needs a granularity.
+	Fill *Fill `form:"fill,omitempty" json:"fill,omitempty"`
+
 	// OrderBy A metric of the request; with a limit the first one by default
 	OrderBy *OrderBy `form:"orderBy,omitempty" json:"orderBy,omitempty"`
 
@@ -953,10 +1206,26 @@ type GetCostsParams struct {
 
 	// Execution Keeps these values (repeatable)
 	Execution *Execution `form:"execution,omitempty" json:"execution,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetCostsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
 
 // GetCostsParamsOrder defines parameters for GetCosts.
 type GetCostsParamsOrder string
+
+// GetCostsParamsFormat defines parameters for GetCosts.
+type GetCostsParamsFormat string
 
 // GetExecutionsParams defines parameters for GetExecutions.
 type GetExecutionsParams struct {
@@ -980,6 +1249,10 @@ type GetExecutionsParams struct {
 
 	// Compare A second period beside the first, in members named METRIC_previous
 	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
+
+	// Fill What buckets without data have: no row (none), a row without figures (null), or one with the figures of nothing (zero),
+	// which are 0 for what is counted or summed and null for rates, averages and percentiles. Needs a granularity.
+	Fill *Fill `form:"fill,omitempty" json:"fill,omitempty"`
 
 	// OrderBy A metric of the request; with a limit the first one by default
 	OrderBy *OrderBy `form:"orderBy,omitempty" json:"orderBy,omitempty"`
@@ -1007,10 +1280,26 @@ type GetExecutionsParams struct {
 
 	// Execution Keeps these values (repeatable)
 	Execution *Execution `form:"execution,omitempty" json:"execution,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetExecutionsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
 
 // GetExecutionsParamsOrder defines parameters for GetExecutions.
 type GetExecutionsParamsOrder string
+
+// GetExecutionsParamsFormat defines parameters for GetExecutions.
+type GetExecutionsParamsFormat string
 
 // GetExecutionsErrorsParams defines parameters for GetExecutionsErrors.
 type GetExecutionsErrorsParams struct {
@@ -1038,7 +1327,23 @@ type GetExecutionsErrorsParams struct {
 
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetExecutionsErrorsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
 }
+
+// GetExecutionsErrorsParamsFormat defines parameters for GetExecutionsErrors.
+type GetExecutionsErrorsParamsFormat string
 
 // GetExecutionsSummaryParams defines parameters for GetExecutionsSummary.
 type GetExecutionsSummaryParams struct {
@@ -1063,6 +1368,25 @@ type GetExecutionsSummaryParams struct {
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
 }
+
+// QueryParams defines parameters for Query.
+type QueryParams struct {
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *QueryParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// QueryParamsFormat defines parameters for Query.
+type QueryParamsFormat string
 
 // GetValuesParams defines parameters for GetValues.
 type GetValuesParams struct {
@@ -1259,7 +1583,7 @@ type ServerInterface interface {
 	GetOpenAPI(c *gin.Context)
 	// Query Any metrics by any dimensions that they have in common
 	// (POST /analytics/query)
-	Query(c *gin.Context)
+	Query(c *gin.Context, params QueryParams)
 	// GetValues The values that a dimension has, in order
 	// (GET /analytics/values/{dimension})
 	GetValues(c *gin.Context, dimension string, params GetValuesParams)
@@ -1360,6 +1684,14 @@ func (siw *ServerInterfaceWrapper) GetActivity(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "fill" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fill", c.Request.URL.Query(), &params.Fill, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fill: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "orderBy" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "orderBy", c.Request.URL.Query(), &params.OrderBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -1405,6 +1737,38 @@ func (siw *ServerInterfaceWrapper) GetActivity(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -1496,6 +1860,14 @@ func (siw *ServerInterfaceWrapper) GetCosts(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "fill" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fill", c.Request.URL.Query(), &params.Fill, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fill: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "orderBy" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "orderBy", c.Request.URL.Query(), &params.OrderBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -1549,6 +1921,38 @@ func (siw *ServerInterfaceWrapper) GetCosts(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "execution", c.Request.URL.Query(), &params.Execution, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter execution: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -1627,6 +2031,14 @@ func (siw *ServerInterfaceWrapper) GetExecutions(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "fill" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fill", c.Request.URL.Query(), &params.Fill, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fill: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "orderBy" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "orderBy", c.Request.URL.Query(), &params.OrderBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -1696,6 +2108,38 @@ func (siw *ServerInterfaceWrapper) GetExecutions(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "execution", c.Request.URL.Query(), &params.Execution, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter execution: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -1787,6 +2231,38 @@ func (siw *ServerInterfaceWrapper) GetExecutionsErrors(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -1891,6 +2367,44 @@ func (siw *ServerInterfaceWrapper) GetOpenAPI(c *gin.Context) {
 // Query operation middleware
 func (siw *ServerInterfaceWrapper) Query(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params QueryParams
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1898,7 +2412,7 @@ func (siw *ServerInterfaceWrapper) Query(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.Query(c)
+	siw.Handler.Query(c, params)
 }
 
 // GetValues operation middleware
