@@ -45,6 +45,10 @@ type Config struct {
 	Replays   Replays
 	Waiting   func() int64 // records of this process's log that are not stored yet
 
+	// These keep dashboards and reports; nil is not here.
+	Dashboards Documents
+	Reports    Documents
+
 	// Denied reports whether an error of the Authenticator is the caller's: no
 	// key, a wrong or expired one. Any other is the server's trouble, and the
 	// caller shall come again. nil takes every error for the caller's.
@@ -71,12 +75,14 @@ type API struct {
 	denied    func(error) bool
 	log       *slog.Logger
 	metrics   *requestMetrics
-	document  *document
+	document  *description
 
 	conflictList Conflicts
 	letters      DeadLetters
 	replays      Replays
 	waiting      func() int64
+
+	dashboardDocs, reportDocs Documents
 }
 
 // New returns an API.
@@ -101,6 +107,7 @@ func New(cfg Config) (*API, error) {
 	return &API{
 		document: d, analytics: cfg.Analytics, auth: cfg.Authenticator, denied: cfg.Denied, log: cfg.Logger, metrics: m,
 		conflictList: cfg.Conflicts, letters: cfg.Letters, replays: cfg.Replays, waiting: cfg.Waiting,
+		dashboardDocs: cfg.Dashboards, reportDocs: cfg.Reports,
 	}, nil
 }
 

@@ -9,11 +9,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// document is what the server needs to know of openapi.yaml beside what is generated
+// description is what the server needs to know of openapi.yaml beside what is generated
 // from it: who may call an operation, and what each of its parameters may be. A
 // request is checked against it before the generated code binds it, so that what is
 // described and what is taken cannot differ.
-type document struct {
+type description struct {
 	operations map[string]*operation // by method and path as gin spells it
 }
 
@@ -66,7 +66,7 @@ func (o *operation) needs() string {
 }
 
 // parse reads the document and puts what is referred to in its place.
-func parse(text []byte) (*document, error) {
+func parse(text []byte) (*description, error) {
 	var raw struct {
 		Paths      map[string]map[string]yaml.Node `yaml:"paths"`
 		Components struct {
@@ -106,7 +106,7 @@ func parse(text []byte) (*document, error) {
 		}
 		return p, nil
 	}
-	d := &document{operations: map[string]*operation{}}
+	d := &description{operations: map[string]*operation{}}
 	for path, item := range raw.Paths {
 		var shared []*parameter
 		if node, ok := item["parameters"]; ok {

@@ -50,11 +50,7 @@ func (a *API) answer(c *gin.Context, f *format, r query.Request, res *query.Resu
 		return
 	}
 	if p.next != "" {
-		again := *c.Request.URL
-		values := again.Query()
-		values.Set("cursor", p.next)
-		again.RawQuery = values.Encode()
-		c.Header("Link", "<"+again.RequestURI()+`>; rel="next"`)
+		linkNext(c, p.next)
 	}
 	if f != &formats[0] {
 		if meta, err := json.Marshal(p.meta); err == nil {

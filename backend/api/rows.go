@@ -29,14 +29,6 @@ func column(f *data.Field, exact []string) func([]byte, int) []byte {
 			}
 			return append(dst, "null"...)
 		}
-	case data.FieldTypeNullableTime:
-		return func(dst []byte, row int) []byte {
-			t, _ := f.At(row).(*time.Time)
-			if t == nil {
-				return append(dst, "null"...)
-			}
-			return append(t.AppendFormat(append(dst, '"'), time.RFC3339Nano), '"')
-		}
 	case data.FieldTypeBool:
 		return func(dst []byte, row int) []byte { return strconv.AppendBool(dst, f.At(row).(bool)) }
 	case data.FieldTypeString:
@@ -48,8 +40,6 @@ func column(f *data.Field, exact []string) func([]byte, int) []byte {
 			}
 			return append(dst, "null"...)
 		}
-	case data.FieldTypeBool:
-		return func(dst []byte, row int) []byte { return strconv.AppendBool(dst, f.At(row).(bool)) }
 	case data.FieldTypeNullableBool:
 		return func(dst []byte, row int) []byte {
 			if v := f.At(row).(*bool); v != nil {

@@ -6,6 +6,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/backend/api"
 	"github.com/flowgauge/flowgauge/backend/budget"
+	"github.com/flowgauge/flowgauge/backend/document"
 	"github.com/flowgauge/flowgauge/backend/promql"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
@@ -34,6 +35,10 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	}, whole)
 	if err != nil {
 		return err
+	}
+	if a.opts.Roles.Server {
+		cfg.Dashboards = document.NewStore(a.database.writer, document.Dashboard)
+		cfg.Reports = document.NewStore(a.database.writer, document.Report)
 	}
 	rest, err := api.New(cfg)
 	if err != nil {

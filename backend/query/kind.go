@@ -110,6 +110,13 @@ func shapeOf(r *Request) (*shape, error) {
 	return s, s.checkParams(r.Params)
 }
 
+// Sound reports what is wrong with a request's members without asking it: a kind that
+// there is, and nothing that the kind does not take.
+func Sound(r Request) error {
+	_, err := shapeOf(&r)
+	return err
+}
+
 // members names the optional members of a request that are set.
 func (r *Request) members() []string {
 	var out []string

@@ -41,25 +41,25 @@ func (e CatalogueMetricsArea) Valid() bool {
 
 // Defines values for Compare.
 const (
-	PreviousDay    Compare = "previous_day"
-	PreviousMonth  Compare = "previous_month"
-	PreviousPeriod Compare = "previous_period"
-	PreviousWeek   Compare = "previous_week"
-	PreviousYear   Compare = "previous_year"
+	ComparePreviousDay    Compare = "previous_day"
+	ComparePreviousMonth  Compare = "previous_month"
+	ComparePreviousPeriod Compare = "previous_period"
+	ComparePreviousWeek   Compare = "previous_week"
+	ComparePreviousYear   Compare = "previous_year"
 )
 
 // Valid indicates whether the value is a known member of the Compare enum.
 func (e Compare) Valid() bool {
 	switch e {
-	case PreviousDay:
+	case ComparePreviousDay:
 		return true
-	case PreviousMonth:
+	case ComparePreviousMonth:
 		return true
-	case PreviousPeriod:
+	case ComparePreviousPeriod:
 		return true
-	case PreviousWeek:
+	case ComparePreviousWeek:
 		return true
-	case PreviousYear:
+	case ComparePreviousYear:
 		return true
 	default:
 		return false
@@ -149,28 +149,28 @@ func (e Fill) Valid() bool {
 
 // Defines values for Granularity.
 const (
-	Day    Granularity = "day"
-	Hour   Granularity = "hour"
-	Minute Granularity = "minute"
-	Month  Granularity = "month"
-	N15m   Granularity = "15m"
-	Week   Granularity = "week"
+	GranularityDay    Granularity = "day"
+	GranularityHour   Granularity = "hour"
+	GranularityMinute Granularity = "minute"
+	GranularityMonth  Granularity = "month"
+	GranularityN15m   Granularity = "15m"
+	GranularityWeek   Granularity = "week"
 )
 
 // Valid indicates whether the value is a known member of the Granularity enum.
 func (e Granularity) Valid() bool {
 	switch e {
-	case Day:
+	case GranularityDay:
 		return true
-	case Hour:
+	case GranularityHour:
 		return true
-	case Minute:
+	case GranularityMinute:
 		return true
-	case Month:
+	case GranularityMonth:
 		return true
-	case N15m:
+	case GranularityN15m:
 		return true
-	case Week:
+	case GranularityWeek:
 		return true
 	default:
 		return false
@@ -192,6 +192,69 @@ func (e LetterState) Valid() bool {
 	case LetterStateOpen:
 		return true
 	case LetterStateReplayed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NewReportFormat.
+const (
+	NewReportFormatCsv  NewReportFormat = "csv"
+	NewReportFormatJson NewReportFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the NewReportFormat enum.
+func (e NewReportFormat) Valid() bool {
+	switch e {
+	case NewReportFormatCsv:
+		return true
+	case NewReportFormatJson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReportFormat.
+const (
+	ReportFormatCsv  ReportFormat = "csv"
+	ReportFormatJson ReportFormat = "json"
+)
+
+// Valid indicates whether the value is a known member of the ReportFormat enum.
+func (e ReportFormat) Valid() bool {
+	switch e {
+	case ReportFormatCsv:
+		return true
+	case ReportFormatJson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReportPeriod.
+const (
+	ReportPeriodLast30Days    ReportPeriod = "last_30_days"
+	ReportPeriodLast7Days     ReportPeriod = "last_7_days"
+	ReportPeriodPreviousMonth ReportPeriod = "previous_month"
+	ReportPeriodPreviousWeek  ReportPeriod = "previous_week"
+	ReportPeriodYesterday     ReportPeriod = "yesterday"
+)
+
+// Valid indicates whether the value is a known member of the ReportPeriod enum.
+func (e ReportPeriod) Valid() bool {
+	switch e {
+	case ReportPeriodLast30Days:
+		return true
+	case ReportPeriodLast7Days:
+		return true
+	case ReportPeriodPreviousMonth:
+		return true
+	case ReportPeriodPreviousWeek:
+		return true
+	case ReportPeriodYesterday:
 		return true
 	default:
 		return false
@@ -261,6 +324,57 @@ func (e RequestKind) Valid() bool {
 	case RequestKindSessions:
 		return true
 	case RequestKindWaterfall:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ScheduleEvery.
+const (
+	ScheduleEveryDay   ScheduleEvery = "day"
+	ScheduleEveryMonth ScheduleEvery = "month"
+	ScheduleEveryWeek  ScheduleEvery = "week"
+)
+
+// Valid indicates whether the value is a known member of the ScheduleEvery enum.
+func (e ScheduleEvery) Valid() bool {
+	switch e {
+	case ScheduleEveryDay:
+		return true
+	case ScheduleEveryMonth:
+		return true
+	case ScheduleEveryWeek:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WidgetType.
+const (
+	Bar     WidgetType = "bar"
+	Heatmap WidgetType = "heatmap"
+	Line    WidgetType = "line"
+	Metric  WidgetType = "metric"
+	Pie     WidgetType = "pie"
+	Table   WidgetType = "table"
+)
+
+// Valid indicates whether the value is a known member of the WidgetType enum.
+func (e WidgetType) Valid() bool {
+	switch e {
+	case Bar:
+		return true
+	case Heatmap:
+		return true
+	case Line:
+		return true
+	case Metric:
+		return true
+	case Pie:
+		return true
+	case Table:
 		return true
 	default:
 		return false
@@ -393,6 +507,72 @@ func (e GetCostsParamsFormat) Valid() bool {
 	}
 }
 
+// Defines values for GetCostsBreakdownParamsBy.
+const (
+	GetCostsBreakdownParamsByActionType GetCostsBreakdownParamsBy = "action_type"
+	GetCostsBreakdownParamsByExecution  GetCostsBreakdownParamsBy = "execution"
+	GetCostsBreakdownParamsByUser       GetCostsBreakdownParamsBy = "user"
+	GetCostsBreakdownParamsByWorkflow   GetCostsBreakdownParamsBy = "workflow"
+)
+
+// Valid indicates whether the value is a known member of the GetCostsBreakdownParamsBy enum.
+func (e GetCostsBreakdownParamsBy) Valid() bool {
+	switch e {
+	case GetCostsBreakdownParamsByActionType:
+		return true
+	case GetCostsBreakdownParamsByExecution:
+		return true
+	case GetCostsBreakdownParamsByUser:
+		return true
+	case GetCostsBreakdownParamsByWorkflow:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetCostsBreakdownParamsOf.
+const (
+	Credits GetCostsBreakdownParamsOf = "credits"
+	Dollars GetCostsBreakdownParamsOf = "dollars"
+)
+
+// Valid indicates whether the value is a known member of the GetCostsBreakdownParamsOf enum.
+func (e GetCostsBreakdownParamsOf) Valid() bool {
+	switch e {
+	case Credits:
+		return true
+	case Dollars:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetCostsBreakdownParamsFormat.
+const (
+	GetCostsBreakdownParamsFormatArrow  GetCostsBreakdownParamsFormat = "arrow"
+	GetCostsBreakdownParamsFormatCsv    GetCostsBreakdownParamsFormat = "csv"
+	GetCostsBreakdownParamsFormatJson   GetCostsBreakdownParamsFormat = "json"
+	GetCostsBreakdownParamsFormatNdjson GetCostsBreakdownParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetCostsBreakdownParamsFormat enum.
+func (e GetCostsBreakdownParamsFormat) Valid() bool {
+	switch e {
+	case GetCostsBreakdownParamsFormatArrow:
+		return true
+	case GetCostsBreakdownParamsFormatCsv:
+		return true
+	case GetCostsBreakdownParamsFormatJson:
+		return true
+	case GetCostsBreakdownParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetExecutionsParamsOrder.
 const (
 	GetExecutionsParamsOrderAsc  GetExecutionsParamsOrder = "asc"
@@ -459,6 +639,30 @@ func (e GetExecutionsErrorsParamsFormat) Valid() bool {
 	}
 }
 
+// Defines values for GetExecutionParamsFormat.
+const (
+	GetExecutionParamsFormatArrow  GetExecutionParamsFormat = "arrow"
+	GetExecutionParamsFormatCsv    GetExecutionParamsFormat = "csv"
+	GetExecutionParamsFormatJson   GetExecutionParamsFormat = "json"
+	GetExecutionParamsFormatNdjson GetExecutionParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetExecutionParamsFormat enum.
+func (e GetExecutionParamsFormat) Valid() bool {
+	switch e {
+	case GetExecutionParamsFormatArrow:
+		return true
+	case GetExecutionParamsFormatCsv:
+		return true
+	case GetExecutionParamsFormatJson:
+		return true
+	case GetExecutionParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for QueryParamsFormat.
 const (
 	QueryParamsFormatArrow  QueryParamsFormat = "arrow"
@@ -483,6 +687,30 @@ func (e QueryParamsFormat) Valid() bool {
 	}
 }
 
+// Defines values for DownloadReportParamsFormat.
+const (
+	DownloadReportParamsFormatArrow  DownloadReportParamsFormat = "arrow"
+	DownloadReportParamsFormatCsv    DownloadReportParamsFormat = "csv"
+	DownloadReportParamsFormatJson   DownloadReportParamsFormat = "json"
+	DownloadReportParamsFormatNdjson DownloadReportParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the DownloadReportParamsFormat enum.
+func (e DownloadReportParamsFormat) Valid() bool {
+	switch e {
+	case DownloadReportParamsFormatArrow:
+		return true
+	case DownloadReportParamsFormatCsv:
+		return true
+	case DownloadReportParamsFormatJson:
+		return true
+	case DownloadReportParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetValuesParamsDeadLetterState.
 const (
 	GetValuesParamsDeadLetterStateDiscarded GetValuesParamsDeadLetterState = "discarded"
@@ -498,6 +726,114 @@ func (e GetValuesParamsDeadLetterState) Valid() bool {
 	case GetValuesParamsDeadLetterStateOpen:
 		return true
 	case GetValuesParamsDeadLetterStateReplayed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetWorkflowBottlenecksParamsFormat.
+const (
+	GetWorkflowBottlenecksParamsFormatArrow  GetWorkflowBottlenecksParamsFormat = "arrow"
+	GetWorkflowBottlenecksParamsFormatCsv    GetWorkflowBottlenecksParamsFormat = "csv"
+	GetWorkflowBottlenecksParamsFormatJson   GetWorkflowBottlenecksParamsFormat = "json"
+	GetWorkflowBottlenecksParamsFormatNdjson GetWorkflowBottlenecksParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetWorkflowBottlenecksParamsFormat enum.
+func (e GetWorkflowBottlenecksParamsFormat) Valid() bool {
+	switch e {
+	case GetWorkflowBottlenecksParamsFormatArrow:
+		return true
+	case GetWorkflowBottlenecksParamsFormatCsv:
+		return true
+	case GetWorkflowBottlenecksParamsFormatJson:
+		return true
+	case GetWorkflowBottlenecksParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetWorkflowPerformanceParamsOrder.
+const (
+	GetWorkflowPerformanceParamsOrderAsc  GetWorkflowPerformanceParamsOrder = "asc"
+	GetWorkflowPerformanceParamsOrderDesc GetWorkflowPerformanceParamsOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the GetWorkflowPerformanceParamsOrder enum.
+func (e GetWorkflowPerformanceParamsOrder) Valid() bool {
+	switch e {
+	case GetWorkflowPerformanceParamsOrderAsc:
+		return true
+	case GetWorkflowPerformanceParamsOrderDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetWorkflowPerformanceParamsFormat.
+const (
+	GetWorkflowPerformanceParamsFormatArrow  GetWorkflowPerformanceParamsFormat = "arrow"
+	GetWorkflowPerformanceParamsFormatCsv    GetWorkflowPerformanceParamsFormat = "csv"
+	GetWorkflowPerformanceParamsFormatJson   GetWorkflowPerformanceParamsFormat = "json"
+	GetWorkflowPerformanceParamsFormatNdjson GetWorkflowPerformanceParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetWorkflowPerformanceParamsFormat enum.
+func (e GetWorkflowPerformanceParamsFormat) Valid() bool {
+	switch e {
+	case GetWorkflowPerformanceParamsFormatArrow:
+		return true
+	case GetWorkflowPerformanceParamsFormatCsv:
+		return true
+	case GetWorkflowPerformanceParamsFormatJson:
+		return true
+	case GetWorkflowPerformanceParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetWorkflowStepsParamsOrder.
+const (
+	GetWorkflowStepsParamsOrderAsc  GetWorkflowStepsParamsOrder = "asc"
+	GetWorkflowStepsParamsOrderDesc GetWorkflowStepsParamsOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the GetWorkflowStepsParamsOrder enum.
+func (e GetWorkflowStepsParamsOrder) Valid() bool {
+	switch e {
+	case GetWorkflowStepsParamsOrderAsc:
+		return true
+	case GetWorkflowStepsParamsOrderDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetWorkflowStepsParamsFormat.
+const (
+	GetWorkflowStepsParamsFormatArrow  GetWorkflowStepsParamsFormat = "arrow"
+	GetWorkflowStepsParamsFormatCsv    GetWorkflowStepsParamsFormat = "csv"
+	GetWorkflowStepsParamsFormatJson   GetWorkflowStepsParamsFormat = "json"
+	GetWorkflowStepsParamsFormatNdjson GetWorkflowStepsParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetWorkflowStepsParamsFormat enum.
+func (e GetWorkflowStepsParamsFormat) Valid() bool {
+	switch e {
+	case GetWorkflowStepsParamsFormatArrow:
+		return true
+	case GetWorkflowStepsParamsFormatCsv:
+		return true
+	case GetWorkflowStepsParamsFormatJson:
+		return true
+	case GetWorkflowStepsParamsFormatNdjson:
 		return true
 	default:
 		return false
@@ -696,6 +1032,30 @@ type Counted struct {
 	Visible *float32 `json:"visible"`
 }
 
+// Dashboard defines model for Dashboard.
+type Dashboard struct {
+	CreatedAt   time.Time `json:"createdAt"`
+	Description *string   `json:"description,omitempty"`
+
+	// Id Of the server's making
+	Id string `json:"id"`
+
+	// IsPublic Everybody of the tenant may read it, each with their own data
+	IsPublic bool `json:"isPublic"`
+
+	// Layout What widgets do not say of a dashboard of Grafana; sent back as it is, nothing is lost
+	Layout *map[string]interface{} `json:"layout,omitempty"`
+	Name   string                  `json:"name"`
+
+	// RefreshInterval Seconds; 0 is never
+	RefreshInterval *int      `json:"refreshInterval,omitempty"`
+	UpdatedAt       time.Time `json:"updatedAt"`
+
+	// UserId The owner
+	UserId  string   `json:"userId"`
+	Widgets []Widget `json:"widgets"`
+}
+
 // DeadLetter defines model for DeadLetter.
 type DeadLetter struct {
 	ChangedAt *time.Time `json:"changedAt,omitempty"`
@@ -866,6 +1226,61 @@ type Meta struct {
 	Truncated bool `json:"truncated"`
 }
 
+// NewDashboard defines model for NewDashboard.
+type NewDashboard struct {
+	CreatedAt   *time.Time `json:"createdAt,omitempty"`
+	Description *string    `json:"description,omitempty"`
+
+	// Id Of the server's making; ignored here
+	Id *string `json:"id,omitempty"`
+
+	// IsPublic Everybody of the tenant may read it, each with their own data
+	IsPublic *bool `json:"isPublic,omitempty"`
+
+	// Layout What widgets do not say of a dashboard of Grafana; sent back as it is, nothing is lost
+	Layout *map[string]interface{} `json:"layout,omitempty"`
+	Name   string                  `json:"name"`
+
+	// RefreshInterval Seconds; 0 is never
+	RefreshInterval *int       `json:"refreshInterval,omitempty"`
+	UpdatedAt       *time.Time `json:"updatedAt,omitempty"`
+
+	// UserId The owner; ignored here
+	UserId  *string  `json:"userId,omitempty"`
+	Widgets []Widget `json:"widgets"`
+}
+
+// NewReport defines model for NewReport.
+type NewReport struct {
+	CreatedAt   *time.Time       `json:"createdAt,omitempty"`
+	Description *string          `json:"description,omitempty"`
+	Format      *NewReportFormat `json:"format,omitempty"`
+
+	// Id Of the server's making; ignored here
+	Id *string `json:"id,omitempty"`
+
+	// IsPublic Everybody of the tenant may read it, each with their own data
+	IsPublic *bool  `json:"isPublic,omitempty"`
+	Name     string `json:"name"`
+
+	// Period The period of requests that have none of their own; days and months are those of timeZone, and over
+	Period   *ReportPeriod   `json:"period,omitempty"`
+	Requests []ReportRequest `json:"requests"`
+
+	// Schedule When it is due
+	Schedule *Schedule `json:"schedule,omitempty"`
+
+	// TimeZone IANA name of the zone of period and of requests that name none
+	TimeZone  *string    `json:"timeZone,omitempty"`
+	UpdatedAt *time.Time `json:"updatedAt,omitempty"`
+
+	// UserId The owner; ignored here
+	UserId *string `json:"userId,omitempty"`
+}
+
+// NewReportFormat defines model for NewReport.Format.
+type NewReportFormat string
+
 // Next cursor of the next page; absent on the last
 type Next = string
 
@@ -938,6 +1353,43 @@ type ReplaySummary struct {
 	Rejected int  `json:"rejected"`
 }
 
+// Report defines model for Report.
+type Report struct {
+	CreatedAt   time.Time     `json:"createdAt"`
+	Description *string       `json:"description,omitempty"`
+	Format      *ReportFormat `json:"format,omitempty"`
+
+	// Id Of the server's making
+	Id string `json:"id"`
+
+	// IsPublic Everybody of the tenant may read it, each with their own data
+	IsPublic bool   `json:"isPublic"`
+	Name     string `json:"name"`
+
+	// Period The period of requests that have none of their own; days and months are those of timeZone, and over
+	Period   *ReportPeriod   `json:"period,omitempty"`
+	Requests []ReportRequest `json:"requests"`
+
+	// Schedule When it is due
+	Schedule *Schedule `json:"schedule,omitempty"`
+
+	// TimeZone IANA name of the zone of period and of requests that name none
+	TimeZone  *string   `json:"timeZone,omitempty"`
+	UpdatedAt time.Time `json:"updatedAt"`
+
+	// UserId The owner
+	UserId string `json:"userId"`
+}
+
+// ReportFormat defines model for Report.Format.
+type ReportFormat string
+
+// ReportPeriod The period of requests that have none of their own; days and months are those of timeZone, and over
+type ReportPeriod string
+
+// ReportRequest A request as POST /query takes it, with a title; from and to may be left to the report's period
+type ReportRequest = map[string]any
+
 // Request defines model for Request.
 type Request struct {
 	Ascending  *bool    `json:"ascending,omitempty"`
@@ -979,6 +1431,18 @@ type Rows struct {
 	Next *Next `json:"next,omitempty"`
 }
 
+// Schedule When it is due
+type Schedule struct {
+	// At Time of day, in the report's timeZone
+	At string `json:"at"`
+
+	// Every Weeks on Monday
+	Every ScheduleEvery `json:"every"`
+}
+
+// ScheduleEvery Weeks on Monday
+type ScheduleEvery string
+
 // Summary defines model for Summary.
 type Summary struct {
 	Data struct {
@@ -1001,17 +1465,51 @@ type Summary struct {
 	Meta Meta `json:"meta"`
 }
 
+// Widget defines model for Widget.
+type Widget struct {
+	// Id A panel's number; a new one may have any name, and gets a number
+	Id *string `json:"id,omitempty"`
+
+	// Position In a grid of 24 columns
+	Position struct {
+		H int64 `json:"h"`
+		W int64 `json:"w"`
+		X int64 `json:"x"`
+		Y int64 `json:"y"`
+	} `json:"position"`
+
+	// Query targets: the questions, as a panel of Grafana has them
+	Query *map[string]interface{} `json:"query,omitempty"`
+	Title *string                 `json:"title,omitempty"`
+	Type  WidgetType              `json:"type"`
+
+	// Visualization All else of the panel
+	Visualization *map[string]interface{} `json:"visualization,omitempty"`
+}
+
+// WidgetType defines model for Widget.Type.
+type WidgetType string
+
 // Action defines model for action.
 type Action = []string
 
 // ActionType defines model for action_type.
 type ActionType = []string
 
+// After defines model for after.
+type After = string
+
 // Cursor defines model for cursor.
 type Cursor = string
 
 // DeadLetterState defines model for dead_letter_state.
 type DeadLetterState = []string
+
+// DocumentId defines model for documentId.
+type DocumentId = string
+
+// Documents defines model for documents.
+type Documents = int
 
 // ErrorType defines model for error_type.
 type ErrorType = []string
@@ -1021,6 +1519,9 @@ type EventKind = []string
 
 // Execution defines model for execution.
 type Execution = []string
+
+// ExecutionId defines model for executionId.
+type ExecutionId = string
 
 // Fields defines model for fields.
 type Fields = string
@@ -1033,6 +1534,12 @@ type From = string
 
 // GroupBy defines model for groupBy.
 type GroupBy = string
+
+// IfMatch defines model for ifMatch.
+type IfMatch = string
+
+// IsPublic defines model for isPublic.
+type IsPublic = bool
 
 // Kind defines model for kind.
 type Kind = []string
@@ -1087,6 +1594,9 @@ type Version = []string
 
 // Workflow defines model for workflow.
 type Workflow = []string
+
+// WorkflowId defines model for workflowId.
+type WorkflowId = string
 
 // Unauthenticated defines model for Unauthenticated.
 type Unauthenticated = Problem
@@ -1226,6 +1736,100 @@ type GetCostsParamsOrder string
 
 // GetCostsParamsFormat defines parameters for GetCosts.
 type GetCostsParamsFormat string
+
+// GetCostsBreakdownParams defines parameters for GetCostsBreakdown.
+type GetCostsBreakdownParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Compare A second period beside the first, in members named METRIC_previous
+	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
+
+	// By What the parts are
+	By *GetCostsBreakdownParamsBy `form:"by,omitempty" json:"by,omitempty"`
+
+	// Of What is divided and decides the order
+	Of *GetCostsBreakdownParamsOf `form:"of,omitempty" json:"of,omitempty"`
+
+	// Limit Rows
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Workflow Keeps these values (repeatable); also as workflowId
+	Workflow *Workflow `form:"workflow,omitempty" json:"workflow,omitempty"`
+
+	// ActionType Keeps these values (repeatable); also as actionType
+	ActionType *ActionType `form:"action_type,omitempty" json:"action_type,omitempty"`
+
+	// User Keeps these values (repeatable); also as userId
+	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Execution Keeps these values (repeatable)
+	Execution *Execution `form:"execution,omitempty" json:"execution,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetCostsBreakdownParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetCostsBreakdownParamsBy defines parameters for GetCostsBreakdown.
+type GetCostsBreakdownParamsBy string
+
+// GetCostsBreakdownParamsOf defines parameters for GetCostsBreakdown.
+type GetCostsBreakdownParamsOf string
+
+// GetCostsBreakdownParamsFormat defines parameters for GetCostsBreakdown.
+type GetCostsBreakdownParamsFormat string
+
+// ListDashboardsParams defines parameters for ListDashboards.
+type ListDashboardsParams struct {
+	// Limit How many a page has
+	Limit *Documents `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *After `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateDashboardApplicationVndGrafanaDashboardPlusJSONBody defines parameters for CreateDashboard.
+type CreateDashboardApplicationVndGrafanaDashboardPlusJSONBody = map[string]interface{}
+
+// CreateDashboardParams defines parameters for CreateDashboard.
+type CreateDashboardParams struct {
+	// IsPublic For a dashboard of Grafana, whose model does not say it: everybody of the tenant may read it
+	IsPublic *IsPublic `form:"isPublic,omitempty" json:"isPublic,omitempty"`
+}
+
+// DeleteDashboardParams defines parameters for DeleteDashboard.
+type DeleteDashboardParams struct {
+	// IfMatch The ETag of what is changed, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PutDashboardApplicationVndGrafanaDashboardPlusJSONBody defines parameters for PutDashboard.
+type PutDashboardApplicationVndGrafanaDashboardPlusJSONBody = map[string]interface{}
+
+// PutDashboardParams defines parameters for PutDashboard.
+type PutDashboardParams struct {
+	// IsPublic For a dashboard of Grafana, whose model does not say it: everybody of the tenant may read it
+	IsPublic *IsPublic `form:"isPublic,omitempty" json:"isPublic,omitempty"`
+
+	// IfMatch The ETag of what is changed, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
 
 // GetExecutionsParams defines parameters for GetExecutions.
 type GetExecutionsParams struct {
@@ -1369,6 +1973,31 @@ type GetExecutionsSummaryParams struct {
 	User *User `form:"user,omitempty" json:"user,omitempty"`
 }
 
+// GetExecutionParams defines parameters for GetExecution.
+type GetExecutionParams struct {
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Limit Rows
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetExecutionParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetExecutionParamsFormat defines parameters for GetExecution.
+type GetExecutionParamsFormat string
+
 // QueryParams defines parameters for Query.
 type QueryParams struct {
 	// Fields Members of the rows to give, separated by commas, in that order; all by default
@@ -1387,6 +2016,42 @@ type QueryParams struct {
 
 // QueryParamsFormat defines parameters for Query.
 type QueryParamsFormat string
+
+// ListReportsParams defines parameters for ListReports.
+type ListReportsParams struct {
+	// Limit How many a page has
+	Limit *Documents `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next of the page before
+	Cursor *After `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DeleteReportParams defines parameters for DeleteReport.
+type DeleteReportParams struct {
+	// IfMatch The ETag of what is changed, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PutReportParams defines parameters for PutReport.
+type PutReportParams struct {
+	// IfMatch The ETag of what is changed, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// DownloadReportParams defines parameters for DownloadReport.
+type DownloadReportParams struct {
+	// From The beginning, instead of the report's period; needs to
+	From *string `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The end, exclusive; needs from
+	To *string `form:"to,omitempty" json:"to,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *DownloadReportParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// DownloadReportParamsFormat defines parameters for DownloadReport.
+type DownloadReportParamsFormat string
 
 // GetValuesParams defines parameters for GetValues.
 type GetValuesParams struct {
@@ -1451,6 +2116,185 @@ type GetValuesParams struct {
 
 // GetValuesParamsDeadLetterState defines parameters for GetValues.
 type GetValuesParamsDeadLetterState string
+
+// GetWorkflowBottlenecksParams defines parameters for GetWorkflowBottlenecks.
+type GetWorkflowBottlenecksParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Version Keeps these values (repeatable); also as workflowVersion
+	Version *Version `form:"version,omitempty" json:"version,omitempty"`
+
+	// TriggerType Keeps these values (repeatable); also as triggerType
+	TriggerType *TriggerType `form:"trigger_type,omitempty" json:"trigger_type,omitempty"`
+
+	// User Keeps these values (repeatable); also as userId
+	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Limit Rows
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Sample Executions that are read at most; of more, a uniform sample
+	Sample *int `form:"sample,omitempty" json:"sample,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetWorkflowBottlenecksParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetWorkflowBottlenecksParamsFormat defines parameters for GetWorkflowBottlenecks.
+type GetWorkflowBottlenecksParamsFormat string
+
+// GetWorkflowPerformanceParams defines parameters for GetWorkflowPerformance.
+type GetWorkflowPerformanceParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
+	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
+
+	// GroupBy Dimensions, separated by commas. The PRD's spellings (workflowId, triggerType, …) are accepted too.
+	GroupBy *GroupBy `form:"groupBy,omitempty" json:"groupBy,omitempty"`
+
+	// Metrics Metrics of the endpoint's area, separated by commas; the endpoint has a choice of its own by default
+	Metrics *Metrics `form:"metrics,omitempty" json:"metrics,omitempty"`
+
+	// Compare A second period beside the first, in members named METRIC_previous
+	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
+
+	// Fill What buckets without data have: no row (none), a row without figures (null), or one with the figures of nothing (zero),
+	// which are 0 for what is counted or summed and null for rates, averages and percentiles. Needs a granularity.
+	Fill *Fill `form:"fill,omitempty" json:"fill,omitempty"`
+
+	// OrderBy A metric of the request; with a limit the first one by default
+	OrderBy *OrderBy `form:"orderBy,omitempty" json:"orderBy,omitempty"`
+
+	// Order desc is the default with a limit, else asc. Groups without a value come last.
+	Order *GetWorkflowPerformanceParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// Limit The first N groups by orderBy over the whole period
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Version Keeps these values (repeatable); also as workflowVersion
+	Version *Version `form:"version,omitempty" json:"version,omitempty"`
+
+	// TriggerType Keeps these values (repeatable); also as triggerType
+	TriggerType *TriggerType `form:"trigger_type,omitempty" json:"trigger_type,omitempty"`
+
+	// ErrorType Keeps these values (repeatable); also as errorType
+	ErrorType *ErrorType `form:"error_type,omitempty" json:"error_type,omitempty"`
+
+	// User Keeps these values (repeatable); also as userId
+	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetWorkflowPerformanceParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetWorkflowPerformanceParamsOrder defines parameters for GetWorkflowPerformance.
+type GetWorkflowPerformanceParamsOrder string
+
+// GetWorkflowPerformanceParamsFormat defines parameters for GetWorkflowPerformance.
+type GetWorkflowPerformanceParamsFormat string
+
+// GetWorkflowStepsParams defines parameters for GetWorkflowSteps.
+type GetWorkflowStepsParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
+	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
+
+	// GroupBy Dimensions, separated by commas. The PRD's spellings (workflowId, triggerType, …) are accepted too.
+	GroupBy *GroupBy `form:"groupBy,omitempty" json:"groupBy,omitempty"`
+
+	// Metrics Metrics of the endpoint's area, separated by commas; the endpoint has a choice of its own by default
+	Metrics *Metrics `form:"metrics,omitempty" json:"metrics,omitempty"`
+
+	// Compare A second period beside the first, in members named METRIC_previous
+	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
+
+	// Fill What buckets without data have: no row (none), a row without figures (null), or one with the figures of nothing (zero),
+	// which are 0 for what is counted or summed and null for rates, averages and percentiles. Needs a granularity.
+	Fill *Fill `form:"fill,omitempty" json:"fill,omitempty"`
+
+	// OrderBy A metric of the request; with a limit the first one by default
+	OrderBy *OrderBy `form:"orderBy,omitempty" json:"orderBy,omitempty"`
+
+	// Order desc is the default with a limit, else asc. Groups without a value come last.
+	Order *GetWorkflowStepsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// Limit The first N groups by orderBy over the whole period
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Step Keeps these values (repeatable); also as stepId
+	Step *Step `form:"step,omitempty" json:"step,omitempty"`
+
+	// StepType Keeps these values (repeatable); also as stepType
+	StepType *StepType `form:"step_type,omitempty" json:"step_type,omitempty"`
+
+	// Version Keeps these values (repeatable); also as workflowVersion
+	Version *Version `form:"version,omitempty" json:"version,omitempty"`
+
+	// User Keeps these values (repeatable); also as userId
+	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetWorkflowStepsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetWorkflowStepsParamsOrder defines parameters for GetWorkflowSteps.
+type GetWorkflowStepsParamsOrder string
+
+// GetWorkflowStepsParamsFormat defines parameters for GetWorkflowSteps.
+type GetWorkflowStepsParamsFormat string
 
 // GetCompletenessParams defines parameters for GetCompleteness.
 type GetCompletenessParams struct {
@@ -1549,8 +2393,26 @@ type ReplayDeadLetterParams struct {
 // ReplayDeadLetterParamsAs defines parameters for ReplayDeadLetter.
 type ReplayDeadLetterParamsAs string
 
+// CreateDashboardJSONRequestBody defines body for CreateDashboard for application/json ContentType.
+type CreateDashboardJSONRequestBody = NewDashboard
+
+// CreateDashboardApplicationVndGrafanaDashboardPlusJSONRequestBody defines body for CreateDashboard for application/vnd.grafana.dashboard+json ContentType.
+type CreateDashboardApplicationVndGrafanaDashboardPlusJSONRequestBody = CreateDashboardApplicationVndGrafanaDashboardPlusJSONBody
+
+// PutDashboardJSONRequestBody defines body for PutDashboard for application/json ContentType.
+type PutDashboardJSONRequestBody = NewDashboard
+
+// PutDashboardApplicationVndGrafanaDashboardPlusJSONRequestBody defines body for PutDashboard for application/vnd.grafana.dashboard+json ContentType.
+type PutDashboardApplicationVndGrafanaDashboardPlusJSONRequestBody = PutDashboardApplicationVndGrafanaDashboardPlusJSONBody
+
 // QueryJSONRequestBody defines body for Query for application/json ContentType.
 type QueryJSONRequestBody = Request
+
+// CreateReportJSONRequestBody defines body for CreateReport for application/json ContentType.
+type CreateReportJSONRequestBody = NewReport
+
+// PutReportJSONRequestBody defines body for PutReport for application/json ContentType.
+type PutReportJSONRequestBody = NewReport
 
 // ReplayDeadLettersJSONRequestBody defines body for ReplayDeadLetters for application/json ContentType.
 type ReplayDeadLettersJSONRequestBody = ReplayRequest
@@ -1569,6 +2431,27 @@ type ServerInterface interface {
 	// GetCosts Credits and dollars over time, by dimension or as one figure
 	// (GET /analytics/costs)
 	GetCosts(c *gin.Context, params GetCostsParams)
+	// GetCostsBreakdown What costs are made of
+	// (GET /analytics/costs/breakdown)
+	GetCostsBreakdown(c *gin.Context, params GetCostsBreakdownParams)
+	// ListDashboards The dashboards that the caller may read, by name
+	// (GET /analytics/dashboards)
+	ListDashboards(c *gin.Context, params ListDashboardsParams)
+	// CreateDashboard Make a dashboard of the caller's own
+	// (POST /analytics/dashboards)
+	CreateDashboard(c *gin.Context, params CreateDashboardParams)
+	// DeleteDashboard Remove a dashboard
+	// (DELETE /analytics/dashboards/{id})
+	DeleteDashboard(c *gin.Context, id DocumentId, params DeleteDashboardParams)
+	// GetDashboard One dashboard
+	// (GET /analytics/dashboards/{id})
+	GetDashboard(c *gin.Context, id DocumentId)
+	// PutDashboard Replace a dashboard
+	// (PUT /analytics/dashboards/{id})
+	PutDashboard(c *gin.Context, id DocumentId, params PutDashboardParams)
+	// GetGrafanaDashboard One dashboard in Grafana's JSON model, as it is kept
+	// (GET /analytics/dashboards/{id}/grafana)
+	GetGrafanaDashboard(c *gin.Context, id DocumentId)
 	// GetExecutions Metrics of executions over time, by dimension or as one figure
 	// (GET /analytics/executions)
 	GetExecutions(c *gin.Context, params GetExecutionsParams)
@@ -1578,15 +2461,45 @@ type ServerInterface interface {
 	// GetExecutionsSummary A period's executions in one object
 	// (GET /analytics/executions/summary)
 	GetExecutionsSummary(c *gin.Context, params GetExecutionsSummaryParams)
+	// GetExecution One execution with its steps in order of time
+	// (GET /analytics/executions/{id})
+	GetExecution(c *gin.Context, id ExecutionId, params GetExecutionParams)
 	// GetOpenAPI This document
 	// (GET /analytics/openapi.yaml)
 	GetOpenAPI(c *gin.Context)
 	// Query Any metrics by any dimensions that they have in common
 	// (POST /analytics/query)
 	Query(c *gin.Context, params QueryParams)
+	// ListReports The reports that the caller may read, by name
+	// (GET /analytics/reports)
+	ListReports(c *gin.Context, params ListReportsParams)
+	// CreateReport Make a report of the caller's own
+	// (POST /analytics/reports)
+	CreateReport(c *gin.Context)
+	// DeleteReport Remove a report
+	// (DELETE /analytics/reports/{id})
+	DeleteReport(c *gin.Context, id DocumentId, params DeleteReportParams)
+	// GetReport One report
+	// (GET /analytics/reports/{id})
+	GetReport(c *gin.Context, id DocumentId)
+	// PutReport Replace a report
+	// (PUT /analytics/reports/{id})
+	PutReport(c *gin.Context, id DocumentId, params PutReportParams)
+	// DownloadReport Make a report
+	// (GET /analytics/reports/{id}/download)
+	DownloadReport(c *gin.Context, id DocumentId, params DownloadReportParams)
 	// GetValues The values that a dimension has, in order
 	// (GET /analytics/values/{dimension})
 	GetValues(c *gin.Context, dimension string, params GetValuesParams)
+	// GetWorkflowBottlenecks What a workflow's executions wait for
+	// (GET /analytics/workflows/{id}/bottlenecks)
+	GetWorkflowBottlenecks(c *gin.Context, id WorkflowId, params GetWorkflowBottlenecksParams)
+	// GetWorkflowPerformance Metrics of one workflow over time, by version or as one figure
+	// (GET /analytics/workflows/{id}/performance)
+	GetWorkflowPerformance(c *gin.Context, id WorkflowId, params GetWorkflowPerformanceParams)
+	// GetWorkflowSteps Metrics of a workflow's steps
+	// (GET /analytics/workflows/{id}/steps)
+	GetWorkflowSteps(c *gin.Context, id WorkflowId, params GetWorkflowStepsParams)
 	// GetCompleteness What was received, and what became of it
 	// (GET /collector/completeness)
 	GetCompleteness(c *gin.Context, params GetCompletenessParams)
@@ -1964,6 +2877,363 @@ func (siw *ServerInterfaceWrapper) GetCosts(c *gin.Context) {
 	}
 
 	siw.Handler.GetCosts(c, params)
+}
+
+// GetCostsBreakdown operation middleware
+func (siw *ServerInterfaceWrapper) GetCostsBreakdown(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCostsBreakdownParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "compare" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "compare", c.Request.URL.Query(), &params.Compare, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter compare: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", c.Request.URL.Query(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter by: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "of" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "of", c.Request.URL.Query(), &params.Of, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter of: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "workflow" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "workflow", c.Request.URL.Query(), &params.Workflow, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workflow: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "action_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action_type", c.Request.URL.Query(), &params.ActionType, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter action_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "execution" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "execution", c.Request.URL.Query(), &params.Execution, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter execution: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetCostsBreakdown(c, params)
+}
+
+// ListDashboards operation middleware
+func (siw *ServerInterfaceWrapper) ListDashboards(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDashboardsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListDashboards(c, params)
+}
+
+// CreateDashboard operation middleware
+func (siw *ServerInterfaceWrapper) CreateDashboard(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateDashboardParams
+
+	// ------------- Optional query parameter "isPublic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "isPublic", c.Request.URL.Query(), &params.IsPublic, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter isPublic: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateDashboard(c, params)
+}
+
+// DeleteDashboard operation middleware
+func (siw *ServerInterfaceWrapper) DeleteDashboard(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id DocumentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteDashboardParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteDashboard(c, id, params)
+}
+
+// GetDashboard operation middleware
+func (siw *ServerInterfaceWrapper) GetDashboard(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id DocumentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetDashboard(c, id)
+}
+
+// PutDashboard operation middleware
+func (siw *ServerInterfaceWrapper) PutDashboard(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id DocumentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutDashboardParams
+
+	// ------------- Optional query parameter "isPublic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "isPublic", c.Request.URL.Query(), &params.IsPublic, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter isPublic: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PutDashboard(c, id, params)
+}
+
+// GetGrafanaDashboard operation middleware
+func (siw *ServerInterfaceWrapper) GetGrafanaDashboard(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id DocumentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetGrafanaDashboard(c, id)
 }
 
 // GetExecutions operation middleware
@@ -2351,6 +3621,82 @@ func (siw *ServerInterfaceWrapper) GetExecutionsSummary(c *gin.Context) {
 	siw.Handler.GetExecutionsSummary(c, params)
 }
 
+// GetExecution operation middleware
+func (siw *ServerInterfaceWrapper) GetExecution(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id ExecutionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetExecutionParams
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetExecution(c, id, params)
+}
+
 // GetOpenAPI operation middleware
 func (siw *ServerInterfaceWrapper) GetOpenAPI(c *gin.Context) {
 
@@ -2413,6 +3759,229 @@ func (siw *ServerInterfaceWrapper) Query(c *gin.Context) {
 	}
 
 	siw.Handler.Query(c, params)
+}
+
+// ListReports operation middleware
+func (siw *ServerInterfaceWrapper) ListReports(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListReportsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListReports(c, params)
+}
+
+// CreateReport operation middleware
+func (siw *ServerInterfaceWrapper) CreateReport(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateReport(c)
+}
+
+// DeleteReport operation middleware
+func (siw *ServerInterfaceWrapper) DeleteReport(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id DocumentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteReportParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteReport(c, id, params)
+}
+
+// GetReport operation middleware
+func (siw *ServerInterfaceWrapper) GetReport(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id DocumentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetReport(c, id)
+}
+
+// PutReport operation middleware
+func (siw *ServerInterfaceWrapper) PutReport(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id DocumentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutReportParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PutReport(c, id, params)
+}
+
+// DownloadReport operation middleware
+func (siw *ServerInterfaceWrapper) DownloadReport(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id DocumentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadReportParams
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DownloadReport(c, id, params)
 }
 
 // GetValues operation middleware
@@ -2601,6 +4170,490 @@ func (siw *ServerInterfaceWrapper) GetValues(c *gin.Context) {
 	}
 
 	siw.Handler.GetValues(c, dimension, params)
+}
+
+// GetWorkflowBottlenecks operation middleware
+func (siw *ServerInterfaceWrapper) GetWorkflowBottlenecks(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id WorkflowId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWorkflowBottlenecksParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", c.Request.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter version: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "trigger_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "trigger_type", c.Request.URL.Query(), &params.TriggerType, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter trigger_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sample" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sample", c.Request.URL.Query(), &params.Sample, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sample: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetWorkflowBottlenecks(c, id, params)
+}
+
+// GetWorkflowPerformance operation middleware
+func (siw *ServerInterfaceWrapper) GetWorkflowPerformance(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id WorkflowId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWorkflowPerformanceParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "granularity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", c.Request.URL.Query(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter granularity: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "groupBy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "groupBy", c.Request.URL.Query(), &params.GroupBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter groupBy: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "metrics" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metrics", c.Request.URL.Query(), &params.Metrics, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter metrics: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "compare" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "compare", c.Request.URL.Query(), &params.Compare, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter compare: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fill" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fill", c.Request.URL.Query(), &params.Fill, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fill: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "orderBy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "orderBy", c.Request.URL.Query(), &params.OrderBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter orderBy: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", c.Request.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter order: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", c.Request.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter version: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "trigger_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "trigger_type", c.Request.URL.Query(), &params.TriggerType, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter trigger_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "error_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "error_type", c.Request.URL.Query(), &params.ErrorType, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter error_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetWorkflowPerformance(c, id, params)
+}
+
+// GetWorkflowSteps operation middleware
+func (siw *ServerInterfaceWrapper) GetWorkflowSteps(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id WorkflowId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWorkflowStepsParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "granularity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", c.Request.URL.Query(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter granularity: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "groupBy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "groupBy", c.Request.URL.Query(), &params.GroupBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter groupBy: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "metrics" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metrics", c.Request.URL.Query(), &params.Metrics, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter metrics: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "compare" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "compare", c.Request.URL.Query(), &params.Compare, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter compare: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fill" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fill", c.Request.URL.Query(), &params.Fill, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fill: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "orderBy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "orderBy", c.Request.URL.Query(), &params.OrderBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter orderBy: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", c.Request.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter order: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "step" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "step", c.Request.URL.Query(), &params.Step, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter step: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "step_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "step_type", c.Request.URL.Query(), &params.StepType, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter step_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "version" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", c.Request.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter version: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetWorkflowSteps(c, id, params)
 }
 
 // GetCompleteness operation middleware
@@ -2997,7 +5050,12 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/analytics/executions", wrapper.GetExecutions)
 	router.GET(options.BaseURL+"/analytics/executions/summary", wrapper.GetExecutionsSummary)
 	router.GET(options.BaseURL+"/analytics/executions/errors", wrapper.GetExecutionsErrors)
+	router.GET(options.BaseURL+"/analytics/executions/:id", wrapper.GetExecution)
+	router.GET(options.BaseURL+"/analytics/workflows/:id/performance", wrapper.GetWorkflowPerformance)
+	router.GET(options.BaseURL+"/analytics/workflows/:id/steps", wrapper.GetWorkflowSteps)
+	router.GET(options.BaseURL+"/analytics/workflows/:id/bottlenecks", wrapper.GetWorkflowBottlenecks)
 	router.GET(options.BaseURL+"/analytics/costs", wrapper.GetCosts)
+	router.GET(options.BaseURL+"/analytics/costs/breakdown", wrapper.GetCostsBreakdown)
 	router.GET(options.BaseURL+"/analytics/activity", wrapper.GetActivity)
 	router.GET(options.BaseURL+"/analytics/catalogue", wrapper.GetCatalogue)
 	router.GET(options.BaseURL+"/analytics/values/:dimension", wrapper.GetValues)
@@ -3009,5 +5067,17 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/collector/dead-letters/:id", wrapper.GetDeadLetter)
 	router.POST(options.BaseURL+"/collector/dead-letters/:id/replay", wrapper.ReplayDeadLetter)
 	router.POST(options.BaseURL+"/collector/dead-letters/replay", wrapper.ReplayDeadLetters)
+	router.GET(options.BaseURL+"/analytics/dashboards", wrapper.ListDashboards)
+	router.POST(options.BaseURL+"/analytics/dashboards", wrapper.CreateDashboard)
+	router.DELETE(options.BaseURL+"/analytics/dashboards/:id", wrapper.DeleteDashboard)
+	router.GET(options.BaseURL+"/analytics/dashboards/:id", wrapper.GetDashboard)
+	router.PUT(options.BaseURL+"/analytics/dashboards/:id", wrapper.PutDashboard)
+	router.GET(options.BaseURL+"/analytics/dashboards/:id/grafana", wrapper.GetGrafanaDashboard)
+	router.GET(options.BaseURL+"/analytics/reports", wrapper.ListReports)
+	router.POST(options.BaseURL+"/analytics/reports", wrapper.CreateReport)
+	router.DELETE(options.BaseURL+"/analytics/reports/:id", wrapper.DeleteReport)
+	router.GET(options.BaseURL+"/analytics/reports/:id", wrapper.GetReport)
+	router.PUT(options.BaseURL+"/analytics/reports/:id", wrapper.PutReport)
+	router.GET(options.BaseURL+"/analytics/reports/:id/download", wrapper.DownloadReport)
 	router.GET(options.BaseURL+"/analytics/openapi.yaml", wrapper.GetOpenAPI)
 }
