@@ -50,3 +50,18 @@ func (s server) GetWorkflowBottlenecks(c *gin.Context, id string, params spec.Ge
 func (s server) GetCostsBreakdown(c *gin.Context, params spec.GetCostsBreakdownParams) {
 	s.kind(c, read(params), query.KindCostBreakdown)
 }
+
+// GetWorkflowRankings answers GET /workflows/rankings.
+func (s server) GetWorkflowRankings(c *gin.Context, params spec.GetWorkflowRankingsParams) {
+	s.kind(c, read(params), query.KindRanking)
+}
+
+// GetWorkflowComparison answers GET /workflows/comparison.
+func (s server) GetWorkflowComparison(c *gin.Context, params spec.GetWorkflowComparisonParams) {
+	s.kind(c, read(params), query.KindComparison)
+}
+
+// GetCostsForecast answers GET /costs/forecast.
+func (s server) GetCostsForecast(c *gin.Context, params spec.GetCostsForecastParams) {
+	s.kind(c, read(params), query.KindForecast)
+}

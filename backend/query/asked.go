@@ -104,7 +104,8 @@ func (e *Engine) Asked(p access.Principal, r Request) (*Asked, error) {
 		a.dependsOn(q.shifted(r.Compare))
 	}
 	a.Until = q.changesAt()
-	if s.Kind == KindMetrics && a.Uncacheable == "" && q.granularity != Whole && q.limit == 0 && r.Compare == NoCompare {
+	if s.Kind == KindMetrics && a.Uncacheable == "" && q.granularity != Whole && q.limit == 0 && r.Compare == NoCompare && q.fill == NoFill {
+		// Filled, a piece would have the groups of its own rows only.
 		a.Cuts = q.cuts()
 	}
 	return a, nil
@@ -156,10 +157,14 @@ func (q *question) changesAt() time.Time {
 			last = end
 		}
 	}
-	if last.After(q.now) {
-		return last
+	if !last.After(q.now) {
+		return time.Time{}
 	}
-	return time.Time{}
+	if q.granularity != Whole && q.from.Before(q.now) { // What is partial begins later with each bucket.
+		cal := q.calendar()
+		return time.Unix(cal.end(cal.label(q.now.Unix())), 0)
+	}
+	return last
 }
 
 // mostCuts bounds the pieces of an answer: each is looked up.
@@ -247,6 +252,9 @@ func (a *Asked) Pieced(pieces []Meta, now time.Time) Meta {
 		m.PendingBuckets += p.PendingBuckets
 	}
 	m.Sources = (&run{levels: read}).sources()
-	m.PartialPeriod = a.Until.After(now)
+	m.PartialPeriod, m.PartialFrom = a.Until.After(now), time.Time{}
+	if m.PartialPeriod {
+		m.PartialFrom = partialFrom(newCalendar(m.Granularity, m.From.Location(), m.From.Unix(), m.To.Unix()), now, m.From)
+	}
 	return m
 }

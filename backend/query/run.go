@@ -259,12 +259,9 @@ func (r *run) meta(q *question, truncated bool) Meta {
 	if q.granularity != Whole {
 		cal := q.calendar()
 		m.PartialPeriod = m.PartialPeriod || cal.end(cal.label(cal.to-1)) > q.now.Unix()
-		if m.PartialPeriod {
-			running := cal.start(cal.label(max(q.now.Unix(), cal.from)))
-			m.PartialFrom = time.Unix(running, 0).In(q.loc)
-		}
-	} else if m.PartialPeriod {
-		m.PartialFrom = m.From
+	}
+	if m.PartialPeriod {
+		m.PartialFrom = partialFrom(q.calendar(), q.now, m.From)
 	}
 	var kinds []string
 	for _, s := range q.sources {
@@ -275,6 +272,14 @@ func (r *run) meta(q *question, truncated bool) Meta {
 		}
 	}
 	return m
+}
+
+// partialFrom is where what is not over begins.
+func partialFrom(cal *calendar, now, from time.Time) time.Time {
+	if cal.granularity == Whole {
+		return from
+	}
+	return time.Unix(cal.start(cal.label(max(now.Unix(), cal.from))), 0).In(from.Location())
 }
 
 // sourceOrder is the order in which Meta lists what was read.

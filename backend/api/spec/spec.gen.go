@@ -465,6 +465,138 @@ func (e GetActivityParamsFormat) Valid() bool {
 	}
 }
 
+// Defines values for GetEngagementParamsOrder.
+const (
+	GetEngagementParamsOrderAsc  GetEngagementParamsOrder = "asc"
+	GetEngagementParamsOrderDesc GetEngagementParamsOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the GetEngagementParamsOrder enum.
+func (e GetEngagementParamsOrder) Valid() bool {
+	switch e {
+	case GetEngagementParamsOrderAsc:
+		return true
+	case GetEngagementParamsOrderDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetEngagementParamsFormat.
+const (
+	GetEngagementParamsFormatArrow  GetEngagementParamsFormat = "arrow"
+	GetEngagementParamsFormatCsv    GetEngagementParamsFormat = "csv"
+	GetEngagementParamsFormatJson   GetEngagementParamsFormat = "json"
+	GetEngagementParamsFormatNdjson GetEngagementParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetEngagementParamsFormat enum.
+func (e GetEngagementParamsFormat) Valid() bool {
+	switch e {
+	case GetEngagementParamsFormatArrow:
+		return true
+	case GetEngagementParamsFormatCsv:
+		return true
+	case GetEngagementParamsFormatJson:
+		return true
+	case GetEngagementParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetUserActivityParamsOrder.
+const (
+	GetUserActivityParamsOrderAsc  GetUserActivityParamsOrder = "asc"
+	GetUserActivityParamsOrderDesc GetUserActivityParamsOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the GetUserActivityParamsOrder enum.
+func (e GetUserActivityParamsOrder) Valid() bool {
+	switch e {
+	case GetUserActivityParamsOrderAsc:
+		return true
+	case GetUserActivityParamsOrderDesc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetUserActivityParamsFormat.
+const (
+	GetUserActivityParamsFormatArrow  GetUserActivityParamsFormat = "arrow"
+	GetUserActivityParamsFormatCsv    GetUserActivityParamsFormat = "csv"
+	GetUserActivityParamsFormatJson   GetUserActivityParamsFormat = "json"
+	GetUserActivityParamsFormatNdjson GetUserActivityParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetUserActivityParamsFormat enum.
+func (e GetUserActivityParamsFormat) Valid() bool {
+	switch e {
+	case GetUserActivityParamsFormatArrow:
+		return true
+	case GetUserActivityParamsFormatCsv:
+		return true
+	case GetUserActivityParamsFormatJson:
+		return true
+	case GetUserActivityParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetUserAuditParamsFormat.
+const (
+	GetUserAuditParamsFormatArrow  GetUserAuditParamsFormat = "arrow"
+	GetUserAuditParamsFormatCsv    GetUserAuditParamsFormat = "csv"
+	GetUserAuditParamsFormatJson   GetUserAuditParamsFormat = "json"
+	GetUserAuditParamsFormatNdjson GetUserAuditParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetUserAuditParamsFormat enum.
+func (e GetUserAuditParamsFormat) Valid() bool {
+	switch e {
+	case GetUserAuditParamsFormatArrow:
+		return true
+	case GetUserAuditParamsFormatCsv:
+		return true
+	case GetUserAuditParamsFormatJson:
+		return true
+	case GetUserAuditParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetUserSessionsParamsFormat.
+const (
+	GetUserSessionsParamsFormatArrow  GetUserSessionsParamsFormat = "arrow"
+	GetUserSessionsParamsFormatCsv    GetUserSessionsParamsFormat = "csv"
+	GetUserSessionsParamsFormatJson   GetUserSessionsParamsFormat = "json"
+	GetUserSessionsParamsFormatNdjson GetUserSessionsParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetUserSessionsParamsFormat enum.
+func (e GetUserSessionsParamsFormat) Valid() bool {
+	switch e {
+	case GetUserSessionsParamsFormatArrow:
+		return true
+	case GetUserSessionsParamsFormatCsv:
+		return true
+	case GetUserSessionsParamsFormatJson:
+		return true
+	case GetUserSessionsParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetCostsParamsOrder.
 const (
 	GetCostsParamsOrderAsc  GetCostsParamsOrder = "asc"
@@ -533,16 +665,16 @@ func (e GetCostsBreakdownParamsBy) Valid() bool {
 
 // Defines values for GetCostsBreakdownParamsOf.
 const (
-	Credits GetCostsBreakdownParamsOf = "credits"
-	Dollars GetCostsBreakdownParamsOf = "dollars"
+	GetCostsBreakdownParamsOfCredits GetCostsBreakdownParamsOf = "credits"
+	GetCostsBreakdownParamsOfDollars GetCostsBreakdownParamsOf = "dollars"
 )
 
 // Valid indicates whether the value is a known member of the GetCostsBreakdownParamsOf enum.
 func (e GetCostsBreakdownParamsOf) Valid() bool {
 	switch e {
-	case Credits:
+	case GetCostsBreakdownParamsOfCredits:
 		return true
-	case Dollars:
+	case GetCostsBreakdownParamsOfDollars:
 		return true
 	default:
 		return false
@@ -567,6 +699,63 @@ func (e GetCostsBreakdownParamsFormat) Valid() bool {
 	case GetCostsBreakdownParamsFormatJson:
 		return true
 	case GetCostsBreakdownParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetCostsForecastParamsMetric.
+const (
+	GetCostsForecastParamsMetricCostRecords     GetCostsForecastParamsMetric = "cost_records"
+	GetCostsForecastParamsMetricCredits         GetCostsForecastParamsMetric = "credits"
+	GetCostsForecastParamsMetricCreditsCharged  GetCostsForecastParamsMetric = "credits_charged"
+	GetCostsForecastParamsMetricCreditsCredited GetCostsForecastParamsMetric = "credits_credited"
+	GetCostsForecastParamsMetricDollars         GetCostsForecastParamsMetric = "dollars"
+	GetCostsForecastParamsMetricDollarsCharged  GetCostsForecastParamsMetric = "dollars_charged"
+	GetCostsForecastParamsMetricDollarsCredited GetCostsForecastParamsMetric = "dollars_credited"
+)
+
+// Valid indicates whether the value is a known member of the GetCostsForecastParamsMetric enum.
+func (e GetCostsForecastParamsMetric) Valid() bool {
+	switch e {
+	case GetCostsForecastParamsMetricCostRecords:
+		return true
+	case GetCostsForecastParamsMetricCredits:
+		return true
+	case GetCostsForecastParamsMetricCreditsCharged:
+		return true
+	case GetCostsForecastParamsMetricCreditsCredited:
+		return true
+	case GetCostsForecastParamsMetricDollars:
+		return true
+	case GetCostsForecastParamsMetricDollarsCharged:
+		return true
+	case GetCostsForecastParamsMetricDollarsCredited:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetCostsForecastParamsFormat.
+const (
+	GetCostsForecastParamsFormatArrow  GetCostsForecastParamsFormat = "arrow"
+	GetCostsForecastParamsFormatCsv    GetCostsForecastParamsFormat = "csv"
+	GetCostsForecastParamsFormatJson   GetCostsForecastParamsFormat = "json"
+	GetCostsForecastParamsFormatNdjson GetCostsForecastParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetCostsForecastParamsFormat enum.
+func (e GetCostsForecastParamsFormat) Valid() bool {
+	switch e {
+	case GetCostsForecastParamsFormatArrow:
+		return true
+	case GetCostsForecastParamsFormatCsv:
+		return true
+	case GetCostsForecastParamsFormatJson:
+		return true
+	case GetCostsForecastParamsFormatNdjson:
 		return true
 	default:
 		return false
@@ -726,6 +915,126 @@ func (e GetValuesParamsDeadLetterState) Valid() bool {
 	case GetValuesParamsDeadLetterStateOpen:
 		return true
 	case GetValuesParamsDeadLetterStateReplayed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetWorkflowComparisonParamsSubject.
+const (
+	Periods  GetWorkflowComparisonParamsSubject = "periods"
+	Versions GetWorkflowComparisonParamsSubject = "versions"
+)
+
+// Valid indicates whether the value is a known member of the GetWorkflowComparisonParamsSubject enum.
+func (e GetWorkflowComparisonParamsSubject) Valid() bool {
+	switch e {
+	case Periods:
+		return true
+	case Versions:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetWorkflowComparisonParamsFormat.
+const (
+	GetWorkflowComparisonParamsFormatArrow  GetWorkflowComparisonParamsFormat = "arrow"
+	GetWorkflowComparisonParamsFormatCsv    GetWorkflowComparisonParamsFormat = "csv"
+	GetWorkflowComparisonParamsFormatJson   GetWorkflowComparisonParamsFormat = "json"
+	GetWorkflowComparisonParamsFormatNdjson GetWorkflowComparisonParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetWorkflowComparisonParamsFormat enum.
+func (e GetWorkflowComparisonParamsFormat) Valid() bool {
+	switch e {
+	case GetWorkflowComparisonParamsFormatArrow:
+		return true
+	case GetWorkflowComparisonParamsFormatCsv:
+		return true
+	case GetWorkflowComparisonParamsFormatJson:
+		return true
+	case GetWorkflowComparisonParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetWorkflowRankingsParamsBy.
+const (
+	GetWorkflowRankingsParamsByAvg               GetWorkflowRankingsParamsBy = "avg"
+	GetWorkflowRankingsParamsByChangeFailureRate GetWorkflowRankingsParamsBy = "change_failure_rate"
+	GetWorkflowRankingsParamsByChangeP95         GetWorkflowRankingsParamsBy = "change_p95"
+	GetWorkflowRankingsParamsByCost              GetWorkflowRankingsParamsBy = "cost"
+	GetWorkflowRankingsParamsByFailureRate       GetWorkflowRankingsParamsBy = "failure_rate"
+	GetWorkflowRankingsParamsByFailures          GetWorkflowRankingsParamsBy = "failures"
+	GetWorkflowRankingsParamsByP95               GetWorkflowRankingsParamsBy = "p95"
+	GetWorkflowRankingsParamsByTotalTime         GetWorkflowRankingsParamsBy = "total_time"
+)
+
+// Valid indicates whether the value is a known member of the GetWorkflowRankingsParamsBy enum.
+func (e GetWorkflowRankingsParamsBy) Valid() bool {
+	switch e {
+	case GetWorkflowRankingsParamsByAvg:
+		return true
+	case GetWorkflowRankingsParamsByChangeFailureRate:
+		return true
+	case GetWorkflowRankingsParamsByChangeP95:
+		return true
+	case GetWorkflowRankingsParamsByCost:
+		return true
+	case GetWorkflowRankingsParamsByFailureRate:
+		return true
+	case GetWorkflowRankingsParamsByFailures:
+		return true
+	case GetWorkflowRankingsParamsByP95:
+		return true
+	case GetWorkflowRankingsParamsByTotalTime:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetWorkflowRankingsParamsOf.
+const (
+	GetWorkflowRankingsParamsOfStep     GetWorkflowRankingsParamsOf = "step"
+	GetWorkflowRankingsParamsOfWorkflow GetWorkflowRankingsParamsOf = "workflow"
+)
+
+// Valid indicates whether the value is a known member of the GetWorkflowRankingsParamsOf enum.
+func (e GetWorkflowRankingsParamsOf) Valid() bool {
+	switch e {
+	case GetWorkflowRankingsParamsOfStep:
+		return true
+	case GetWorkflowRankingsParamsOfWorkflow:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetWorkflowRankingsParamsFormat.
+const (
+	GetWorkflowRankingsParamsFormatArrow  GetWorkflowRankingsParamsFormat = "arrow"
+	GetWorkflowRankingsParamsFormatCsv    GetWorkflowRankingsParamsFormat = "csv"
+	GetWorkflowRankingsParamsFormatJson   GetWorkflowRankingsParamsFormat = "json"
+	GetWorkflowRankingsParamsFormatNdjson GetWorkflowRankingsParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetWorkflowRankingsParamsFormat enum.
+func (e GetWorkflowRankingsParamsFormat) Valid() bool {
+	switch e {
+	case GetWorkflowRankingsParamsFormatArrow:
+		return true
+	case GetWorkflowRankingsParamsFormatCsv:
+		return true
+	case GetWorkflowRankingsParamsFormatJson:
+		return true
+	case GetWorkflowRankingsParamsFormatNdjson:
 		return true
 	default:
 		return false
@@ -1589,6 +1898,9 @@ type TriggerType = []string
 // User defines model for user.
 type User = []string
 
+// UserId defines model for userId.
+type UserId = string
+
 // Version defines model for version.
 type Version = []string
 
@@ -1668,6 +1980,179 @@ type GetActivityParamsOrder string
 
 // GetActivityParamsFormat defines parameters for GetActivity.
 type GetActivityParamsFormat string
+
+// GetEngagementParams defines parameters for GetEngagement.
+type GetEngagementParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Order desc is the default with a limit, else asc. Groups without a value come last.
+	Order *GetEngagementParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// Limit Rows
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// User Keeps these values (repeatable); also as userId
+	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetEngagementParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetEngagementParamsOrder defines parameters for GetEngagement.
+type GetEngagementParamsOrder string
+
+// GetEngagementParamsFormat defines parameters for GetEngagement.
+type GetEngagementParamsFormat string
+
+// GetUserActivityParams defines parameters for GetUserActivity.
+type GetUserActivityParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
+	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
+
+	// GroupBy Dimensions, separated by commas. The PRD's spellings (workflowId, triggerType, …) are accepted too.
+	GroupBy *GroupBy `form:"groupBy,omitempty" json:"groupBy,omitempty"`
+
+	// Metrics Metrics of the endpoint's area, separated by commas; the endpoint has a choice of its own by default
+	Metrics *Metrics `form:"metrics,omitempty" json:"metrics,omitempty"`
+
+	// Compare A second period beside the first, in members named METRIC_previous
+	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
+
+	// Fill What buckets without data have: no row (none), a row without figures (null), or one with the figures of nothing (zero),
+	// which are 0 for what is counted or summed and null for rates, averages and percentiles. Needs a granularity.
+	Fill *Fill `form:"fill,omitempty" json:"fill,omitempty"`
+
+	// OrderBy A metric of the request; with a limit the first one by default
+	OrderBy *OrderBy `form:"orderBy,omitempty" json:"orderBy,omitempty"`
+
+	// Order desc is the default with a limit, else asc. Groups without a value come last.
+	Order *GetUserActivityParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// Limit The first N groups by orderBy over the whole period
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Action Keeps these values (repeatable)
+	Action *Action `form:"action,omitempty" json:"action,omitempty"`
+
+	// Resource Keeps these values (repeatable)
+	Resource *Resource `form:"resource,omitempty" json:"resource,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetUserActivityParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetUserActivityParamsOrder defines parameters for GetUserActivity.
+type GetUserActivityParamsOrder string
+
+// GetUserActivityParamsFormat defines parameters for GetUserActivity.
+type GetUserActivityParamsFormat string
+
+// GetUserAuditParams defines parameters for GetUserAudit.
+type GetUserAuditParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Resource Actions on which kind of thing
+	Resource *string `form:"resource,omitempty" json:"resource,omitempty"`
+
+	// ResourceId Actions on which thing of that kind
+	ResourceId *string `form:"resource_id,omitempty" json:"resource_id,omitempty"`
+
+	// Before cursor of the last row of the answer before
+	Before *string `form:"before,omitempty" json:"before,omitempty"`
+
+	// Limit Rows
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetUserAuditParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetUserAuditParamsFormat defines parameters for GetUserAudit.
+type GetUserAuditParamsFormat string
+
+// GetUserSessionsParams defines parameters for GetUserSessions.
+type GetUserSessionsParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Limit Rows
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetUserSessionsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetUserSessionsParamsFormat defines parameters for GetUserSessions.
+type GetUserSessionsParamsFormat string
 
 // GetCostsParams defines parameters for GetCosts.
 type GetCostsParams struct {
@@ -1794,6 +2279,55 @@ type GetCostsBreakdownParamsOf string
 
 // GetCostsBreakdownParamsFormat defines parameters for GetCostsBreakdown.
 type GetCostsBreakdownParamsFormat string
+
+// GetCostsForecastParams defines parameters for GetCostsForecast.
+type GetCostsForecastParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
+	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
+
+	// Metric What is forecast
+	Metric *GetCostsForecastParamsMetric `form:"metric,omitempty" json:"metric,omitempty"`
+
+	// Horizon How many buckets are forecast
+	Horizon *int `form:"horizon,omitempty" json:"horizon,omitempty"`
+
+	// Workflow Keeps these values (repeatable); also as workflowId
+	Workflow *Workflow `form:"workflow,omitempty" json:"workflow,omitempty"`
+
+	// ActionType Keeps these values (repeatable); also as actionType
+	ActionType *ActionType `form:"action_type,omitempty" json:"action_type,omitempty"`
+
+	// User Keeps these values (repeatable); also as userId
+	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetCostsForecastParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetCostsForecastParamsMetric defines parameters for GetCostsForecast.
+type GetCostsForecastParamsMetric string
+
+// GetCostsForecastParamsFormat defines parameters for GetCostsForecast.
+type GetCostsForecastParamsFormat string
 
 // ListDashboardsParams defines parameters for ListDashboards.
 type ListDashboardsParams struct {
@@ -2117,6 +2651,113 @@ type GetValuesParams struct {
 // GetValuesParamsDeadLetterState defines parameters for GetValues.
 type GetValuesParamsDeadLetterState string
 
+// GetWorkflowComparisonParams defines parameters for GetWorkflowComparison.
+type GetWorkflowComparisonParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Subject Two versions of a workflow in one period, or two periods
+	Subject *GetWorkflowComparisonParamsSubject `form:"subject,omitempty" json:"subject,omitempty"`
+
+	// Baseline What is compared with: of versions a number; of periods a comparison period (previous_week, …) or FROM/TO
+	Baseline *string `form:"baseline,omitempty" json:"baseline,omitempty"`
+
+	// Candidate Of versions, the number of what is compared
+	Candidate *string `form:"candidate,omitempty" json:"candidate,omitempty"`
+
+	// Workflow Keeps these values (repeatable); also as workflowId
+	Workflow *Workflow `form:"workflow,omitempty" json:"workflow,omitempty"`
+
+	// TriggerType Keeps these values (repeatable); also as triggerType
+	TriggerType *TriggerType `form:"trigger_type,omitempty" json:"trigger_type,omitempty"`
+
+	// User Keeps these values (repeatable); also as userId
+	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetWorkflowComparisonParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetWorkflowComparisonParamsSubject defines parameters for GetWorkflowComparison.
+type GetWorkflowComparisonParamsSubject string
+
+// GetWorkflowComparisonParamsFormat defines parameters for GetWorkflowComparison.
+type GetWorkflowComparisonParamsFormat string
+
+// GetWorkflowRankingsParams defines parameters for GetWorkflowRankings.
+type GetWorkflowRankingsParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Compare A second period beside the first, in members named METRIC_previous
+	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
+
+	// By What decides the order, the largest first; a change is that since the period before, cost is dollars (of a step, credits)
+	By *GetWorkflowRankingsParamsBy `form:"by,omitempty" json:"by,omitempty"`
+
+	// Of What is ranked
+	Of *GetWorkflowRankingsParamsOf `form:"of,omitempty" json:"of,omitempty"`
+
+	// MinExecutions With fewer in the period one is not ranked
+	MinExecutions *int `form:"min_executions,omitempty" json:"min_executions,omitempty"`
+
+	// Limit Rows
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Workflow Keeps these values (repeatable); also as workflowId
+	Workflow *Workflow `form:"workflow,omitempty" json:"workflow,omitempty"`
+
+	// TriggerType Keeps these values (repeatable); also as triggerType
+	TriggerType *TriggerType `form:"trigger_type,omitempty" json:"trigger_type,omitempty"`
+
+	// User Keeps these values (repeatable); also as userId
+	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetWorkflowRankingsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetWorkflowRankingsParamsBy defines parameters for GetWorkflowRankings.
+type GetWorkflowRankingsParamsBy string
+
+// GetWorkflowRankingsParamsOf defines parameters for GetWorkflowRankings.
+type GetWorkflowRankingsParamsOf string
+
+// GetWorkflowRankingsParamsFormat defines parameters for GetWorkflowRankings.
+type GetWorkflowRankingsParamsFormat string
+
 // GetWorkflowBottlenecksParams defines parameters for GetWorkflowBottlenecks.
 type GetWorkflowBottlenecksParams struct {
 	// From The beginning, inclusive. A date is its midnight in the time zone.
@@ -2425,6 +3066,18 @@ type ServerInterface interface {
 	// GetActivity What users did over time, by dimension or as one figure
 	// (GET /analytics/activity)
 	GetActivity(c *gin.Context, params GetActivityParams)
+	// GetEngagement How much each user uses the platform
+	// (GET /analytics/activity/engagement)
+	GetEngagement(c *gin.Context, params GetEngagementParams)
+	// GetUserActivity What a user did, in figures
+	// (GET /analytics/activity/users/{id})
+	GetUserActivity(c *gin.Context, id UserId, params GetUserActivityParams)
+	// GetUserAudit What a user did, action by action
+	// (GET /analytics/activity/users/{id}/audit)
+	GetUserAudit(c *gin.Context, id UserId, params GetUserAuditParams)
+	// GetUserSessions A user's sessions
+	// (GET /analytics/activity/users/{id}/sessions)
+	GetUserSessions(c *gin.Context, id UserId, params GetUserSessionsParams)
 	// GetCatalogue Every metric and dimension, with meaning, formula and unit
 	// (GET /analytics/catalogue)
 	GetCatalogue(c *gin.Context)
@@ -2434,6 +3087,9 @@ type ServerInterface interface {
 	// GetCostsBreakdown What costs are made of
 	// (GET /analytics/costs/breakdown)
 	GetCostsBreakdown(c *gin.Context, params GetCostsBreakdownParams)
+	// GetCostsForecast What costs will be
+	// (GET /analytics/costs/forecast)
+	GetCostsForecast(c *gin.Context, params GetCostsForecastParams)
 	// ListDashboards The dashboards that the caller may read, by name
 	// (GET /analytics/dashboards)
 	ListDashboards(c *gin.Context, params ListDashboardsParams)
@@ -2491,6 +3147,12 @@ type ServerInterface interface {
 	// GetValues The values that a dimension has, in order
 	// (GET /analytics/values/{dimension})
 	GetValues(c *gin.Context, dimension string, params GetValuesParams)
+	// GetWorkflowComparison Whether a version, or a period, is better than another
+	// (GET /analytics/workflows/comparison)
+	GetWorkflowComparison(c *gin.Context, params GetWorkflowComparisonParams)
+	// GetWorkflowRankings Slowest and least reliable workflows, or steps
+	// (GET /analytics/workflows/rankings)
+	GetWorkflowRankings(c *gin.Context, params GetWorkflowRankingsParams)
 	// GetWorkflowBottlenecks What a workflow's executions wait for
 	// (GET /analytics/workflows/{id}/bottlenecks)
 	GetWorkflowBottlenecks(c *gin.Context, id WorkflowId, params GetWorkflowBottlenecksParams)
@@ -2693,6 +3355,477 @@ func (siw *ServerInterfaceWrapper) GetActivity(c *gin.Context) {
 	}
 
 	siw.Handler.GetActivity(c, params)
+}
+
+// GetEngagement operation middleware
+func (siw *ServerInterfaceWrapper) GetEngagement(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetEngagementParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", c.Request.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter order: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetEngagement(c, params)
+}
+
+// GetUserActivity operation middleware
+func (siw *ServerInterfaceWrapper) GetUserActivity(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id UserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetUserActivityParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "granularity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", c.Request.URL.Query(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter granularity: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "groupBy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "groupBy", c.Request.URL.Query(), &params.GroupBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter groupBy: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "metrics" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metrics", c.Request.URL.Query(), &params.Metrics, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter metrics: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "compare" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "compare", c.Request.URL.Query(), &params.Compare, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter compare: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fill" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fill", c.Request.URL.Query(), &params.Fill, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fill: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "orderBy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "orderBy", c.Request.URL.Query(), &params.OrderBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter orderBy: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", c.Request.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter order: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", c.Request.URL.Query(), &params.Action, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter action: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "resource" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource", c.Request.URL.Query(), &params.Resource, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter resource: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetUserActivity(c, id, params)
+}
+
+// GetUserAudit operation middleware
+func (siw *ServerInterfaceWrapper) GetUserAudit(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id UserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetUserAuditParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "resource" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource", c.Request.URL.Query(), &params.Resource, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter resource: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "resource_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource_id", c.Request.URL.Query(), &params.ResourceId, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter resource_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", c.Request.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter before: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetUserAudit(c, id, params)
+}
+
+// GetUserSessions operation middleware
+func (siw *ServerInterfaceWrapper) GetUserSessions(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id UserId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetUserSessionsParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetUserSessions(c, id, params)
 }
 
 // GetCatalogue operation middleware
@@ -3016,6 +4149,129 @@ func (siw *ServerInterfaceWrapper) GetCostsBreakdown(c *gin.Context) {
 	}
 
 	siw.Handler.GetCostsBreakdown(c, params)
+}
+
+// GetCostsForecast operation middleware
+func (siw *ServerInterfaceWrapper) GetCostsForecast(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCostsForecastParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "granularity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", c.Request.URL.Query(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter granularity: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "metric" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metric", c.Request.URL.Query(), &params.Metric, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter metric: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "horizon" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "horizon", c.Request.URL.Query(), &params.Horizon, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter horizon: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "workflow" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "workflow", c.Request.URL.Query(), &params.Workflow, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workflow: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "action_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action_type", c.Request.URL.Query(), &params.ActionType, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter action_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetCostsForecast(c, params)
 }
 
 // ListDashboards operation middleware
@@ -4172,6 +5428,268 @@ func (siw *ServerInterfaceWrapper) GetValues(c *gin.Context) {
 	siw.Handler.GetValues(c, dimension, params)
 }
 
+// GetWorkflowComparison operation middleware
+func (siw *ServerInterfaceWrapper) GetWorkflowComparison(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWorkflowComparisonParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", c.Request.URL.Query(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter subject: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "baseline" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "baseline", c.Request.URL.Query(), &params.Baseline, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter baseline: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "candidate" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "candidate", c.Request.URL.Query(), &params.Candidate, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter candidate: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "workflow" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "workflow", c.Request.URL.Query(), &params.Workflow, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workflow: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "trigger_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "trigger_type", c.Request.URL.Query(), &params.TriggerType, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter trigger_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetWorkflowComparison(c, params)
+}
+
+// GetWorkflowRankings operation middleware
+func (siw *ServerInterfaceWrapper) GetWorkflowRankings(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWorkflowRankingsParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "compare" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "compare", c.Request.URL.Query(), &params.Compare, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter compare: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", c.Request.URL.Query(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter by: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "of" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "of", c.Request.URL.Query(), &params.Of, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter of: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "min_executions" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_executions", c.Request.URL.Query(), &params.MinExecutions, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter min_executions: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "workflow" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "workflow", c.Request.URL.Query(), &params.Workflow, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workflow: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "trigger_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "trigger_type", c.Request.URL.Query(), &params.TriggerType, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter trigger_type: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetWorkflowRankings(c, params)
+}
+
 // GetWorkflowBottlenecks operation middleware
 func (siw *ServerInterfaceWrapper) GetWorkflowBottlenecks(c *gin.Context) {
 
@@ -5051,12 +6569,19 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/analytics/executions/summary", wrapper.GetExecutionsSummary)
 	router.GET(options.BaseURL+"/analytics/executions/errors", wrapper.GetExecutionsErrors)
 	router.GET(options.BaseURL+"/analytics/executions/:id", wrapper.GetExecution)
+	router.GET(options.BaseURL+"/analytics/workflows/rankings", wrapper.GetWorkflowRankings)
+	router.GET(options.BaseURL+"/analytics/workflows/comparison", wrapper.GetWorkflowComparison)
 	router.GET(options.BaseURL+"/analytics/workflows/:id/performance", wrapper.GetWorkflowPerformance)
 	router.GET(options.BaseURL+"/analytics/workflows/:id/steps", wrapper.GetWorkflowSteps)
 	router.GET(options.BaseURL+"/analytics/workflows/:id/bottlenecks", wrapper.GetWorkflowBottlenecks)
 	router.GET(options.BaseURL+"/analytics/costs", wrapper.GetCosts)
+	router.GET(options.BaseURL+"/analytics/costs/forecast", wrapper.GetCostsForecast)
 	router.GET(options.BaseURL+"/analytics/costs/breakdown", wrapper.GetCostsBreakdown)
 	router.GET(options.BaseURL+"/analytics/activity", wrapper.GetActivity)
+	router.GET(options.BaseURL+"/analytics/activity/engagement", wrapper.GetEngagement)
+	router.GET(options.BaseURL+"/analytics/activity/users/:id", wrapper.GetUserActivity)
+	router.GET(options.BaseURL+"/analytics/activity/users/:id/sessions", wrapper.GetUserSessions)
+	router.GET(options.BaseURL+"/analytics/activity/users/:id/audit", wrapper.GetUserAudit)
 	router.GET(options.BaseURL+"/analytics/catalogue", wrapper.GetCatalogue)
 	router.GET(options.BaseURL+"/analytics/values/:dimension", wrapper.GetValues)
 	router.POST(options.BaseURL+"/analytics/query", wrapper.Query)
