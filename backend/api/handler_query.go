@@ -63,9 +63,11 @@ func decode(body io.Reader) (query.Request, error) {
 // requestMembers are the names of a Request's members.
 func requestMembers() []string {
 	t := reflect.TypeFor[query.Request]()
-	out := make([]string, t.NumField())
-	for i := range out {
-		out[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	var out []string
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
+			out = append(out, name)
+		}
 	}
 	return out
 }

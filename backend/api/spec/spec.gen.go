@@ -1844,6 +1844,9 @@ type From = string
 // GroupBy defines model for groupBy.
 type GroupBy = string
 
+// HourOfDay defines model for hour_of_day.
+type HourOfDay = []string
+
 // IfMatch defines model for ifMatch.
 type IfMatch = string
 
@@ -1886,6 +1889,9 @@ type Step = []string
 // StepType defines model for step_type.
 type StepType = []string
 
+// Team defines model for team.
+type Team = []string
+
 // TimeZone defines model for timeZone.
 type TimeZone = string
 
@@ -1903,6 +1909,9 @@ type UserId = string
 
 // Version defines model for version.
 type Version = []string
+
+// Weekday defines model for weekday.
+type Weekday = []string
 
 // Workflow defines model for workflow.
 type Workflow = []string
@@ -1960,6 +1969,15 @@ type GetActivityParams struct {
 
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// HourOfDay Keeps these values (repeatable)
+	HourOfDay *HourOfDay `form:"hour_of_day,omitempty" json:"hour_of_day,omitempty"`
+
+	// Weekday Keeps these values (repeatable)
+	Weekday *Weekday `form:"weekday,omitempty" json:"weekday,omitempty"`
+
+	// Team Keeps these values (repeatable)
+	Team *Team `form:"team,omitempty" json:"team,omitempty"`
 
 	// Fields Members of the rows to give, separated by commas, in that order; all by default
 	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
@@ -2199,6 +2217,15 @@ type GetCostsParams struct {
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
 
+	// HourOfDay Keeps these values (repeatable)
+	HourOfDay *HourOfDay `form:"hour_of_day,omitempty" json:"hour_of_day,omitempty"`
+
+	// Weekday Keeps these values (repeatable)
+	Weekday *Weekday `form:"weekday,omitempty" json:"weekday,omitempty"`
+
+	// Team Keeps these values (repeatable)
+	Team *Team `form:"team,omitempty" json:"team,omitempty"`
+
 	// Execution Keeps these values (repeatable)
 	Execution *Execution `form:"execution,omitempty" json:"execution,omitempty"`
 
@@ -2416,6 +2443,15 @@ type GetExecutionsParams struct {
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
 
+	// HourOfDay Keeps these values (repeatable)
+	HourOfDay *HourOfDay `form:"hour_of_day,omitempty" json:"hour_of_day,omitempty"`
+
+	// Weekday Keeps these values (repeatable)
+	Weekday *Weekday `form:"weekday,omitempty" json:"weekday,omitempty"`
+
+	// Team Keeps these values (repeatable)
+	Team *Team `form:"team,omitempty" json:"team,omitempty"`
+
 	// Execution Keeps these values (repeatable)
 	Execution *Execution `form:"execution,omitempty" json:"execution,omitempty"`
 
@@ -2466,6 +2502,9 @@ type GetExecutionsErrorsParams struct {
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
 
+	// Team Keeps these values (repeatable)
+	Team *Team `form:"team,omitempty" json:"team,omitempty"`
+
 	// Fields Members of the rows to give, separated by commas, in that order; all by default
 	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
 
@@ -2505,6 +2544,9 @@ type GetExecutionsSummaryParams struct {
 
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Team Keeps these values (repeatable)
+	Team *Team `form:"team,omitempty" json:"team,omitempty"`
 }
 
 // GetExecutionParams defines parameters for GetExecution.
@@ -2616,6 +2658,15 @@ type GetValuesParams struct {
 
 	// User Keeps these values (repeatable); also as userId
 	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// HourOfDay Keeps these values (repeatable)
+	HourOfDay *HourOfDay `form:"hour_of_day,omitempty" json:"hour_of_day,omitempty"`
+
+	// Weekday Keeps these values (repeatable)
+	Weekday *Weekday `form:"weekday,omitempty" json:"weekday,omitempty"`
+
+	// Team Keeps these values (repeatable)
+	Team *Team `form:"team,omitempty" json:"team,omitempty"`
 
 	// Step Keeps these values (repeatable); also as stepId
 	Step *Step `form:"step,omitempty" json:"step,omitempty"`
@@ -3315,6 +3366,30 @@ func (siw *ServerInterfaceWrapper) GetActivity(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "hour_of_day" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "hour_of_day", c.Request.URL.Query(), &params.HourOfDay, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hour_of_day: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "weekday" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "weekday", c.Request.URL.Query(), &params.Weekday, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter weekday: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", c.Request.URL.Query(), &params.Team, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter team: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "fields" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -3959,6 +4034,30 @@ func (siw *ServerInterfaceWrapper) GetCosts(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "hour_of_day" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "hour_of_day", c.Request.URL.Query(), &params.HourOfDay, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hour_of_day: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "weekday" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "weekday", c.Request.URL.Query(), &params.Weekday, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter weekday: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", c.Request.URL.Query(), &params.Team, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter team: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -4629,6 +4728,30 @@ func (siw *ServerInterfaceWrapper) GetExecutions(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "hour_of_day" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "hour_of_day", c.Request.URL.Query(), &params.HourOfDay, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hour_of_day: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "weekday" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "weekday", c.Request.URL.Query(), &params.Weekday, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter weekday: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", c.Request.URL.Query(), &params.Team, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter team: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "execution" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "execution", c.Request.URL.Query(), &params.Execution, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
@@ -4760,6 +4883,14 @@ func (siw *ServerInterfaceWrapper) GetExecutionsErrors(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", c.Request.URL.Query(), &params.Team, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter team: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "fields" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -4864,6 +4995,14 @@ func (siw *ServerInterfaceWrapper) GetExecutionsSummary(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", c.Request.URL.Query(), &params.Team, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter team: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -5335,6 +5474,30 @@ func (siw *ServerInterfaceWrapper) GetValues(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "hour_of_day" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "hour_of_day", c.Request.URL.Query(), &params.HourOfDay, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter hour_of_day: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "weekday" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "weekday", c.Request.URL.Query(), &params.Weekday, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter weekday: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", c.Request.URL.Query(), &params.Team, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter team: %w", err), http.StatusBadRequest)
 		return
 	}
 
