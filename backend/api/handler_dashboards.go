@@ -94,7 +94,7 @@ func (s server) GetDashboard(c *gin.Context, id string) {
 
 // GetGrafanaDashboard answers GET /dashboards/{id}/grafana.
 func (s server) GetGrafanaDashboard(c *gin.Context, id string) {
-	s.dashboards().get(c, id, func(d document.Document) (any, error) { return json.RawMessage(d.Body), nil })
+	s.dashboards().get(c, id, func(d document.Document) (any, error) { return d.Body, nil })
 }
 
 // PutDashboard answers PUT /dashboards/{id}.

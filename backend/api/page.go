@@ -39,12 +39,12 @@ func (a *API) answer(c *gin.Context, f *format, r query.Request, res *query.Resu
 		return
 	}
 	write := func() ([]byte, error) { return f.write(p) }
-	body, err := []byte(nil), error(nil)
-	if raw := c.Request.URL.Query(); raw.Has("fields") || raw.Has("pageSize") || raw.Has("cursor") {
-		body, err = write()
-	} else { // Whole, an answer that is kept is written once for all who ask.
-		body, err = res.Encoded("rows as "+f.name, write)
+	kept := write
+	if raw := c.Request.URL.Query(); !raw.Has("fields") && !raw.Has("pageSize") && !raw.Has("cursor") {
+		// Whole, an answer that is kept is written once for all who ask.
+		kept = func() ([]byte, error) { return res.Encoded("rows as "+f.name, write) }
 	}
+	body, err := kept()
 	if err != nil {
 		a.fail(c, fmt.Errorf("write the answer as %s: %w", f.name, err))
 		return

@@ -2,7 +2,7 @@ package budget
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -116,7 +116,7 @@ func TestState(t *testing.T) {
 	var events []event.Event
 	add := func(at time.Time, workflow, user, dollars string) {
 		events = append(events, event.Event{
-			Kind: event.KindCost, Tenant: "acme", ID: fmt.Sprint(len(events)), Time: at.UnixMilli(), PreviousTime: event.NoTime,
+			Kind: event.KindCost, Tenant: "acme", ID: strconv.Itoa(len(events)), Time: at.UnixMilli(), PreviousTime: event.NoTime,
 			WorkflowID: workflow, UserID: user, ActionType: "llm", Dollars: decimal(dollars), Credits: decimal("1"),
 		})
 	}

@@ -30,8 +30,10 @@ func (s *Store) list(ctx context.Context, tenant, id string) ([]Budget, error) {
 WHERE tenant = {tenant:String} AND deleted = 0 AND ({id:String} = '' OR id = {id:String}) ORDER BY id`,
 		Params: map[string]any{"tenant": tenant, "id": id},
 		Result: proto.Results{
-			{Name: "document", Data: &document}, {Name: "author", Data: &author},
-			{Name: "revision", Data: &revision}, {Name: "changed_at", Data: changed},
+			{Name: "document", Data: &document},
+			{Name: "author", Data: &author},
+			{Name: "revision", Data: &revision},
+			{Name: "changed_at", Data: changed},
 		},
 		OnResult: func(context.Context, proto.Block) error {
 			for i := range document.Rows() {

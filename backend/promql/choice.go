@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/flowgauge/flowgauge/backend/metric"
@@ -44,7 +45,7 @@ func (q *querier) match(ctx context.Context, horizon query.Horizon, c *choice, m
 	}
 	for _, m := range matchers {
 		switch {
-		case m.Name == labels.MetricName:
+		case m.Name == model.MetricNameLabel:
 			if !m.Matches(c.family.name) {
 				return false, nil
 			}

@@ -19,15 +19,15 @@ import (
 	"github.com/flowgauge/flowgauge/backend/query/querytest"
 )
 
-// real asks about a data set that nobody on this project made, with totals that a
+// dataSet asks about a data set that nobody on this project made, with totals that a
 // separate program counted.
-type real struct {
+type dataSet struct {
 	t   *testing.T
 	api *API
 	end time.Time
 }
 
-func openReal(t *testing.T, name string, end time.Time, expected any) *real {
+func openReal(t *testing.T, name string, end time.Time, expected any) *dataSet {
 	t.Helper()
 	dir := filepath.Join("../../../shared/data", name)
 	file, err := os.Open(filepath.Join(dir, "events.ndjson.gz"))
@@ -53,11 +53,11 @@ func openReal(t *testing.T, name string, end time.Time, expected any) *real {
 	s.Settle(t)
 	store, err := query.New(query.Config{Client: s.ReadOnly(t), Now: func() time.Time { return end.AddDate(1, 0, 0) }})
 	require.NoError(t, err)
-	return &real{t: t, api: newTestAPI(t, store, admin), end: end}
+	return &dataSet{t: t, api: newTestAPI(t, store, admin), end: end}
 }
 
 // by evaluates at the data's end and returns values by one label.
-func (r *real) by(label, text string) map[string]float64 {
+func (r *dataSet) by(label, text string) map[string]float64 {
 	r.t.Helper()
 	q, err := r.api.engine.NewInstantQuery(context.Background(), r.api.queryable(admin, true, lookback), promql.NewPrometheusQueryOpts(false, lookback, nil), text, r.end)
 	require.NoError(r.t, err)
@@ -73,7 +73,7 @@ func (r *real) by(label, text string) map[string]float64 {
 	return out
 }
 
-func (r *real) one(text string) float64 { return r.by("", text)[""] }
+func (r *dataSet) one(text string) float64 { return r.by("", text)[""] }
 
 func TestFocusEqualsItsTotals(t *testing.T) {
 	var want struct {

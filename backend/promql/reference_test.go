@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
@@ -163,7 +164,7 @@ func references(events []event.Event, quarters bool) []*reference {
 	for i := range events {
 		e := &events[i]
 		for _, s := range contributions(e, quarters) {
-			s.labels[labels.MetricName] = s.name
+			s.labels[model.MetricNameLabel] = s.name
 			for k, v := range s.labels {
 				if v == "" {
 					delete(s.labels, k)
@@ -207,7 +208,7 @@ func running(events []event.Event) map[string]map[int64]int {
 			continue
 		}
 		end, ended := ends[e.ID]
-		l := labels.NewBuilder(labels.FromStrings(labels.MetricName, "flowgauge_executions_running", "version", strconv.Itoa(int(e.WorkflowVersion)))).
+		l := labels.NewBuilder(labels.FromStrings(model.MetricNameLabel, "flowgauge_executions_running", "version", strconv.Itoa(int(e.WorkflowVersion)))).
 			Set("workflow", e.WorkflowID).Set("trigger_type", e.TriggerType).Labels().String()
 		for t := (e.Time + 59_999) / 60_000 * 60_000; t <= testNow.UnixMilli() && (!ended || t < end); t += 60_000 {
 			if out[l] == nil {

@@ -94,8 +94,12 @@ func (a *scriptAppender) Commit() error {
 		return nil
 	}
 	input := proto.Input{
-		{Name: "storage", Data: a.ids}, {Name: "labels", Data: a.labels}, {Name: "time", Data: a.times},
-		{Name: "start", Data: a.starts}, {Name: "bits", Data: a.bits}, {Name: "histogram", Data: a.contents},
+		{Name: "storage", Data: a.ids},
+		{Name: "labels", Data: a.labels},
+		{Name: "time", Data: a.times},
+		{Name: "start", Data: a.starts},
+		{Name: "bits", Data: a.bits},
+		{Name: "histogram", Data: a.contents},
 	}
 	return a.s.client.Insert(context.Background(), "script_samples", input)
 }

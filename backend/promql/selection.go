@@ -3,6 +3,7 @@ package promql
 import (
 	"slices"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
@@ -101,7 +102,7 @@ func (s *selection) series(g *query.TotalsGroup) []storage.Series {
 
 func (s *selection) labels(g *query.TotalsGroup, status string) labels.Labels {
 	b := labels.NewScratchBuilder(len(s.groupBy) + 2)
-	b.Add(labels.MetricName, s.family.name)
+	b.Add(model.MetricNameLabel, s.family.name)
 	for i, name := range s.groupBy {
 		if v := g.Dimensions[i]; v != "" {
 			b.Add(name, v)

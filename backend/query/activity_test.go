@@ -171,7 +171,7 @@ func TestSessionListIsTheMetric(t *testing.T) {
 		}
 		for _, x := range all {
 			if at := time.UnixMilli(x.start); !at.Before(r.From) && at.Before(r.To) && sees(users, x.user) {
-				want = append(want, line{x.user, x.start, x.active})
+				want = append(want, line(x))
 			}
 		}
 		require.ElementsMatch(t, want, got)

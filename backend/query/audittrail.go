@@ -93,8 +93,14 @@ func (e *Engine) auditTrail(ctx context.Context, p access.Principal, r Request) 
 		out                                             = newFields(auditFields, time.Time{}, "", "", "", "", "", int64(0), "", "")
 	)
 	rowsRead, err := e.scan(ctx, "audit trail", st, proto.Results{
-		{Name: "at", Data: &at}, {Name: "user_id", Data: &user}, {Name: "action", Data: &action}, {Name: "resource", Data: &resource},
-		{Name: "resource_id", Data: &resourceID}, {Name: "session_id", Data: &session}, {Name: "duration_ms", Data: &duration}, {Name: "id", Data: &id},
+		{Name: "at", Data: &at},
+		{Name: "user_id", Data: &user},
+		{Name: "action", Data: &action},
+		{Name: "resource", Data: &resource},
+		{Name: "resource_id", Data: &resourceID},
+		{Name: "session_id", Data: &session},
+		{Name: "duration_ms", Data: &duration},
+		{Name: "id", Data: &id},
 	}, func(i int) error {
 		out.add(time.UnixMilli(at[i]).In(q.loc), user.Row(i), action.Row(i), resource.Row(i), resourceID.Row(i), session.Row(i),
 			duration[i], id.Row(i), cursor{at[i], id.Row(i)}.String())

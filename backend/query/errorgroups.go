@@ -138,10 +138,16 @@ func (e *Engine) errorRows(ctx context.Context, q, before *question, limit int) 
 	var errorType, sample, fingerprint proto.ColStr
 	var failures, total, previous, first, last, workflows, users proto.ColInt64
 	rowsRead, err = e.scan(ctx, "error groups", st, proto.Results{
-		{Name: "type", Data: &errorType}, {Name: "sample", Data: &sample}, {Name: "fingerprint", Data: &fingerprint},
-		{Name: "failures", Data: &failures}, {Name: "total", Data: &total}, {Name: "previous", Data: &previous},
-		{Name: "first_seen", Data: &first}, {Name: "last_seen", Data: &last},
-		{Name: "workflows", Data: &workflows}, {Name: "users", Data: &users},
+		{Name: "type", Data: &errorType},
+		{Name: "sample", Data: &sample},
+		{Name: "fingerprint", Data: &fingerprint},
+		{Name: "failures", Data: &failures},
+		{Name: "total", Data: &total},
+		{Name: "previous", Data: &previous},
+		{Name: "first_seen", Data: &first},
+		{Name: "last_seen", Data: &last},
+		{Name: "workflows", Data: &workflows},
+		{Name: "users", Data: &users},
 	}, func(i int) error {
 		groups = append(groups, errorGroup{
 			errorType: errorType.Row(i), sample: sample.Row(i), fingerprint: fingerprint.Row(i),

@@ -94,8 +94,13 @@ func (e *Engine) sessionList(ctx context.Context, p access.Principal, r Request)
 		out                                    = newFields(sessionsFields, "", "", time.Time{}, time.Time{}, int64(0), int64(0), "", "")
 	)
 	rowsRead, err := e.scan(ctx, "sessions", st, proto.Results{
-		{Name: "user_id", Data: &user}, {Name: "session_id", Data: &session}, {Name: "first", Data: &first}, {Name: "active", Data: &active},
-		{Name: "actions", Data: &actions}, {Name: "first_action", Data: &firstAction}, {Name: "last_action", Data: &lastAction},
+		{Name: "user_id", Data: &user},
+		{Name: "session_id", Data: &session},
+		{Name: "first", Data: &first},
+		{Name: "active", Data: &active},
+		{Name: "actions", Data: &actions},
+		{Name: "first_action", Data: &firstAction},
+		{Name: "last_action", Data: &lastAction},
 	}, func(i int) error {
 		out.add(user.Row(i), session.Row(i), time.UnixMilli(first[i]).In(q.loc), time.UnixMilli(first[i]+active[i]).In(q.loc),
 			active[i], actions[i], firstAction.Row(i), lastAction.Row(i))

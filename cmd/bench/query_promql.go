@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	prom "github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -141,7 +142,7 @@ func (b *queryBench) makeCounters(ctx context.Context, client *clickhouse.Client
 	refs := make([]storage.SeriesRef, b.series)
 	names := make([]labels.Labels, b.series)
 	for s := range names {
-		names[s] = labels.FromStrings(labels.MetricName, "flowgauge_executions_total", "workflow", "workflow-"+strconv.Itoa(s/5), "version", strconv.Itoa(s%5), "trigger_type", "schedule", "status", "completed")
+		names[s] = labels.FromStrings(model.MetricNameLabel, "flowgauge_executions_total", "workflow", "workflow-"+strconv.Itoa(s/5), "version", strconv.Itoa(s%5), "trigger_type", "schedule", "status", "completed")
 	}
 	for day := range promqlDays {
 		from := lastDay.AddDate(0, 0, day-promqlDays)

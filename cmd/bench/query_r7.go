@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,11 +29,11 @@ func (b *queryBench) rollupsBesideRaw(ctx context.Context) error {
 		return err
 	}
 	defer raw.Close()
-	if there, done := b.made("raw", fmt.Sprint(b.rows)); !there {
+	if there, done := b.made("raw", strconv.Itoa(b.rows)); !there {
 		if err := makeRaw(ctx, rolled, b.rows, b.say); err != nil {
 			return err
 		}
-		if err := markAll(ctx, rolled, raw); err != nil {
+		if err := markAll(ctx, raw); err != nil {
 			return err
 		}
 		if err := done(); err != nil {
@@ -78,7 +79,7 @@ func (b *queryBench) rollupsBesideRaw(ctx context.Context) error {
 
 // markAll gives a second database the same raw rows, without a copy, and marks all
 // of their minutes: for its engine nothing is rolled up.
-func markAll(ctx context.Context, from, to *clickhouse.Client) error {
+func markAll(ctx context.Context, to *clickhouse.Client) error {
 	for _, month := range []string{"202605", "202606"} {
 		if err := to.Exec(ctx, "ALTER TABLE executions ATTACH PARTITION "+month+" FROM rolled.executions", nil); err != nil {
 			return err

@@ -67,7 +67,7 @@ func TestDirectory(t *testing.T) {
 	_, team := call(admin, "GET", "/teams/billing", "")
 	assert.Equal(t, map[string]any{"id": "billing", "members": []any{"ana", "ben"}, "managers": []any{"mona"}}, team)
 
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("Authorization", "Bearer "+mona)
 	p, err := auth.Authenticate(r)
 	require.NoError(t, err)

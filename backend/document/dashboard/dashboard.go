@@ -10,6 +10,7 @@ package dashboard
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -60,8 +61,8 @@ func Parse(text []byte) (map[string]any, error) {
 	if err := d.Decode(&out); err != nil {
 		return nil, fmt.Errorf("must be a JSON object: %w", err)
 	}
-	if _, err := d.Token(); err != io.EOF || out == nil { //nolint:errorlint // a decoder returns it as it is
-		return nil, fmt.Errorf("must be one JSON object and nothing else")
+	if _, err := d.Token(); !errors.Is(err, io.EOF) || out == nil {
+		return nil, errors.New("must be one JSON object and nothing else")
 	}
 	return out, nil
 }

@@ -126,7 +126,7 @@ func (c *Cache) Do(ctx context.Context, p access.Principal, r query.Request) (*q
 
 // record keeps a record of a reading, without which there is no answer.
 func (c *Cache) record(ctx context.Context, q *question, res *query.Result, err error) (*query.Result, error) {
-	if err := c.Engine.Record(ctx, q.principal, q.request, res, err); err != nil {
+	if err := c.Record(ctx, q.principal, q.request, res, err); err != nil {
 		return nil, err
 	}
 	return res, err
@@ -145,11 +145,11 @@ type question struct {
 
 // question names what is asked, or says why it is not a matter for the cache.
 func (c *Cache) question(ctx context.Context, p access.Principal, r query.Request) (*question, string) {
-	tenant, key, from, to, err := c.Engine.Key(p, r)
+	tenant, key, from, to, err := c.Key(p, r)
 	if err != nil {
 		return nil, badRequest
 	}
-	if plain, err := c.Engine.Plain(ctx, p, r); err != nil || !plain {
+	if plain, err := c.Plain(ctx, p, r); err != nil || !plain {
 		return nil, "policy"
 	}
 	q := &question{principal: p, request: r, now: c.now(), key: key}
@@ -161,7 +161,7 @@ func (c *Cache) question(ctx context.Context, p access.Principal, r query.Reques
 		q.key += "\x00" + revision
 	}
 	q.whole = periodKey(q.key, from, to)
-	q.changes, err = c.Engine.Changes(ctx, tenant, tolerated)
+	q.changes, err = c.Changes(ctx, tenant, tolerated)
 	if err != nil || time.Since(q.changes.At) > tolerated {
 		return nil, "change feed"
 	}

@@ -74,17 +74,17 @@ func (s *shared) getMany(ctx context.Context, wanted []*piece) []*entry {
 		s.failed(ctx, "read", err)
 		return out
 	}
-	for i, v := range values {
-		text, ok := v.(string)
+	for i, w := range wanted[:min(len(wanted), len(values))] {
+		text, ok := values[i].(string)
 		if !ok {
 			continue
 		}
-		e, err := s.codec.decode([]byte(text), wanted[i].key)
+		e, err := s.codec.decode([]byte(text), w.key)
 		if err != nil {
 			s.failed(ctx, "garbage", err)
 			continue
 		}
-		e.asked = wanted[i].asked
+		e.asked = w.asked
 		out[i] = e
 	}
 	return out

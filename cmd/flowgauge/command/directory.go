@@ -150,7 +150,7 @@ func newDirectoryShow() *cobra.Command {
 		Use:     "show user|team ID",
 		Short:   "Show a user or a team",
 		Example: "  flowgauge directory show team billing",
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 || args[0] != "user" && args[0] != "team" {
 				return usageError{errors.New("say what to show, e.g. 'user ana' or 'team billing'")}
 			}
