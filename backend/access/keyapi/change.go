@@ -68,7 +68,7 @@ func (a *API) create(c *gin.Context) {
 
 // rotate gives a key a new secret.
 func (a *API) rotate(c *gin.Context) {
-	k, ok := a.find(c)
+	k, ok := a.findOwn(c)
 	if !ok {
 		return
 	}
@@ -97,7 +97,7 @@ func (a *API) rotate(c *gin.Context) {
 
 // revoke ends a key.
 func (a *API) revoke(c *gin.Context) {
-	k, ok := a.find(c)
+	k, ok := a.findOwn(c)
 	if !ok {
 		return
 	}

@@ -96,6 +96,18 @@ func (a *API) find(c *gin.Context) (keystore.Key, bool) {
 	return k, true
 }
 
+// findOwn returns the key of the address for one who may change it. A key that is good
+// for every tenant, or that a certificate presents, is more than its tenant's
+// administrator has: whoever could give it a new secret would have that as well.
+func (a *API) findOwn(c *gin.Context) (keystore.Key, bool) {
+	k, ok := a.find(c)
+	if ok && (k.CrossTenant || k.Certificate != "") && !rest.Principal(c).CrossTenant {
+		rest.Refuse(c, http.StatusForbidden, "tenant_mismatch", "cross-tenant keys and keys with a certificate are changed by cross-tenant administrators")
+		return keystore.Key{}, false
+	}
+	return k, ok
+}
+
 // fail answers with an error of the store.
 func (a *API) fail(c *gin.Context, err error) {
 	var invalid *keystore.InvalidError

@@ -141,6 +141,30 @@ func TestTenantsAreApart(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 }
 
+// A new secret of a cross-tenant key, or of one that a certificate presents, would
+// make its tenant's administrator one of all tenants.
+func TestKeysOfMoreThanATenantAreNotChangedByItsAdministrator(t *testing.T) {
+	p := newPlatform(t)
+	for _, body := range []string{
+		`{"name":"x","scopes":["ingest"],"tenant":"acme","crossTenant":true}`,
+		`{"name":"x","scopes":["ingest"],"tenant":"acme","certificate":"cn:x"}`,
+	} {
+		status, made := p.call(p.both, "POST", "", body)
+		require.Equal(t, http.StatusCreated, status, made)
+		id := made["id"].(string)
+		for _, c := range []struct{ method, path string }{{"POST", "/" + id + "/rotate"}, {"DELETE", "/" + id}} {
+			status, problem := p.call(p.acme, c.method, c.path, "")
+			require.Equal(t, http.StatusForbidden, status, c)
+			assert.Equal(t, "tenant_mismatch", problem["code"])
+			assert.NotContains(t, problem, "secret")
+		}
+		status, _ = p.call(p.acme, "GET", "/"+id, "")
+		require.Equal(t, http.StatusOK, status)
+		status, _ = p.call(p.both, "DELETE", "/"+id, "")
+		require.Equal(t, http.StatusNoContent, status)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	p := newPlatform(t)
 	status, problem := p.call(p.reader, "GET", "", "")
