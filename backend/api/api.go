@@ -48,6 +48,7 @@ type Config struct {
 	// These keep dashboards and reports; nil is not here.
 	Dashboards Documents
 	Reports    Documents
+	Budgets    Budgets // likewise
 
 	// Denied reports whether an error of the Authenticator is the caller's: no
 	// key, a wrong or expired one. Any other is the server's trouble, and the
@@ -83,6 +84,7 @@ type API struct {
 	waiting      func() int64
 
 	dashboardDocs, reportDocs Documents
+	budgets                   Budgets
 }
 
 // New returns an API.
@@ -107,7 +109,7 @@ func New(cfg Config) (*API, error) {
 	return &API{
 		document: d, analytics: cfg.Analytics, auth: cfg.Authenticator, denied: cfg.Denied, log: cfg.Logger, metrics: m,
 		conflictList: cfg.Conflicts, letters: cfg.Letters, replays: cfg.Replays, waiting: cfg.Waiting,
-		dashboardDocs: cfg.Dashboards, reportDocs: cfg.Reports,
+		dashboardDocs: cfg.Dashboards, reportDocs: cfg.Reports, budgets: cfg.Budgets,
 	}, nil
 }
 

@@ -24,6 +24,16 @@ func (t teams) Teams(ctx context.Context, tenant string) (map[string][]string, e
 	return now.Memberships(), nil
 }
 
+// Members returns who is in a team.
+func (t teams) Members(ctx context.Context, tenant, team string) ([]string, error) {
+	now, err := t.Snapshot(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	of, _ := now.Team(team)
+	return of.Members, nil
+}
+
 // policies speaks the engine's words for the access policies.
 type policies struct {
 	*policy.Store

@@ -14,7 +14,7 @@ import (
 // questions serves what answers them, and what is about taking events in, which the
 // collector answers as well. whole serves the paths that events are sent to.
 func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
-	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(a.database.reader)})
+	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(a.database.writer), Members: teams{a.people}.Members})
 	if err != nil {
 		return err
 	}
@@ -37,6 +37,7 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 		return err
 	}
 	if a.opts.Roles.Server {
+		cfg.Budgets = budgets
 		cfg.Dashboards = document.NewStore(a.database.writer, document.Dashboard)
 		cfg.Reports = document.NewStore(a.database.writer, document.Report)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/access"
@@ -19,7 +20,12 @@ type Config struct {
 
 // Service looks after budgets on behalf of those who ask. It is what endpoints call,
 // and what query asks for the kind budgets.
-type Service struct{ cfg Config }
+type Service struct {
+	cfg Config
+	// changing lets this process's changes come one after the other: what is checked
+	// still stands when it is replaced.
+	changing sync.Mutex
+}
 
 // NewService returns a Service.
 func NewService(cfg Config) (*Service, error) {
@@ -29,7 +35,7 @@ func NewService(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{cfg}, nil
+	return &Service{cfg: cfg}, nil
 }
 
 // List returns the budgets that the principal may see, by id.
@@ -81,33 +87,108 @@ func (s *Service) find(ctx context.Context, tenant, id string) (Budget, error) {
 	return found[0], nil
 }
 
+// Change is what a budget becomes. Base is the revision that it was made from, 0 for a
+// new one; Any is whichever stands, if one does.
+type Change struct {
+	Budget Budget
+	Base   uint64
+	Any    bool
+}
+
+// ChangeError says which of several changes was refused.
+type ChangeError struct {
+	Index int
+	Err   error
+}
+
+func (e *ChangeError) Error() string { return fmt.Sprintf("change %d: %v", e.Index, e.Err) }
+
+// Unwrap returns why.
+func (e *ChangeError) Unwrap() error { return e.Err }
+
 // Put stores a budget. base is the revision that it was made from, 0 for a new one;
 // ErrChanged says that another one stands by now. Whoever changes a budget must be
 // allowed to change what it was and what it becomes.
 func (s *Service) Put(ctx context.Context, p access.Principal, author string, b Budget, base uint64) (Budget, error) {
-	if err := b.Validate(); err != nil {
+	out, err := s.Change(ctx, p, author, []Change{{Budget: b, Base: base}})
+	var one *ChangeError
+	if errors.As(err, &one) {
+		return Budget{}, one.Err
+	}
+	if err != nil {
 		return Budget{}, err
 	}
-	if err := s.mayChange(ctx, p, &b); err != nil {
-		return Budget{}, err
-	}
-	if err := s.unchanged(ctx, p, b.ID, base); err != nil {
-		return Budget{}, err
-	}
-	if base == 0 {
-		all, err := s.cfg.Store.list(ctx, p.Tenant, "")
-		if err != nil {
-			return Budget{}, err
-		}
-		if len(all) >= MaxBudgets {
-			return Budget{}, &InvalidError{"id", fmt.Sprintf("a tenant has at most %d budgets: delete one first", MaxBudgets)}
-		}
-	}
-	return s.cfg.Store.put(ctx, p.Tenant, author, b, base, false)
+	return out[0], nil
 }
 
-// Delete removes a budget of that revision.
+// Change stores all of several budgets, or none: a ChangeError says which one is in the
+// way. For each it is as with Put.
+func (s *Service) Change(ctx context.Context, p access.Principal, author string, changes []Change) ([]Budget, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	list, err := s.cfg.Store.list(ctx, p.Tenant, "")
+	if err != nil {
+		return nil, err
+	}
+	standing := make(map[string]*Budget, len(list))
+	for i := range list {
+		standing[list[i].ID] = &list[i]
+	}
+	revised, given := make([]revision, len(changes)), map[string]bool{}
+	room := MaxBudgets - len(list)
+	for i := range changes {
+		c := &changes[i]
+		old := standing[c.Budget.ID]
+		if old == nil {
+			room--
+		}
+		err := s.check(ctx, p, c, old)
+		switch {
+		case err != nil:
+		case given[c.Budget.ID]:
+			err = &InvalidError{"id", fmt.Sprintf("%q is given twice", c.Budget.ID)}
+		case old == nil && room < 0:
+			err = &InvalidError{"id", fmt.Sprintf("a tenant has at most %d budgets: delete one first", MaxBudgets)}
+		}
+		if err != nil {
+			return nil, &ChangeError{i, err}
+		}
+		given[c.Budget.ID] = true
+		revised[i].Budget = c.Budget
+		if old != nil {
+			revised[i].base = old.Revision
+		}
+	}
+	return s.cfg.Store.put(ctx, p.Tenant, author, revised, false)
+}
+
+// check reports why a budget cannot take the place of the one that stands, if one does.
+func (s *Service) check(ctx context.Context, p access.Principal, c *Change, old *Budget) error {
+	if err := c.Budget.Validate(); err != nil {
+		return err
+	}
+	if err := s.mayChange(ctx, p, &c.Budget); err != nil {
+		return err
+	}
+	if old == nil {
+		if c.Base != 0 || c.Any {
+			return ErrChanged
+		}
+		return nil
+	}
+	if err := s.mayChange(ctx, p, old); err != nil {
+		return err
+	}
+	if !c.Any && old.Revision != c.Base {
+		return ErrChanged
+	}
+	return nil
+}
+
+// Delete removes a budget of that revision; 0 is whichever stands.
 func (s *Service) Delete(ctx context.Context, p access.Principal, author, id string, base uint64) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	b, err := s.Get(ctx, p, id)
 	if err != nil {
 		return err
@@ -115,29 +196,9 @@ func (s *Service) Delete(ctx context.Context, p access.Principal, author, id str
 	if err := s.mayChange(ctx, p, &b); err != nil {
 		return err
 	}
-	if b.Revision != base {
+	if base != 0 && b.Revision != base {
 		return ErrChanged
 	}
-	_, err = s.cfg.Store.put(ctx, p.Tenant, author, b, base, true)
+	_, err = s.cfg.Store.put(ctx, p.Tenant, author, []revision{{b, b.Revision}}, true)
 	return err
-}
-
-func (s *Service) unchanged(ctx context.Context, p access.Principal, id string, base uint64) error {
-	old, err := s.find(ctx, p.Tenant, id)
-	if errors.Is(err, ErrNotFound) {
-		if base != 0 {
-			return ErrChanged
-		}
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.mayChange(ctx, p, &old); err != nil {
-		return err
-	}
-	if old.Revision != base {
-		return ErrChanged
-	}
-	return nil
 }

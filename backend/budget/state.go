@@ -22,6 +22,11 @@ import (
 // State is a budget as it stands.
 type State struct {
 	query.BudgetState
+	Detail
+}
+
+// Detail is what single states say beside.
+type Detail struct {
 	Thresholds []Passed `json:"thresholds"`
 	// Contributors are the workflows that spent the most in the period so far, Growing
 	// those that spend more than in the period before by the most.
@@ -89,6 +94,9 @@ func (s *Service) States(ctx context.Context, ask query.Ask, p access.Principal,
 		g.Go(func() error {
 			state, err := s.evaluate(ctx, ask, p, &list[i], at)
 			out[i] = state.BudgetState
+			if id != "" {
+				out[i].More = state.Detail
+			}
 			return err
 		})
 	}
@@ -100,7 +108,7 @@ func (s *Service) States(ctx context.Context, ask query.Ask, p access.Principal,
 func (s *Service) evaluate(ctx context.Context, ask query.Ask, p access.Principal, b *Budget, at time.Time) (State, error) {
 	state := State{
 		BudgetState: query.BudgetState{ID: b.ID, Name: b.Name, Owner: b.Owner, Of: b.Of, State: NotStarted, Amount: b.Amount, Remaining: b.Amount},
-		Thresholds:  []Passed{}, Contributors: []Contributor{}, Growing: []Contributor{},
+		Detail:      Detail{Thresholds: []Passed{}, Contributors: []Contributor{}, Growing: []Contributor{}},
 	}
 	from, to, ok := b.Period.at(at.Add(-time.Millisecond))
 	if !ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -53,26 +54,41 @@ WHERE tenant = {tenant:String} AND deleted = 0 AND ({id:String} = '' OR id = {id
 	return out, nil
 }
 
-// put writes a revision that follows base.
-func (s *Store) put(ctx context.Context, tenant, author string, b Budget, base uint64, deleted bool) (Budget, error) {
-	b.Revision, b.Author, b.ChangedAt = 0, "", time.Time{}
-	document, err := json.Marshal(b)
-	if err != nil {
-		return Budget{}, fmt.Errorf("write budget %s: %w", b.ID, err)
-	}
+// revision is a budget that follows the one of revision base; 0 follows none.
+type revision struct {
+	Budget
+	base uint64
+}
+
+// put writes revisions, all of them or none: they are one part of the table.
+func (s *Store) put(ctx context.Context, tenant, author string, revised []revision, deleted bool) ([]Budget, error) {
 	now := time.Now()
-	// Microseconds, so that a revision tells when it was made; above the one that
-	// it replaces, whatever the clock says.
-	b.Revision, b.Author, b.ChangedAt = max(uint64(now.UnixMicro()), base+1), author, now.UTC().Truncate(time.Millisecond)
+	out := make([]Budget, len(revised))
+	ids, documents, revisions := make([]string, len(revised)), make([]string, len(revised)), make([]int64, len(revised))
+	for i, r := range revised {
+		b := &out[i]
+		*b = r.Budget
+		b.Revision, b.Author, b.ChangedAt = 0, "", time.Time{}
+		document, err := json.Marshal(b)
+		if err != nil {
+			return nil, fmt.Errorf("write budget %s: %w", b.ID, err)
+		}
+		// Microseconds, so that a revision tells when it was made; above the one that
+		// it replaces, whatever the clock says.
+		b.Revision, b.Author, b.ChangedAt = max(uint64(now.UnixMicro()), r.base+1), author, now.UTC().Truncate(time.Millisecond)
+		ids[i], documents[i], revisions[i] = b.ID, string(document), int64(b.Revision)
+	}
 	gone := uint64(0)
 	if deleted {
 		gone = 1
 	}
-	err = s.client.Exec(ctx, `INSERT INTO budgets (tenant, id, revision, deleted, document, author)
-SELECT {tenant:String}, {id:String}, {revision:UInt64}, {deleted:UInt8}, {document:String}, {author:String}`,
-		map[string]any{"tenant": tenant, "id": b.ID, "revision": b.Revision, "deleted": gone, "document": string(document), "author": author})
+	err := s.client.Exec(ctx, `INSERT INTO budgets (tenant, id, revision, deleted, document, author, changed_at)
+SELECT {tenant:String}, id, toUInt64(revision), {deleted:UInt8}, document, {author:String}, fromUnixTimestamp64Milli({now:Int64}, 'UTC')
+FROM (SELECT {ids:Array(String)} AS ids, {revisions:Array(Int64)} AS revisions, {documents:Array(String)} AS documents)
+ARRAY JOIN ids AS id, revisions AS revision, documents AS document`,
+		map[string]any{"tenant": tenant, "ids": ids, "revisions": revisions, "documents": documents, "deleted": gone, "author": author, "now": now.UnixMilli()})
 	if err != nil {
-		return Budget{}, fmt.Errorf("store budget %s: %w", b.ID, err)
+		return nil, fmt.Errorf("store budgets %s: %w", strings.Join(ids, ", "), err)
 	}
-	return b, nil
+	return out, nil
 }

@@ -48,6 +48,9 @@ type BudgetState struct {
 	Latest   *time.Time `json:"crossingLatest"`
 
 	Driver string `json:"driver,omitempty"`
+
+	// More is what a single one says beside: its thresholds and what the costs are of.
+	More any `json:"-"`
 }
 
 var budgetParams = []ParamInfo{
@@ -80,7 +83,7 @@ var budgetFields = []FieldInfo{
 var budgetsShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindBudgets, Title: "Budgets",
-		Description: "How far each budget that the caller may see is spent, and how it is likely to end: as it stands now, or stood at to if that is over. from does not matter.",
+		Description: "How far each budget that the caller may see is spent, and how it is likely to end: as it stands now, or stood at to if that is over. from does not matter. Of one budget, meta.budget has the thresholds, what the costs are of, and what grows.",
 		Uses:        []string{},
 		Params:      budgetParams,
 		Fields:      budgetFields,
@@ -116,6 +119,9 @@ func (e *Engine) budgetStates(ctx context.Context, p access.Principal, r Request
 	res.Meta = Meta{
 		From: q.from.In(q.loc), To: q.to.In(q.loc), TimeZone: q.loc.String(), Sources: w.sources(),
 		PartialPeriod: q.to.After(q.now), RowsRead: w.rowsRead, SQL: w.sql,
+	}
+	if len(states) == 1 {
+		res.Meta.Budget = states[0].More
 	}
 	return res, nil
 }

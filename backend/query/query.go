@@ -120,6 +120,7 @@ type Meta struct {
 	RowsRead    uint64        `json:"rowsRead"`
 	Sample      *Sample       `json:"sample,omitempty"`
 	Forecast    *ForecastMeta `json:"forecast,omitempty"`
+	Budget      any           `json:"budget,omitempty"` // of a single budget; see BudgetState.More
 	Elapsed     time.Duration `json:"-"`
 	SQL         []string      `json:"-"` // executed statements, for the query inspector
 }

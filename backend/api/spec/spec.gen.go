@@ -4,13 +4,102 @@
 package spec
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
+
+// Defines values for BudgetFiltersDimension.
+const (
+	BudgetFiltersDimensionActionType BudgetFiltersDimension = "action_type"
+	BudgetFiltersDimensionTeam       BudgetFiltersDimension = "team"
+	BudgetFiltersDimensionUser       BudgetFiltersDimension = "user"
+	BudgetFiltersDimensionWorkflow   BudgetFiltersDimension = "workflow"
+)
+
+// Valid indicates whether the value is a known member of the BudgetFiltersDimension enum.
+func (e BudgetFiltersDimension) Valid() bool {
+	switch e {
+	case BudgetFiltersDimensionActionType:
+		return true
+	case BudgetFiltersDimensionTeam:
+		return true
+	case BudgetFiltersDimensionUser:
+		return true
+	case BudgetFiltersDimensionWorkflow:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BudgetFiltersOperator.
+const (
+	BudgetFiltersOperatorIn    BudgetFiltersOperator = "in"
+	BudgetFiltersOperatorNotIn BudgetFiltersOperator = "not_in"
+)
+
+// Valid indicates whether the value is a known member of the BudgetFiltersOperator enum.
+func (e BudgetFiltersOperator) Valid() bool {
+	switch e {
+	case BudgetFiltersOperatorIn:
+		return true
+	case BudgetFiltersOperatorNotIn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BudgetOf.
+const (
+	BudgetOfCredits BudgetOf = "credits"
+	BudgetOfDollars BudgetOf = "dollars"
+)
+
+// Valid indicates whether the value is a known member of the BudgetOf enum.
+func (e BudgetOf) Valid() bool {
+	switch e {
+	case BudgetOfCredits:
+		return true
+	case BudgetOfDollars:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BudgetPeriodUnit.
+const (
+	BudgetPeriodUnitDay     BudgetPeriodUnit = "day"
+	BudgetPeriodUnitMonth   BudgetPeriodUnit = "month"
+	BudgetPeriodUnitQuarter BudgetPeriodUnit = "quarter"
+	BudgetPeriodUnitWeek    BudgetPeriodUnit = "week"
+	BudgetPeriodUnitYear    BudgetPeriodUnit = "year"
+)
+
+// Valid indicates whether the value is a known member of the BudgetPeriodUnit enum.
+func (e BudgetPeriodUnit) Valid() bool {
+	switch e {
+	case BudgetPeriodUnitDay:
+		return true
+	case BudgetPeriodUnitMonth:
+		return true
+	case BudgetPeriodUnitQuarter:
+		return true
+	case BudgetPeriodUnitWeek:
+		return true
+	case BudgetPeriodUnitYear:
+		return true
+	default:
+		return false
+	}
+}
 
 // Defines values for CatalogueMetricsArea.
 const (
@@ -263,16 +352,16 @@ func (e ReportPeriod) Valid() bool {
 
 // Defines values for RequestFiltersOperator.
 const (
-	In    RequestFiltersOperator = "in"
-	NotIn RequestFiltersOperator = "not_in"
+	RequestFiltersOperatorIn    RequestFiltersOperator = "in"
+	RequestFiltersOperatorNotIn RequestFiltersOperator = "not_in"
 )
 
 // Valid indicates whether the value is a known member of the RequestFiltersOperator enum.
 func (e RequestFiltersOperator) Valid() bool {
 	switch e {
-	case In:
+	case RequestFiltersOperatorIn:
 		return true
-	case NotIn:
+	case RequestFiltersOperatorNotIn:
 		return true
 	default:
 		return false
@@ -762,6 +851,75 @@ func (e GetCostsForecastParamsFormat) Valid() bool {
 	}
 }
 
+// Defines values for GetCostsReconciliationParamsBy.
+const (
+	GetCostsReconciliationParamsByDay       GetCostsReconciliationParamsBy = "day"
+	GetCostsReconciliationParamsByExecution GetCostsReconciliationParamsBy = "execution"
+	GetCostsReconciliationParamsByTotal     GetCostsReconciliationParamsBy = "total"
+	GetCostsReconciliationParamsByType      GetCostsReconciliationParamsBy = "type"
+	GetCostsReconciliationParamsByWorkflow  GetCostsReconciliationParamsBy = "workflow"
+)
+
+// Valid indicates whether the value is a known member of the GetCostsReconciliationParamsBy enum.
+func (e GetCostsReconciliationParamsBy) Valid() bool {
+	switch e {
+	case GetCostsReconciliationParamsByDay:
+		return true
+	case GetCostsReconciliationParamsByExecution:
+		return true
+	case GetCostsReconciliationParamsByTotal:
+		return true
+	case GetCostsReconciliationParamsByType:
+		return true
+	case GetCostsReconciliationParamsByWorkflow:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetCostsReconciliationParamsShow.
+const (
+	All         GetCostsReconciliationParamsShow = "all"
+	Differences GetCostsReconciliationParamsShow = "differences"
+)
+
+// Valid indicates whether the value is a known member of the GetCostsReconciliationParamsShow enum.
+func (e GetCostsReconciliationParamsShow) Valid() bool {
+	switch e {
+	case All:
+		return true
+	case Differences:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetCostsReconciliationParamsFormat.
+const (
+	GetCostsReconciliationParamsFormatArrow  GetCostsReconciliationParamsFormat = "arrow"
+	GetCostsReconciliationParamsFormatCsv    GetCostsReconciliationParamsFormat = "csv"
+	GetCostsReconciliationParamsFormatJson   GetCostsReconciliationParamsFormat = "json"
+	GetCostsReconciliationParamsFormatNdjson GetCostsReconciliationParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetCostsReconciliationParamsFormat enum.
+func (e GetCostsReconciliationParamsFormat) Valid() bool {
+	switch e {
+	case GetCostsReconciliationParamsFormatArrow:
+		return true
+	case GetCostsReconciliationParamsFormatCsv:
+		return true
+	case GetCostsReconciliationParamsFormatJson:
+		return true
+	case GetCostsReconciliationParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for GetExecutionsParamsOrder.
 const (
 	GetExecutionsParamsOrderAsc  GetExecutionsParamsOrder = "asc"
@@ -1162,6 +1320,69 @@ func (e ReplayDeadLetterParamsAs) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Budget defines model for Budget.
+type Budget struct {
+	// Amount An exact decimal above zero; a number is taken as well
+	Amount string `json:"amount"`
+
+	// Author Who made the revision
+	Author    *string    `json:"author,omitempty"`
+	ChangedAt *time.Time `json:"changedAt,omitempty"`
+
+	// Filters Whose costs count; none is the whole tenant's
+	Filters *[]struct {
+		Dimension BudgetFiltersDimension `json:"dimension"`
+		Operator  BudgetFiltersOperator  `json:"operator"`
+		Values    []string               `json:"values"`
+	} `json:"filters,omitempty"`
+
+	// Id The caller's own choice
+	Id   string   `json:"id"`
+	Name string   `json:"name"`
+	Of   BudgetOf `json:"of"`
+
+	// Owner Whom to ask; a user's id or any other name
+	Owner  *string `json:"owner,omitempty"`
+	Period struct {
+		// Start The first day of the first period
+		Start *openapi_types.Date `json:"start,omitempty"`
+
+		// TimeZone IANA name, UTC by default
+		TimeZone *string          `json:"timeZone,omitempty"`
+		Unit     BudgetPeriodUnit `json:"unit"`
+	} `json:"period"`
+
+	// Revision The one that was read; a new budget has none
+	Revision *string `json:"revision,omitempty"`
+
+	// State How it stands: the fields of kind budgets, as GET /catalogue describes them
+	State *map[string]any `json:"state,omitempty"`
+
+	// Thresholds Each has a percentage of the amount, or an amount
+	Thresholds *[]struct {
+		Amount  *string  `json:"amount,omitempty"`
+		Percent *float32 `json:"percent,omitempty"`
+	} `json:"thresholds,omitempty"`
+}
+
+// BudgetFiltersDimension defines model for Budget.Filters.Dimension.
+type BudgetFiltersDimension string
+
+// BudgetFiltersOperator defines model for Budget.Filters.Operator.
+type BudgetFiltersOperator string
+
+// BudgetOf defines model for Budget.Of.
+type BudgetOf string
+
+// BudgetPeriodUnit defines model for Budget.Period.Unit.
+type BudgetPeriodUnit string
+
+// Budgets defines model for Budgets.
+type Budgets struct {
+	Data []Budget `json:"data"`
+	Meta *Meta    `json:"meta,omitempty"`
 }
 
 // Catalogue defines model for Catalogue.
@@ -1808,6 +2029,9 @@ type ActionType = []string
 // After defines model for after.
 type After = string
 
+// BudgetId defines model for budgetId.
+type BudgetId = string
+
 // Cursor defines model for cursor.
 type Cursor = string
 
@@ -2307,6 +2531,23 @@ type GetCostsBreakdownParamsOf string
 // GetCostsBreakdownParamsFormat defines parameters for GetCostsBreakdown.
 type GetCostsBreakdownParamsFormat string
 
+// PutBudgetsJSONBody defines parameters for PutBudgets.
+type PutBudgetsJSONBody struct {
+	union json.RawMessage
+}
+
+// PutBudgetsParams defines parameters for PutBudgets.
+type PutBudgetsParams struct {
+	// IfMatch The ETag of what is changed, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// DeleteBudgetParams defines parameters for DeleteBudget.
+type DeleteBudgetParams struct {
+	// IfMatch The ETag of what is changed, or *
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // GetCostsForecastParams defines parameters for GetCostsForecast.
 type GetCostsForecastParams struct {
 	// From The beginning, inclusive. A date is its midnight in the time zone.
@@ -2355,6 +2596,61 @@ type GetCostsForecastParamsMetric string
 
 // GetCostsForecastParamsFormat defines parameters for GetCostsForecast.
 type GetCostsForecastParamsFormat string
+
+// GetCostsReconciliationParams defines parameters for GetCostsReconciliation.
+type GetCostsReconciliationParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// By What is compared; type is a step's stepType with an actionType of the same name
+	By *GetCostsReconciliationParamsBy `form:"by,omitempty" json:"by,omitempty"`
+
+	// Show Groups in which something differs, or all
+	Show *GetCostsReconciliationParamsShow `form:"show,omitempty" json:"show,omitempty"`
+
+	// Limit Rows
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Workflow Keeps these values (repeatable); also as workflowId
+	Workflow *Workflow `form:"workflow,omitempty" json:"workflow,omitempty"`
+
+	// User Keeps these values (repeatable); also as userId
+	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Team Keeps these values (repeatable)
+	Team *Team `form:"team,omitempty" json:"team,omitempty"`
+
+	// Execution Keeps these values (repeatable)
+	Execution *Execution `form:"execution,omitempty" json:"execution,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetCostsReconciliationParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetCostsReconciliationParamsBy defines parameters for GetCostsReconciliation.
+type GetCostsReconciliationParamsBy string
+
+// GetCostsReconciliationParamsShow defines parameters for GetCostsReconciliation.
+type GetCostsReconciliationParamsShow string
+
+// GetCostsReconciliationParamsFormat defines parameters for GetCostsReconciliation.
+type GetCostsReconciliationParamsFormat string
 
 // ListDashboardsParams defines parameters for ListDashboards.
 type ListDashboardsParams struct {
@@ -3085,6 +3381,9 @@ type ReplayDeadLetterParams struct {
 // ReplayDeadLetterParamsAs defines parameters for ReplayDeadLetter.
 type ReplayDeadLetterParamsAs string
 
+// PutBudgetsJSONRequestBody defines body for PutBudgets for application/json ContentType.
+type PutBudgetsJSONRequestBody PutBudgetsJSONBody
+
 // CreateDashboardJSONRequestBody defines body for CreateDashboard for application/json ContentType.
 type CreateDashboardJSONRequestBody = NewDashboard
 
@@ -3112,6 +3411,68 @@ type ReplayDeadLettersJSONRequestBody = ReplayRequest
 // ReplayDeadLetterJSONRequestBody defines body for ReplayDeadLetter for application/json ContentType.
 type ReplayDeadLetterJSONRequestBody ReplayDeadLetterJSONBody
 
+// AsBudget returns the union data inside the PutBudgetsJSONBody as a Budget
+func (t PutBudgetsJSONBody) AsBudget() (Budget, error) {
+	var body Budget
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromBudget overwrites any union data inside the PutBudgetsJSONBody as the provided Budget
+func (t *PutBudgetsJSONBody) FromBudget(v Budget) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeBudget performs a merge with any union data inside the PutBudgetsJSONBody, using the provided Budget
+func (t *PutBudgetsJSONBody) MergeBudget(v Budget) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsBudgets returns the union data inside the PutBudgetsJSONBody as a Budgets
+func (t PutBudgetsJSONBody) AsBudgets() (Budgets, error) {
+	var body Budgets
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromBudgets overwrites any union data inside the PutBudgetsJSONBody as the provided Budgets
+func (t *PutBudgetsJSONBody) FromBudgets(v Budgets) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeBudgets performs a merge with any union data inside the PutBudgetsJSONBody, using the provided Budgets
+func (t *PutBudgetsJSONBody) MergeBudgets(v Budgets) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t PutBudgetsJSONBody) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *PutBudgetsJSONBody) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetActivity What users did over time, by dimension or as one figure
@@ -3138,9 +3499,24 @@ type ServerInterface interface {
 	// GetCostsBreakdown What costs are made of
 	// (GET /analytics/costs/breakdown)
 	GetCostsBreakdown(c *gin.Context, params GetCostsBreakdownParams)
+	// ListBudgets The budgets that the caller may see, by id, and how they stand
+	// (GET /analytics/costs/budgets)
+	ListBudgets(c *gin.Context)
+	// PutBudgets Make or change one budget or several
+	// (PUT /analytics/costs/budgets)
+	PutBudgets(c *gin.Context, params PutBudgetsParams)
+	// DeleteBudget Remove a budget
+	// (DELETE /analytics/costs/budgets/{id})
+	DeleteBudget(c *gin.Context, id BudgetId, params DeleteBudgetParams)
+	// GetBudget One budget, how it stands, and why
+	// (GET /analytics/costs/budgets/{id})
+	GetBudget(c *gin.Context, id BudgetId)
 	// GetCostsForecast What costs will be
 	// (GET /analytics/costs/forecast)
 	GetCostsForecast(c *gin.Context, params GetCostsForecastParams)
+	// GetCostsReconciliation Where the credits of steps and those of cost records disagree
+	// (GET /analytics/costs/reconciliation)
+	GetCostsReconciliation(c *gin.Context, params GetCostsReconciliationParams)
 	// ListDashboards The dashboards that the caller may read, by name
 	// (GET /analytics/dashboards)
 	ListDashboards(c *gin.Context, params ListDashboardsParams)
@@ -4250,6 +4626,133 @@ func (siw *ServerInterfaceWrapper) GetCostsBreakdown(c *gin.Context) {
 	siw.Handler.GetCostsBreakdown(c, params)
 }
 
+// ListBudgets operation middleware
+func (siw *ServerInterfaceWrapper) ListBudgets(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListBudgets(c)
+}
+
+// PutBudgets operation middleware
+func (siw *ServerInterfaceWrapper) PutBudgets(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutBudgetsParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.PutBudgets(c, params)
+}
+
+// DeleteBudget operation middleware
+func (siw *ServerInterfaceWrapper) DeleteBudget(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id BudgetId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteBudgetParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.DeleteBudget(c, id, params)
+}
+
+// GetBudget operation middleware
+func (siw *ServerInterfaceWrapper) GetBudget(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id BudgetId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetBudget(c, id)
+}
+
 // GetCostsForecast operation middleware
 func (siw *ServerInterfaceWrapper) GetCostsForecast(c *gin.Context) {
 
@@ -4371,6 +4874,137 @@ func (siw *ServerInterfaceWrapper) GetCostsForecast(c *gin.Context) {
 	}
 
 	siw.Handler.GetCostsForecast(c, params)
+}
+
+// GetCostsReconciliation operation middleware
+func (siw *ServerInterfaceWrapper) GetCostsReconciliation(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetCostsReconciliationParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", c.Request.URL.Query(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter by: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "show" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "show", c.Request.URL.Query(), &params.Show, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter show: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "workflow" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "workflow", c.Request.URL.Query(), &params.Workflow, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workflow: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", c.Request.URL.Query(), &params.Team, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter team: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "execution" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "execution", c.Request.URL.Query(), &params.Execution, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter execution: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetCostsReconciliation(c, params)
 }
 
 // ListDashboards operation middleware
@@ -6740,6 +7374,11 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/analytics/costs", wrapper.GetCosts)
 	router.GET(options.BaseURL+"/analytics/costs/forecast", wrapper.GetCostsForecast)
 	router.GET(options.BaseURL+"/analytics/costs/breakdown", wrapper.GetCostsBreakdown)
+	router.GET(options.BaseURL+"/analytics/costs/reconciliation", wrapper.GetCostsReconciliation)
+	router.GET(options.BaseURL+"/analytics/costs/budgets", wrapper.ListBudgets)
+	router.PUT(options.BaseURL+"/analytics/costs/budgets", wrapper.PutBudgets)
+	router.DELETE(options.BaseURL+"/analytics/costs/budgets/:id", wrapper.DeleteBudget)
+	router.GET(options.BaseURL+"/analytics/costs/budgets/:id", wrapper.GetBudget)
 	router.GET(options.BaseURL+"/analytics/activity", wrapper.GetActivity)
 	router.GET(options.BaseURL+"/analytics/activity/engagement", wrapper.GetEngagement)
 	router.GET(options.BaseURL+"/analytics/activity/users/:id", wrapper.GetUserActivity)
