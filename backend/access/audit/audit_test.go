@@ -2,7 +2,9 @@ package audit_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,4 +118,57 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	}
 	require.Error(t, lax.Flush(ctx))
 	assert.EqualValues(t, 100, lax.Dropped())
+}
+
+// Whatever is asked is written down in bounded records, which are stored.
+func TestRecordsAreBounded(t *testing.T) {
+	client := schematest.Client(t)
+	l, err := audit.New(audit.Config{Client: client})
+	require.NoError(t, err)
+	long := strings.Repeat("\x01ä", 10_000)
+	many := func(n int) []string {
+		out := make([]string, n)
+		for i := range out {
+			out[i] = fmt.Sprint(i, long)
+		}
+		return out
+	}
+	params := map[string]string{}
+	for _, name := range many(100) {
+		params[name] = long
+	}
+	filters := make([]audit.Filter, 300)
+	for i := range filters {
+		filters[i] = audit.Filter{Dimension: long, Operator: long, Values: many(3)}
+	}
+	for _, r := range []audit.Record{
+		{Metrics: many(300)}, {GroupBy: many(300)}, {Filters: filters}, {Params: params}, {Kind: long, Surface: long},
+		{Metrics: many(60), GroupBy: many(60), Filters: filters, Params: params, Kind: long},
+		{Metrics: []string{"executions"}, Params: map[string]string{"by": "user"}},
+	} {
+		r.Tenant, r.At = "acme", began
+		require.NoError(t, l.Add(t.Context(), r))
+	}
+	assert.Len(t, params, 100, "the caller's are the caller's")
+	require.NoError(t, l.Flush(t.Context()))
+	assert.Nil(t, verify(t, client, "acme").Broken)
+	list, err := audit.List(t.Context(), client, "acme", audit.Page{Limit: 10})
+	require.NoError(t, err)
+	require.Len(t, list, 7)
+	for _, r := range list {
+		text, err := json.Marshal(r)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, len(text), 16<<10)
+		assert.LessOrEqual(t, len(r.Metrics), 51)
+		assert.LessOrEqual(t, len(r.Filters), 51)
+		assert.LessOrEqual(t, len(r.Params), 21)
+		assert.LessOrEqual(t, len(r.Kind), 1600)
+	}
+	metrics := list[6].Metrics
+	for _, r := range list {
+		if len(r.Metrics) > len(metrics) {
+			metrics = r.Metrics
+		}
+	}
+	assert.Regexp(t, "^… and 2[0-9]+ more$", metrics[len(metrics)-1], "the rest is counted")
 }

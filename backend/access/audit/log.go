@@ -28,7 +28,10 @@ type Config struct {
 const (
 	maxWaiting = 20_000
 	maxBatch   = 1_000
-	linger     = 250 * time.Millisecond
+	// Bytes of records: of those of one insert, and of those that wait.
+	maxBatchBytes   = 4 << 20
+	maxWaitingBytes = 64 << 20
+	linger          = 250 * time.Millisecond
 	// patience is how long a required record may take.
 	patience = 5 * time.Second
 )
@@ -43,6 +46,7 @@ type Log struct {
 
 	mu      sync.Mutex
 	waiting []pending
+	size    int               // bytes of waiting
 	dropped map[string]uint64 // by tenant, since the last record
 	wake    chan struct{}
 
@@ -52,6 +56,7 @@ type Log struct {
 
 type pending struct {
 	record Record
+	size   int           // of its text, about
 	done   chan struct{} // closed when it is stored; nil: nobody waits
 }
 
@@ -80,13 +85,13 @@ func New(cfg Config) (*Log, error) {
 // with an error.
 func (l *Log) Add(ctx context.Context, r Record) error {
 	r.At = r.At.UTC().Truncate(time.Millisecond)
-	shorten(&r)
-	p := pending{record: r}
+	p := pending{size: shorten(&r)}
+	p.record = r
 	if l.cfg.Required {
 		p.done = make(chan struct{})
 	}
 	l.mu.Lock()
-	if len(l.waiting) >= maxWaiting {
+	if len(l.waiting) >= maxWaiting || l.size+p.size > maxWaitingBytes {
 		l.dropped[r.Tenant]++
 		l.mu.Unlock()
 		if l.cfg.Required {
@@ -94,7 +99,7 @@ func (l *Log) Add(ctx context.Context, r Record) error {
 		}
 		return nil
 	}
-	l.waiting = append(l.waiting, p)
+	l.waiting, l.size = append(l.waiting, p), l.size+p.size
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
@@ -166,7 +171,7 @@ func (l *Log) Flush(ctx context.Context) error {
 	defer l.writing.Unlock()
 	for {
 		l.mu.Lock()
-		batch := l.waiting[:min(maxBatch, len(l.waiting))]
+		batch := next(l.waiting)
 		dropped := map[string]uint64{}
 		for tenant, n := range l.dropped {
 			dropped[tenant] = n
@@ -181,6 +186,7 @@ func (l *Log) Flush(ctx context.Context) error {
 		l.mu.Lock()
 		l.waiting = append([]pending(nil), l.waiting[len(batch):]...)
 		for _, p := range batch {
+			l.size -= p.size
 			// What was told of is not told again.
 			l.dropped[p.record.Tenant] -= min(l.dropped[p.record.Tenant], dropped[p.record.Tenant])
 			delete(dropped, p.record.Tenant)
@@ -194,14 +200,25 @@ func (l *Log) Flush(ctx context.Context) error {
 	}
 }
 
+// next returns the records of the next insert: one at least, and no more than the
+// database takes at once.
+func next(waiting []pending) []pending {
+	n, size := 0, 0
+	for n < min(maxBatch, len(waiting)) && (n == 0 || size+waiting[n].size <= maxBatchBytes) {
+		size += waiting[n].size
+		n++
+	}
+	return waiting[:n]
+}
+
 // write stores a batch in one insert. Its records get their places in the chains when
 // they are stored: a batch whose answer was lost is written again, word for word.
 func (l *Log) write(ctx context.Context, batch []pending, dropped map[string]uint64) error {
-	next := map[string]chain{}
+	heads := map[string]chain{}
 	rows := newRows()
 	for i := range batch {
 		r := batch[i].record
-		c, ok := next[r.Tenant]
+		c, ok := heads[r.Tenant]
 		if !ok {
 			if known := l.chains[r.Tenant]; known != nil {
 				c = *known
@@ -222,13 +239,13 @@ func (l *Log) write(ctx context.Context, batch []pending, dropped map[string]uin
 			return err
 		}
 		c.head = sum
-		next[r.Tenant] = c
+		heads[r.Tenant] = c
 		rows.add(&r, previous, sum, text)
 	}
 	if err := l.cfg.Client.Insert(ctx, "audit_log", rows.input()); err != nil {
 		return fmt.Errorf("store audit records: %w", err)
 	}
-	for tenant, c := range next {
+	for tenant, c := range heads {
 		if l.chains[tenant] == nil {
 			l.cfg.Logger.Info("an audit chain was opened", "tenant", tenant, "chain", l.id)
 		}

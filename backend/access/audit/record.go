@@ -63,41 +63,6 @@ type Head struct {
 	Hash     string `json:"hash"`
 }
 
-const (
-	maxText   = 512 // bytes of a value of a filter or parameter
-	maxValues = 50  // of a filter
-)
-
-// shorten bounds what a caller can have written down.
-func shorten(r *Record) {
-	for i, f := range r.Filters {
-		values := make([]string, 0, min(len(f.Values), maxValues+1))
-		for at, v := range f.Values {
-			if at == maxValues {
-				values = append(values, fmt.Sprintf("… and %d more", len(f.Values)-maxValues))
-				break
-			}
-			values = append(values, cut(v))
-		}
-		r.Filters[i].Values = values
-	}
-	for _, at := range []*time.Time{&r.From, &r.To} { // a period that is none must not keep the others from being written
-		if y := at.Year(); y < 0 || y > 9999 {
-			*at = time.Time{}
-		}
-	}
-	for name, v := range r.Params {
-		r.Params[name] = cut(v)
-	}
-}
-
-func cut(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	return s[:maxText] + "…"
-}
-
 type hash [sha256.Size]byte
 
 func (h hash) String() string { return hex.EncodeToString(h[:]) }
