@@ -75,6 +75,7 @@ func TestPeriods(t *testing.T) {
 		{Period{Unit: Month, Start: "2024-01-31"}, "2024-01-30T23:00:00Z", "", ""},
 		{Period{Unit: Quarter}, "2026-06-30T00:00:00Z", "2026-04-01T00:00:00Z", "2026-07-01T00:00:00Z"},
 		{Period{Unit: Quarter, Start: "2025-11-15"}, "2026-02-14T00:00:00Z", "2025-11-15T00:00:00Z", "2026-02-15T00:00:00Z"},
+		{Period{Unit: Day, TimeZone: "America/Santiago"}, "2026-09-06T12:00:00Z", "2026-09-06T04:00:00Z", "2026-09-07T03:00:00Z"},
 		{Period{Unit: Year, Start: "2024-02-29"}, "2025-02-28T00:00:00Z", "2025-02-28T00:00:00Z", "2026-02-28T00:00:00Z"},
 	} {
 		at, err := time.Parse(time.RFC3339, c.at)
@@ -92,7 +93,7 @@ func TestPeriodsPartitionTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := Period{
 			Unit:     rapid.SampledFrom([]Unit{Day, Week, Month, Quarter, Year}).Draw(t, "unit"),
-			TimeZone: rapid.SampledFrom([]string{"", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"}).Draw(t, "zone"),
+			TimeZone: rapid.SampledFrom([]string{"", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Santiago", "America/Havana"}).Draw(t, "zone"),
 			Start:    rapid.SampledFrom([]string{"", "2019-12-31", "2020-02-29", "2021-07-15"}).Draw(t, "start"),
 		}
 		at := time.UnixMilli(rapid.Int64Range(1_640_000_000_000, 1_900_000_000_000).Draw(t, "at"))

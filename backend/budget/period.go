@@ -19,7 +19,7 @@ const (
 	Year    Unit = "year"
 )
 
-// Period is how a budget repeats. Periods begin at midnight in the time zone: days
+// Period is how a budget repeats. Periods begin with a day of the time zone: days
 // each day, weeks on Mondays, months on the first, quarters and years in January, or
 // on the day that Start falls on.
 type Period struct {
@@ -108,7 +108,7 @@ func (p *Period) nth(anchor time.Time, n int) time.Time {
 
 func midnight(date time.Time, loc *time.Location) time.Time {
 	y, m, d := date.Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, loc)
+	return query.DayStart(y, m, d, loc)
 }
 
 // buckets is the width in which a period's costs are looked at, how much history a
@@ -143,16 +143,18 @@ func (u Unit) comparison() query.Compare {
 // end of the last.
 func starts(g query.Granularity, from, to time.Time) []time.Time {
 	var out []time.Time
+	y, m, d := from.Date()
 	for at := from; ; {
 		out = append(out, at)
 		if !at.Before(to) {
 			return out
 		}
 		if g == query.Hour {
-			at = at.Add(time.Hour)
-		} else {
-			y, m, d := at.Date()
-			at = time.Date(y, m, d+1, 0, 0, 0, 0, at.Location())
+			if at = at.Add(time.Hour); at.After(to) { // The clock changed by half an hour.
+				at = to
+			}
+		} else { // Counted from the first: not every day has the midnight to go on from.
+			at = query.DayStart(y, m, d+len(out), from.Location())
 		}
 	}
 }

@@ -106,6 +106,48 @@ func TestAccess(t *testing.T) {
 	require.NoError(t, err, "again, as a new one")
 }
 
+// Where the clock is put forward at midnight a day begins at one, and budgets go on.
+func TestStateOfDaysWithoutMidnight(t *testing.T) {
+	s := querytest.New(t)
+	service, err := NewService(Config{Store: NewStore(s.Client), Members: members})
+	require.NoError(t, err)
+	loc, err := time.LoadLocation("America/Santiago")
+	require.NoError(t, err)
+	gap := time.Date(2026, 9, 6, 4, 0, 0, 0, time.UTC) // 00:00 there, which is 01:00
+	var events []event.Event
+	for at := gap.Add(-40 * time.Hour); at.Before(gap.Add(40 * time.Hour)); at = at.Add(time.Hour) {
+		events = append(events, event.Event{
+			Kind: event.KindCost, Tenant: "acme", ID: strconv.Itoa(len(events)), Time: at.UnixMilli(), PreviousTime: event.NoTime,
+			WorkflowID: "wf", UserID: "ann", ActionType: "llm", Dollars: decimal("1"), Credits: decimal("1"),
+		})
+	}
+	s.Insert(t, events...)
+	s.Settle(t)
+	for _, unit := range []Unit{Day, Week, Month} {
+		b := monthly(string(unit))
+		b.Period = Period{Unit: unit, TimeZone: loc.String()}
+		_, err := service.Put(t.Context(), admin, "test", b, 0)
+		require.NoError(t, err)
+		for _, hours := range []int{-20, -1, 0, 1, 12, 23, 30} {
+			now := gap.Add(time.Duration(hours) * time.Hour)
+			e, err := query.New(query.Config{Client: s.ReadOnly(t), Now: func() time.Time { return now }, Budgets: service, PendingTTL: -1})
+			require.NoError(t, err)
+			service.cfg.Now = func() time.Time { return now }
+			state, err := service.State(t.Context(), e.Do, admin, b.ID)
+			require.NoError(t, err)
+			require.True(t, state.From.Before(now) && !state.To.Before(now))
+			require.NotEqual(t, state.From.In(loc).Format(time.DateOnly), state.From.Add(-1).In(loc).Format(time.DateOnly))
+			want := 0
+			for _, e := range events {
+				if e.Time >= state.From.UnixMilli() && e.Time < now.UnixMilli() {
+					want++
+				}
+			}
+			require.Equal(t, strconv.Itoa(want), state.Spent.String(), "%s %s", unit, now)
+		}
+	}
+}
+
 // A budget's state against a count by hand: 4 dollars a day at noon, 10 of 30 days
 // over, and a workflow that began in this month.
 func TestState(t *testing.T) {

@@ -237,7 +237,7 @@ func (b *Budget) passed(s *spending) ([]Passed, error) {
 // so far is part of what it is expected to have.
 func (s *State) foresee(spent *spending, at time.Time) error {
 	complete := len(spent.amounts) - 1
-	if !spent.edges[complete+1].After(at) {
+	if complete+1 < len(spent.edges) && !spent.edges[complete+1].After(at) {
 		complete++
 	}
 	ahead := len(spent.edges) - 1 - complete

@@ -24,6 +24,15 @@ func (q *question) shifted(c Compare) *question {
 // back moves a moment by a calendar unit on the wall clock. A day that the
 // earlier month does not have becomes its last.
 func back(t time.Time, c Compare) time.Time {
+	if t.Equal(midnight(t, 0, 0)) { // It meets a day's beginning, whatever the clocks show at either.
+		y, m, d := t.Date()
+		y, m, d = backOnWall(time.Date(y, m, d, 0, 0, 0, 0, time.UTC), c).Date()
+		return DayStart(y, m, d, t.Location())
+	}
+	return backOnWall(t, c)
+}
+
+func backOnWall(t time.Time, c Compare) time.Time {
 	switch c {
 	case PreviousDay:
 		return t.AddDate(0, 0, -1)
@@ -41,17 +50,17 @@ func back(t time.Time, c Compare) time.Time {
 	return moved
 }
 
-// wholeDays counts the days between two midnights, if that is what they are.
+// wholeDays counts the days between the beginnings of two, if that is what they are.
 func wholeDays(from, to time.Time) (int, bool) {
 	if !from.Equal(midnight(from, 0, 0)) || !to.Equal(midnight(to, 0, 0)) {
 		return 0, false
 	}
-	return int(wall(to)-wall(from)) / secondsPerDay, true
+	return int((floorTo(wall(to), secondsPerDay) - floorTo(wall(from), secondsPerDay)) / secondsPerDay), true
 }
 
 func midnight(t time.Time, months, days int) time.Time {
 	y, m, d := t.Date()
-	return time.Date(y, m+time.Month(months), d+days, 0, 0, 0, 0, t.Location())
+	return DayStart(y, m+time.Month(months), d+days, t.Location())
 }
 
 // wall returns what the wall clock shows, as if it were UTC.
