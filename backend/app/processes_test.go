@@ -39,6 +39,8 @@ func init() { engine.RunChildIfAsked() }
 // twice, the server answers while the collector is gone, and rollups that were lost
 // come back by 'flowgauge recompute'.
 func TestSeparateProcesses(t *testing.T) {
+	// A table that is emptied behind its back is nothing that a cache can notice.
+	t.Setenv("FLOWGAUGE_CACHE__ENABLED", "false")
 	d := newDeployment(t)
 	d.run("migrate")
 	require.Contains(t, d.run("migrate"), "has schema version", "a second time it finds everything done")
