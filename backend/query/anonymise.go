@@ -21,7 +21,7 @@ var userFields = []string{metric.User, "user_id", "user_ids", "users_sample"}
 var textFields = []string{"message", "sample", "error_message", "metadata", "details", "resource_id"}
 
 // apply makes an answer what the policy lets be seen.
-func (g *guard) apply(ctx context.Context, s *shape, res *Result) error {
+func (g *guard) apply(ctx context.Context, s *shape, r *Request, res *Result) error {
 	if res == nil || res.Frame == nil {
 		return nil
 	}
@@ -29,16 +29,19 @@ func (g *guard) apply(ctx context.Context, s *shape, res *Result) error {
 		g.withhold(s, res)
 	}
 	var users map[string]string
+	byUser := slices.Contains(s.divided(r), metric.User)
 	for i, f := range res.Frame.Fields {
-		personal := slices.Contains(userFields, f.Name) || slices.Contains(s.Personal, f.Name)
+		personal := slices.Contains(userFields, f.Name) || slices.Contains(s.Personal, f.Name) || byUser && f.Name == groupField
 		_, member := metric.MetadataKey(f.Name)
 		text := member || slices.Contains(textFields, f.Name) || slices.Contains(s.Text, f.Name)
 		switch {
-		case g.redacts(f.Name):
+		case g.redacts(f.Name), g.redacts(s.aliases[f.Name]):
 			res.Frame.Fields[i] = changed(f, func(string) string { return redacted })
 		case len(g.PseudonymKey) == 0:
 		case personal && isText(f):
-			res.Frame.Fields[i] = changed(f, func(id string) string { return g.e.pseudonyms.of(g.p.Tenant, g.PseudonymKey, id) })
+			out := changed(f, func(id string) string { return g.e.pseudonyms.of(g.p.Tenant, g.PseudonymKey, id) })
+			keepRest(res.Frame, f, out)
+			res.Frame.Fields[i] = out
 		case text && isText(f):
 			if users == nil {
 				var err error
@@ -50,6 +53,20 @@ func (g *guard) apply(ctx context.Context, s *shape, res *Result) error {
 		}
 	}
 	return nil
+}
+
+// keepRest leaves the row of rank 0, which is all groups beyond a limit and no user's,
+// as it was.
+func keepRest(frame *data.Frame, was, now *data.Field) {
+	rank, _ := frame.FieldByName("rank")
+	if was.Name != groupField || rank == nil {
+		return
+	}
+	for row := range rank.Len() {
+		if rank.At(row) == int64(0) {
+			now.Set(row, was.At(row))
+		}
+	}
 }
 
 func isText(f *data.Field) bool {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/event"
+	"github.com/flowgauge/flowgauge/backend/metric"
 )
 
 // KindBudgets is how far budgets are spent.
@@ -87,8 +88,10 @@ var budgetsShape = shape{
 		Uses:        []string{},
 		Params:      budgetParams,
 		Fields:      budgetFields,
+		Personal:    []string{"owner"},
 	},
-	answer: (*Engine).budgetStates,
+	answer:  (*Engine).budgetStates,
+	aliases: map[string]string{"driver": metric.Workflow},
 }
 
 func (e *Engine) budgetStates(ctx context.Context, p access.Principal, r Request) (*Result, error) {

@@ -52,7 +52,7 @@ func (e *Engine) guardedConflicts(ctx context.Context, p access.Principal, r Req
 	if err != nil {
 		return nil, err
 	}
-	return res, g.apply(ctx, s, res)
+	return res, g.apply(ctx, s, &r, res)
 }
 
 func (e *Engine) conflictsOf(ctx context.Context, p access.Principal, r Request) (*Result, error) {

@@ -18,6 +18,8 @@ const (
 	// otherGroup is the row of all groups that a limit leaves out. An id may say the
 	// same, hence the field rank, which is 0 for this row alone.
 	otherGroup = "other"
+	// groupField is the field of what a parameter divides by.
+	groupField = "group"
 )
 
 var costDimensions = []string{metric.Workflow, metric.User, metric.ActionType, metric.Execution}
@@ -29,7 +31,7 @@ var costBreakdownParams = []ParamInfo{
 
 var costBreakdownFields = []FieldInfo{
 	{"rank", "short", "1 is the largest part; 0 is all parts beyond the limit."},
-	{"group", "", "The workflow, user, action type or execution; empty is the records without one."},
+	{groupField, "", "The workflow, user, action type or execution; empty is the records without one."},
 	{"dollars", "currencyUSD", "Dollars of the part, what was credited taken off."},
 	{"credits", "short", "Credits of the part, what was credited taken off."},
 	{"records", "short", "Cost records of the part."},
@@ -49,6 +51,7 @@ var costBreakdownShape = shape{
 		Fields:      costBreakdownFields,
 	},
 	answer: (*Engine).costBreakdown,
+	groups: func(r *Request) []string { return []string{paramOf(costBreakdownParams, r, "by")} },
 }
 
 func (e *Engine) costBreakdown(ctx context.Context, p access.Principal, r Request) (*Result, error) {

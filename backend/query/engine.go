@@ -167,7 +167,7 @@ func (e *Engine) guarded(ctx context.Context, p access.Principal, r Request) (*R
 	if err := g.checkKind(s); err != nil {
 		return nil, err
 	}
-	if r.Filters, err = g.admit(ctx, r.From.UnixMilli(), r.To.UnixMilli(), r.GroupBy, r.Filters); err != nil {
+	if r.Filters, err = g.admit(ctx, r.From.UnixMilli(), r.To.UnixMilli(), s.divided(&r), r.Filters); err != nil {
 		return nil, err
 	}
 	r.teams = shownTeams(r.Filters)
@@ -178,7 +178,7 @@ func (e *Engine) guarded(ctx context.Context, p access.Principal, r Request) (*R
 	if err != nil {
 		return nil, err
 	}
-	if err := g.apply(ctx, s, res); err != nil {
+	if err := g.apply(ctx, s, &r, res); err != nil {
 		return nil, err
 	}
 	res.Meta.Elapsed = time.Since(began)

@@ -67,6 +67,21 @@ type FieldInfo struct {
 type shape struct {
 	KindInfo
 	answer func(e *Engine, ctx context.Context, p access.Principal, r Request) (*Result, error)
+
+	// aliases are the dimensions of fields that are named otherwise.
+	aliases map[string]string
+	// groups are the dimensions that a parameter, or its default, divides by, and whose
+	// values are then in the field "group". What is kept back of dimensions holds for them
+	// as for those of groupBy.
+	groups func(r *Request) []string
+}
+
+// divided returns the dimensions that a request divides by, however it names them.
+func (s *shape) divided(r *Request) []string {
+	if s.groups == nil {
+		return r.GroupBy
+	}
+	return slices.Concat(r.GroupBy, s.groups(r))
 }
 
 // shapes are all kinds, in the order in which they are shown.

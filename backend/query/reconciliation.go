@@ -28,7 +28,7 @@ var reconciliationParams = []ParamInfo{
 }
 
 var reconciliationFields = []FieldInfo{
-	{"group", "", "The execution, workflow, type or day (YYYY-MM-DD in the time zone asked for); empty is what names none, and the whole period."},
+	{groupField, "", "The execution, workflow, type or day (YYYY-MM-DD in the time zone asked for); empty is what names none, and the whole period."},
 	{"step_credits", "short", "Credits that the group's steps say they used (creditsUsed)."},
 	{"cost_credits", "short", "Credits of the group's cost records, what was credited taken off."},
 	{"difference", "short", "cost_credits less step_credits: above zero, more was charged than the steps explain."},
@@ -49,6 +49,11 @@ var reconciliationShape = shape{
 		Fields:      reconciliationFields,
 	},
 	answer: (*Engine).reconciliation,
+	groups: func(r *Request) []string {
+		return map[string][]string{
+			"execution": {metric.Execution}, "workflow": {metric.Workflow}, "type": {metric.StepType, metric.ActionType},
+		}[paramOf(reconciliationParams, r, "by")]
+	},
 }
 
 func (e *Engine) reconciliation(ctx context.Context, p access.Principal, r Request) (*Result, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/metric"
 )
 
 // KindSessions lists sessions.
@@ -42,7 +43,8 @@ var sessionsShape = shape{
 		Params:      sessionsParams,
 		Fields:      sessionsFields,
 	},
-	answer: (*Engine).sessionList,
+	answer:  (*Engine).sessionList,
+	aliases: map[string]string{"first_action": metric.Action, "last_action": metric.Action},
 }
 
 // listed checks the limit of a list.
