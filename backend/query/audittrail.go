@@ -43,7 +43,20 @@ var auditShape = shape{
 		Params:      auditParams,
 		Fields:      auditFields,
 	},
-	answer: (*Engine).auditTrail,
+	answer:  (*Engine).auditTrail,
+	filters: trailFilters,
+	texts:   []string{"resource_id"},
+}
+
+// trailFilters are the filters that say whose trail it is, or of what.
+func trailFilters(r *Request) []Filter {
+	var out []Filter
+	for _, of := range []struct{ param, dimension string }{{"user", metric.User}, {"resource", metric.Resource}} {
+		if value := r.Params[of.param]; value != "" {
+			out = append(out, Filter{Dimension: of.dimension, Operator: In, Values: []string{value}})
+		}
+	}
+	return out
 }
 
 // cursor is a place in a list that goes back in time: behind one event.
@@ -77,11 +90,6 @@ func (e *Engine) auditTrail(ctx context.Context, p access.Principal, r Request) 
 	}
 	if r.Params["resource_id"] != "" && r.Params["resource"] == "" {
 		return nil, requestError("params.resource", "", "ids are those of a kind of resource: give params.resource as well", "workflow")
-	}
-	for _, of := range []struct{ param, dimension string }{{"user", metric.User}, {"resource", metric.Resource}} {
-		if value := r.Params[of.param]; value != "" {
-			q.filters = append(q.filters, condition{dimension: of.dimension, values: []string{value}})
-		}
 	}
 	st, err := q.auditTrail(r.Params["resource_id"], r.Params["before"], limit)
 	if err != nil {

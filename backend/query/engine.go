@@ -167,7 +167,10 @@ func (e *Engine) guarded(ctx context.Context, p access.Principal, r Request) (*R
 	if err := g.checkKind(s); err != nil {
 		return nil, err
 	}
-	if r.Filters, err = g.admit(ctx, r.From.UnixMilli(), r.To.UnixMilli(), s.divided(&r), r.Filters); err != nil {
+	if r.Filters, err = g.admit(ctx, r.From.UnixMilli(), r.To.UnixMilli(), s.divided(&r), s.filtered(&r)); err != nil {
+		return nil, err
+	}
+	if r.Params, err = g.admitTexts(ctx, s, &r); err != nil {
 		return nil, err
 	}
 	r.teams = shownTeams(r.Filters)
@@ -191,6 +194,7 @@ func (e *Engine) within(ctx context.Context, p access.Principal, r Request) (*Re
 	if err != nil {
 		return nil, err
 	}
+	r.Filters = s.filtered(&r)
 	r.teams = shownTeams(r.Filters)
 	if r.Filters, err = e.byMembers(ctx, p.Tenant, r.Filters); err != nil {
 		return nil, err

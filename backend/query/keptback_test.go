@@ -81,6 +81,8 @@ func TestRedactionOfOtherNames(t *testing.T) {
 		keptQuestion(KindCostBreakdown, nil), // by action_type
 		keptQuestion(KindReconciliation, map[string]string{"by": "workflow"}),
 		keptQuestion(KindReconciliation, map[string]string{"by": "type"}),
+		keptQuestion(KindAuditTrail, map[string]string{"user": "ann"}),
+		keptQuestion(KindAuditTrail, map[string]string{"resource": "account"}),
 	} {
 		_, err := e.Do(t.Context(), admin, r)
 		var denied *AccessError
@@ -96,5 +98,29 @@ func TestRedactionOfOtherNames(t *testing.T) {
 	require.Equal(t, 3, res.Frame.Rows())
 	for _, name := range []string{"first_action", "last_action"} {
 		assert.Equal(t, []string{redacted, redacted, redacted}, fieldOf[string](t, res.Frame, name))
+	}
+	e = keptBack(t, Policy{Redact: []string{"resource_id"}})
+	_, err = e.Do(t.Context(), admin, keptQuestion(KindAuditTrail, map[string]string{"resource": "account", "resource_id": "ann"}))
+	var denied *AccessError
+	require.ErrorAs(t, err, &denied)
+}
+
+// Asked for by its pseudonym a user has a trail; trying ids tells nothing.
+func TestTrailsOfPseudonyms(t *testing.T) {
+	e := keptBack(t, Policy{PseudonymKey: key})
+	for _, c := range []struct {
+		params map[string]string
+		rows   int
+	}{
+		{map[string]string{"user": "ann"}, 0},
+		{map[string]string{"user": access.Pseudonym(key, "ann")}, 1},
+		{map[string]string{"resource": "account"}, 3},
+		{map[string]string{"resource": "account", "resource_id": "ann"}, 0},
+		{map[string]string{"resource": "account", "resource_id": access.Pseudonym(key, "ann")}, 3},
+	} {
+		r := keptQuestion(KindAuditTrail, c.params)
+		res, err := e.Do(t.Context(), admin, r)
+		require.NoError(t, err)
+		assert.Equal(t, c.rows, res.Frame.Rows(), "%v", c.params)
 	}
 }

@@ -74,6 +74,20 @@ type shape struct {
 	// values are then in the field "group". What is kept back of dimensions holds for them
 	// as for those of groupBy.
 	groups func(r *Request) []string
+	// filters are what parameters filter by, so that policies hold for them as well; the
+	// answer leaves these parameters to the request's filters.
+	filters func(r *Request) []Filter
+	// texts are parameters that are compared with what events said: the field of the same
+	// name.
+	texts []string
+}
+
+// filtered returns all that a request filters by.
+func (s *shape) filtered(r *Request) []Filter {
+	if s.filters == nil {
+		return r.Filters
+	}
+	return slices.Concat(r.Filters, s.filters(r))
 }
 
 // divided returns the dimensions that a request divides by, however it names them.

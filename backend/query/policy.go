@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,6 +105,41 @@ func (g *guard) admit(ctx context.Context, from, to int64, groupBy []string, fil
 			out = slices.Clone(filters)
 		}
 		out[i].Values = values
+	}
+	return out, nil
+}
+
+// admitTexts checks parameters that are compared with what events said, and returns the
+// parameters with ids in the place of pseudonyms. A text with a user's own id is one that
+// the caller cannot have seen.
+func (g *guard) admitTexts(ctx context.Context, s *shape, r *Request) (map[string]string, error) {
+	out := r.Params
+	for _, name := range s.texts {
+		value := r.Params[name]
+		if value == "" {
+			continue
+		}
+		if g.redacts(name) {
+			return nil, &AccessError{Message: "field " + name + " is not shown to the role " + string(g.p.Role)}
+		}
+		if len(g.PseudonymKey) == 0 {
+			continue
+		}
+		users, err := g.users(ctx, r.From.UnixMilli(), r.To.UnixMilli())
+		if err != nil {
+			return nil, err
+		}
+		id, known := g.e.pseudonyms.id(g.p.Tenant, g.PseudonymKey, value)
+		switch {
+		case known:
+			value = id
+		case withoutIDs(value, users) != value:
+			value = nobody
+		default:
+			continue
+		}
+		out = maps.Clone(out)
+		out[name] = value
 	}
 	return out, nil
 }
