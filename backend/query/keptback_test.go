@@ -124,3 +124,19 @@ func TestTrailsOfPseudonyms(t *testing.T) {
 		assert.Equal(t, c.rows, res.Frame.Rows(), "%v", c.params)
 	}
 }
+
+// Rolling counts of users do not say whom they are about in each group.
+func TestRollingUsersOfSmallGroupsAreRefused(t *testing.T) {
+	e := keptBack(t, Policy{Minimum: 2})
+	for _, name := range []string{"active_users_7d", "active_users_28d", "stickiness"} {
+		r := keptQuestion(KindMetrics, nil)
+		r.Metrics, r.GroupBy = []string{name}, []string{metric.Action}
+		_, err := e.Do(t.Context(), admin, r)
+		var denied *AccessError
+		require.ErrorAs(t, err, &denied, name)
+	}
+	r := keptQuestion(KindMetrics, nil)
+	r.Metrics = []string{"active_users"}
+	_, err := e.Do(t.Context(), admin, r)
+	require.NoError(t, err)
+}

@@ -14,14 +14,15 @@ func people() aggregate {
 }
 
 // restrict makes a question one whose groups are of so many users at least. A metric
-// whose users cannot be counted is refused, unless it is about no users at all.
+// whose users cannot be counted is refused, unless it is about no users at all. Rolling
+// counts are: a group may have enough users in its 28 days and one in the last seven.
 func (q *question) restrict(minimum int) error {
 	if minimum <= 1 {
 		return nil
 	}
 	for _, m := range q.metrics {
 		for _, s := range m.Sources {
-			if _, counted := aggregatesOf(s)[peopleAggregate]; !counted && dimensionsOf(s)[metric.User] != "" {
+			if _, counted := aggregatesOf(s)[peopleAggregate]; !counted && (s == metric.SourceRolling || dimensionsOf(s)[metric.User] != "") {
 				return &AccessError{Message: "metric " + m.Name + " does not tell how many users it is about, and the caller sees groups of several users only"}
 			}
 		}
