@@ -12,8 +12,7 @@ import (
 // remembered answers from the cache what was asked before.
 type remembered struct {
 	api.Analytics
-	cache  *cache.Cache
-	engine *query.Engine
+	cache *cache.Cache
 }
 
 // remember puts the cache in front of an engine, unless it is switched off.
@@ -29,14 +28,10 @@ func (a *App) remember(engine *query.Engine) (api.Analytics, error) {
 		return nil, err
 	}
 	a.cache = c
-	return remembered{engine, c, engine}, nil
+	return remembered{engine, c}, nil
 }
 
-// Do answers a question.
+// Do answers a question. The cache keeps the record of it.
 func (r remembered) Do(ctx context.Context, p access.Principal, q query.Request) (*query.Result, error) {
-	res, err := r.cache.Do(query.Recorded(ctx), p, q)
-	if err := r.engine.Record(ctx, p, q, res, err); err != nil {
-		return nil, err
-	}
-	return res, err
+	return r.cache.Do(ctx, p, q)
 }
