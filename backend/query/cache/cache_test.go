@@ -271,6 +271,28 @@ func TestAMovingWindowAsksForItsEnds(t *testing.T) {
 	require.Equal(t, 1, outcomes(t, registry)["change feed"])
 }
 
+// A whole answer for the period of a piece is no such piece: what it says of its period,
+// and of rows that it leaves out, is about itself.
+func TestPiecesAreNoWholeAnswers(t *testing.T) {
+	s, c := querytest.New(t), &clock{start.AddDate(0, 0, 5)}
+	for day := range 4 {
+		s.Insert(t, events(rand.New(rand.NewPCG(uint64(day), 3)), "acme", start.AddDate(0, 0, day).Add(9*time.Hour), 12)...)
+	}
+	s.Settle(t)
+	bare := newEngine(t, s, c)
+	cached, _ := newCache(t, newEngine(t, s, c), c, nil)
+	days := func(from, to int) query.Request {
+		return query.Request{Metrics: []string{"executions"}, Granularity: query.Day, GroupBy: []string{"workflow"}, From: start.AddDate(0, 0, from), To: start.AddDate(0, 0, to)}
+	}
+	// The long one leaves its days as pieces, each of which is asked for whole then.
+	for _, r := range []query.Request{days(0, 4), days(1, 2), days(2, 3), days(0, 3), days(0, 4)} {
+		want, err := bare.Do(t.Context(), admin, r)
+		require.NoError(t, err)
+		got, err := cached.Do(t.Context(), admin, r)
+		same(t, want, got, nil, err, fmt.Sprint(r.From, r.To))
+	}
+}
+
 func pick(all map[string]int, names ...string) map[string]int {
 	out := map[string]int{}
 	for _, n := range names {

@@ -33,7 +33,7 @@ func (q *question) pieces() []piece {
 	for i := range out {
 		p := piece{from: edges[i], to: edges[i+1]}
 		p.asked = q.Part(p.from, p.to)
-		p.key = periodKey(q.key, p.from, p.to)
+		p.key = "piece\x00" + periodKey(q.key, p.from, p.to) // A whole answer for that period tells more: of what was cut off, and how.
 		p.kept = (i > 0 || q.From.Equal(q.Cuts[0])) && i < len(out)-1
 		out[i] = p
 	}
@@ -137,9 +137,10 @@ func (c *Cache) split(ctx context.Context, q *question, pieces []piece, res *que
 				to++
 			}
 			pieces[i].result = slice(res, from, to)
+			m := &pieces[i].result.Meta
+			m.From, m.To = pieces[i].from.In(m.From.Location()), pieces[i].to.In(m.From.Location())
 			from = to
 			if i > 0 { // The first of them tells how all came about.
-				m := &pieces[i].result.Meta
 				m.SQL, m.RowsRead, m.PendingBuckets, m.Notices = nil, 0, 0, nil
 			}
 		}
