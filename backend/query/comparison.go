@@ -105,7 +105,7 @@ func (e *Engine) costsOf(ctx context.Context, p access.Principal, r Request, bas
 		q    *question
 		name string
 	}{{baseline, "baseline"}, {candidate, "candidate"}} {
-		ask := Request{From: side.q.from, To: side.q.to, Filters: slices.Clone(r.Filters)}
+		ask := Request{From: side.q.from, To: side.q.to, TimeZone: r.TimeZone, Filters: slices.Clone(r.Filters)}
 		if paramOf(comparisonParams, &r, "subject") == "versions" {
 			ask.Filters = append(ask.Filters, Filter{Dimension: metric.Version, Operator: In, Values: []string{paramOf(comparisonParams, &r, side.name)}})
 		}

@@ -45,7 +45,7 @@ type executionSample struct {
 
 // sample counts the executions of each quarter of an hour.
 func (e *Engine) sample(ctx context.Context, p access.Principal, q *question, r Request, most int) (*executionSample, error) {
-	counts, err := e.figures(ctx, p, Request{Metrics: []string{"executions"}, From: r.From, To: r.To, Granularity: Quarter, Filters: r.Filters})
+	counts, err := e.figures(ctx, p, Request{Metrics: []string{"executions"}, From: r.From, To: r.To, Granularity: Quarter, TimeZone: r.TimeZone, Filters: r.Filters})
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ GROUP BY id
 ORDER BY cityHash64(id), id
 LIMIT %d
 SETTINGS do_not_merge_across_partitions_select_final = 1`,
-		within("time", spans, b.millis), s.q.conditions(b, rollupSources[metric.SourceExecutions].dimensions), chosen, s.most-s.taken)}
+		within("time", spans, b.millis), s.q.conditions(b, s.q.timed(rollupSources[metric.SourceExecutions].columns(), rawSeconds)), chosen, s.most-s.taken)}
 	var id proto.ColStr
 	var end, duration proto.ColInt64
 	windows = map[string]span{}

@@ -109,7 +109,7 @@ func (q *question) reconciliation(by string, all bool, limit int) statement {
 			group = "toString(" + q.calendar().sql("intDiv(toUnixTimestamp64Milli(time), 1000)") + ")"
 		}
 		return fmt.Sprintf("        SELECT %s AS g, execution_id AS x, %s AS used, %s AS charged, toInt64(%s != 0) AS s, toInt64(%s != 0) AS c\n        FROM %s AS r\n        WHERE 1%s",
-			group, steps, costs, steps, costs, src.raw(where), q.conditions(b, src.columns()))
+			group, steps, costs, steps, costs, src.raw(where), q.conditions(b, q.timed(src.columns(), rawSeconds)))
 	}
 	const none = "toDecimal128(0, 15)"
 	having := ""
