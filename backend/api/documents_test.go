@@ -141,3 +141,16 @@ func TestPeriodsOfReports(t *testing.T) {
 		require.Equal(t, 0, from.Hour()+to.Hour())
 	}
 }
+
+// A day that has no midnight begins at one, as a date and in a report's period.
+func TestDaysWithoutMidnight(t *testing.T) {
+	santiago, err := time.LoadLocation("America/Santiago")
+	require.NoError(t, err)
+	begins := time.Date(2026, 9, 6, 4, 0, 0, 0, time.UTC)
+	at, err := instant("from", "2026-09-06", santiago)
+	require.NoError(t, err)
+	require.Equal(t, begins, at.UTC())
+	from, to := periodOf("yesterday", time.Date(2026, 9, 7, 12, 0, 0, 0, santiago))
+	require.Equal(t, begins, from.UTC())
+	require.Equal(t, begins.Add(23*time.Hour), to.UTC())
+}

@@ -125,7 +125,10 @@ func zone(name string) (*time.Location, error) {
 func instant(param, text string, loc *time.Location) (time.Time, error) {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		at, err = time.ParseInLocation(time.DateOnly, text, loc)
+		if at, err = time.Parse(time.DateOnly, text); err == nil {
+			y, m, d := at.Date()
+			at = query.DayStart(y, m, d, loc)
+		}
 	}
 	if err != nil {
 		detail := "must be a time as RFC 3339 or a date"

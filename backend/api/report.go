@@ -119,7 +119,7 @@ func (r *report) questions(from, to, now time.Time) ([]query.Request, error) {
 // periodOf is the last period of a name that is over.
 func periodOf(name string, now time.Time) (from, to time.Time) {
 	y, m, d := now.Date()
-	day := func(m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, now.Location()) }
+	day := func(m time.Month, d int) time.Time { return query.DayStart(y, m, d, now.Location()) }
 	switch name {
 	case "last_7_days":
 		return day(m, d-7), day(m, d)
