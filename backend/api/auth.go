@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 const principalKey = "flowgauge.principal"
@@ -24,6 +25,7 @@ func (a *API) authenticate(c *gin.Context) {
 		a.problem(c, &Problem{Type: problemType("forbidden"), Title: "Forbidden", Status: http.StatusForbidden, Detail: "the key may not read: it needs the scope read or admin"})
 	default:
 		c.Set(principalKey, p)
+		c.Request = c.Request.WithContext(query.WithSurface(c.Request.Context(), "rest"))
 	}
 }
 

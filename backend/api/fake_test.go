@@ -24,12 +24,13 @@ type fake struct {
 	asked  query.Request
 	values query.ValuesRequest
 	by     access.Principal
+	over   string // what surface
 	result *query.Result
 	err    error
 }
 
-func (f *fake) Do(_ context.Context, p access.Principal, r query.Request) (*query.Result, error) {
-	f.by, f.asked = p, r
+func (f *fake) Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error) {
+	f.by, f.asked, f.over = p, r, query.Surface(ctx)
 	return f.result, f.err
 }
 

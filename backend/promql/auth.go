@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 const principalKey = "flowgauge.promql.principal"
@@ -34,6 +35,7 @@ func (a *API) authenticate(c *gin.Context) {
 		a.fail(c, http.StatusForbidden, "forbidden", errors.New("the key may not read: it needs the scope read or admin"), nil)
 	default:
 		c.Set(principalKey, p)
+		c.Request = c.Request.WithContext(query.WithSurface(c.Request.Context(), "promql"))
 		return
 	}
 	c.Abort()

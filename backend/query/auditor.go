@@ -59,6 +59,12 @@ func WithSurface(ctx context.Context, surface string) context.Context {
 	return context.WithValue(ctx, surfaceKey{}, surface)
 }
 
+// Surface is what WithSurface said, or empty.
+func Surface(ctx context.Context) string {
+	surface, _ := ctx.Value(surfaceKey{}).(string)
+	return surface
+}
+
 type recordedKey struct{}
 
 // Recorded says that who asks keeps the record by Record: a cache, which asks the engine
@@ -87,7 +93,7 @@ func (e *Engine) audit(ctx context.Context, p access.Principal, r AuditRecord, r
 		return nil
 	}
 	r.At, r.Principal = e.now().UTC(), p
-	r.Surface, _ = ctx.Value(surfaceKey{}).(string)
+	r.Surface = Surface(ctx)
 	if s, err := scopeOf(p); err == nil {
 		r.Scope, r.Users = s.describe(p.Role), len(s.users)
 	}
