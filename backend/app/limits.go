@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/access/certs"
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/backend/access/limit"
+	"github.com/flowgauge/flowgauge/backend/promql"
 	"github.com/flowgauge/flowgauge/backend/redis"
 	"github.com/flowgauge/flowgauge/collector/receive"
 )
@@ -56,8 +58,11 @@ func (l *limits) sending(ctx context.Context, who receive.Principal, events int)
 	return l.Allow(ctx, who.KeyID, events)
 }
 
-// asking says whose a request without events is.
+// asking says whose a request without events is, by whichever way its path takes a key.
 func (a *App) asking(r *http.Request) (keyID string, ok bool) {
+	if strings.HasPrefix(r.URL.Path, promql.Root+"/") {
+		r = promql.Bearer(r)
+	}
 	p, err := a.auth.Authenticate(r)
 	return p.KeyID, err == nil
 }

@@ -12,15 +12,20 @@ import (
 
 const principalKey = "flowgauge.promql.principal"
 
-// authenticate lets through who may read. The key comes as a bearer token or, since
-// every client of Prometheus can send that, as the password of basic authentication,
-// whatever the user's name.
-func (a *API) authenticate(c *gin.Context) {
-	r := c.Request
+// Bearer returns a request with its key as a bearer token. To this interface it comes
+// so or, since every client of Prometheus can send that, as the password of basic
+// authentication, whatever the user's name.
+func Bearer(r *http.Request) *http.Request {
 	if _, secret, ok := r.BasicAuth(); ok {
 		r = r.Clone(r.Context())
 		r.Header.Set("Authorization", "Bearer "+secret)
 	}
+	return r
+}
+
+// authenticate lets through who may read.
+func (a *API) authenticate(c *gin.Context) {
+	r := Bearer(c.Request)
 	p, err := a.auth.Authenticate(r)
 	switch {
 	case err != nil && a.denied(err):
