@@ -106,7 +106,7 @@ func Test(ctx context.Context) error {
 // Unit runs Go's tests.
 func Unit() error {
 	step("Testing the Go code")
-	return run("go", "test", "-timeout", "20m", "./...")
+	return run("go", "test", "-timeout", "40m", "./...")
 }
 
 // Race runs Go's tests with the race detector. It needs a C compiler.

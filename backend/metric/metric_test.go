@@ -59,7 +59,7 @@ func TestNamesAreStable(t *testing.T) {
 		"events_visible", "events_replaced", "execution_conflicts", "execution_conflict_span", "dead_letters",
 	}, Names())
 	require.Equal(t, []string{
-		"workflow", "version", "trigger_type", "error_type", "user", "step", "step_type", "action_type", "action", "resource",
+		"workflow", "version", "trigger_type", "error_type", "user", "team", "step", "step_type", "action_type", "action", "resource",
 		"source", "event_kind", "reject_code", "execution", "hour_of_day", "weekday", "dead_letter_state",
 	}, DimensionNames())
 }
