@@ -51,7 +51,7 @@ func drawPeriod(t *rapid.T) (from, to time.Time) {
 	a := rapid.Int64Range(0, activityLength.Milliseconds()-1).Draw(t, "from")
 	b := rapid.Int64Range(a+1, activityLength.Milliseconds()).Draw(t, "to")
 	if rapid.Bool().Draw(t, "aligned") {
-		a, b = floorTo(a, 900_000), floorTo(b, 900_000)+900_000
+		a, b = floorTo(a, 900_000), min(floorTo(b, 900_000)+900_000, activityLength.Milliseconds())
 	}
 	return activityFrom.Add(time.Duration(a) * time.Millisecond), activityFrom.Add(time.Duration(b) * time.Millisecond)
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,6 +35,9 @@ func TestEveryMetricAnswers(t *testing.T) {
 			for _, g := range append([]string{""}, granularities...) {
 				if m.Name == "pending_buckets" && g != "" {
 					continue
+				}
+				if slices.Contains(m.Sources, metric.SourceRolling) && slices.Contains([]string{"minute", "15m", "hour"}, g) {
+					continue // counted by whole days
 				}
 				for _, dims := range [][]string{nil, m.Dimensions} {
 					to := from.Add(60 * time.Hour)

@@ -181,7 +181,7 @@ func TestCostPerExecution(t *testing.T) {
 	var wrong *RequestError
 	require.ErrorAs(t, err, &wrong)
 	require.Contains(t, wrong.Message, "steps")
-	require.Equal(t, []string{"workflow", "user"}, wrong.Allowed)
+	require.Equal(t, []string{"workflow", "user", "team", "execution", "hour_of_day", "weekday"}, wrong.Allowed)
 }
 
 func TestTimeSeries(t *testing.T) {
