@@ -18,6 +18,7 @@ func (q *question) totalsGroups(t *table, r TotalsRequest) []TotalsGroup {
 	if r.Histogram {
 		histogram = a.reader(q.formulas[len(r.Metrics)]).in[0].hists
 	}
+	step := stepOf(r.At)
 	for from := 0; from < t.rows; {
 		to := from + 1
 		for to < t.rows && t.compareDims(from, to) == 0 {
@@ -28,7 +29,7 @@ func (q *question) totalsGroups(t *table, r TotalsRequest) []TotalsGroup {
 			g.Dimensions[d] = t.dims[d][from]
 		}
 		for row := from; row < to; row++ {
-			g.Steps[row-from] = int32(t.labels[row])
+			g.Steps[row-from] = step(t.labels[row])
 		}
 		for i, reader := range readers {
 			g.Sums[i] = reader.running(from, to)

@@ -85,17 +85,34 @@ func coverTotals(horizon span, at []int64, users bool, unsettled []int64) []segm
 	return out
 }
 
-// step renders the index of the first moment that an event at ts counts at: the
-// first that is later than ts.
+// step renders which moment an event at ts counts at: the first that is later than ts.
+// Of moments that are equally far from each other it is the index of that moment. Of
+// others it is the moment before, which roundDown finds by bisection, whereas
+// looking up its index would go through the list in every row; totalsGroups finds it.
 func (b *binder) step(at []int64) string {
 	if len(at) == 0 {
 		return "toInt64(0)"
 	}
-	first, n := b.bind(at[0], "Int64"), b.bind(int64(len(at)), "Int64")
+	first := b.bind(at[0], "Int64")
 	if width, ok := spacing(at); ok {
-		return fmt.Sprintf("if(ts < %s, 0, least(%s, intDiv(ts - %s, %s) + 1))", first, n, first, b.bind(width, "Int64"))
+		return fmt.Sprintf("if(ts < %s, 0, least(%s, intDiv(ts - %s, %s) + 1))", first, b.bind(int64(len(at)), "Int64"), first, b.bind(width, "Int64"))
 	}
-	return fmt.Sprintf("if(ts < %s, 0, toInt64(indexOfAssumeSorted(%s, roundDown(ts, %s))))", first, b.bind(at, "Array(Int64)"), b.bind(at, "Array(Int64)"))
+	return fmt.Sprintf("if(ts < %s, %s - 1, roundDown(ts, %s))", first, first, b.bind(at, "Array(Int64)"))
+}
+
+// stepOf turns what step renders into an index: there are as many moments up to the
+// event as come before the one that it counts at.
+func stepOf(at []int64) func(label int64) int32 {
+	if _, ok := spacing(at); ok {
+		return func(label int64) int32 { return int32(label) }
+	}
+	return func(label int64) int32 {
+		i, found := slices.BinarySearch(at, label)
+		if found {
+			i++
+		}
+		return int32(i)
+	}
 }
 
 // spacing returns the distance of moments, if it is one.

@@ -1,0 +1,65 @@
+package query
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowgauge/flowgauge/backend/event"
+	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/query/querytest"
+)
+
+// Moments of windows with gaps between them are not equally far from each other.
+func TestTotalsAtMomentsWithGaps(t *testing.T) {
+	s := querytest.New(t)
+	from := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	horizon := Horizon{First: from.Unix(), Last: from.Unix() + 2*secondsPerDay, Resolution: 60}
+	var events []event.Event
+	ends := map[string][]int64{} // in milliseconds
+	for i, ms := 0, horizon.First*1000; ms < horizon.Last*1000; i, ms = i+1, ms+150_000 {
+		workflow := []string{"a", "b", "b"}[i%3]
+		events = append(events, event.Event{
+			Kind: event.KindExecution, Status: event.StatusCompleted, Tenant: "acme", ID: fmt.Sprint(i),
+			Time: ms, PreviousTime: event.NoTime, Duration: 5, WorkflowID: workflow, UserID: "ann",
+		})
+		ends[workflow] = append(ends[workflow], ms)
+	}
+	s.Insert(t, events...)
+	s.Settle(t)
+	var at []int64
+	for window := horizon.First + 6*3600; window < horizon.Last; window += 6 * 3600 {
+		for moment := window - 600; moment <= window; moment += 60 {
+			at = append(at, moment)
+		}
+	}
+	e, err := New(Config{Client: s.ReadOnly(t), Now: func() time.Time { return time.Unix(horizon.Last, 0) }})
+	require.NoError(t, err)
+	got, err := e.Totals(t.Context(), admin, TotalsRequest{
+		Metrics: []string{"executions_completed"}, GroupBy: []string{metric.Workflow}, Horizon: horizon, At: at,
+	})
+	require.NoError(t, err)
+	require.Len(t, got.Groups, 2)
+	for _, g := range got.Groups {
+		ends := ends[g.Dimensions[0]]
+		require.NotEmpty(t, ends)
+		next, total := 0, 0.0
+		for i, moment := range append(at, horizon.Last) { // the last is after all moments
+			for next < len(g.Steps) && int(g.Steps[next]) <= i {
+				require.Equal(t, i, int(g.Steps[next]), "a step is told once, in order")
+				total = g.Sums[0][next]
+				next++
+			}
+			want := 0
+			for _, ms := range ends {
+				if ms < moment*1000 {
+					want++
+				}
+			}
+			require.EqualValues(t, want, total, "%s at moment %d", g.Dimensions[0], i)
+		}
+		require.Len(t, g.Steps, next)
+	}
+}
