@@ -1,6 +1,7 @@
 package promql
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -14,7 +15,7 @@ import (
 func TestQueriesComeOverPromQL(t *testing.T) {
 	for _, scheme := range []string{"bearer", "basic"} {
 		c, _ := gin.CreateTestContext(httptest.NewRecorder())
-		c.Request = httptest.NewRequest("GET", Root+"/api/v1/query", nil)
+		c.Request = httptest.NewRequest(http.MethodGet, Root+"/api/v1/query", nil)
 		if scheme == "basic" {
 			c.Request.SetBasicAuth("anybody", "fg_ann")
 		} else {

@@ -14,10 +14,10 @@ func DayStart(year int, month time.Month, day int, loc *time.Location) time.Time
 		if start.Before(at) {
 			start = at
 		}
-		if _, end := at.ZoneBounds(); end.IsZero() || start.Before(end) {
+		_, end := at.ZoneBounds()
+		if end.IsZero() || start.Before(end) {
 			return start.In(loc)
-		} else {
-			at = end
 		}
+		at = end
 	}
 }

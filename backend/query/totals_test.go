@@ -1,7 +1,7 @@
 package query
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -22,7 +22,7 @@ func TestTotalsAtMomentsWithGaps(t *testing.T) {
 	for i, ms := 0, horizon.First*1000; ms < horizon.Last*1000; i, ms = i+1, ms+150_000 {
 		workflow := []string{"a", "b", "b"}[i%3]
 		events = append(events, event.Event{
-			Kind: event.KindExecution, Status: event.StatusCompleted, Tenant: "acme", ID: fmt.Sprint(i),
+			Kind: event.KindExecution, Status: event.StatusCompleted, Tenant: "acme", ID: strconv.Itoa(i),
 			Time: ms, PreviousTime: event.NoTime, Duration: 5, WorkflowID: workflow, UserID: "ann",
 		})
 		ends[workflow] = append(ends[workflow], ms)
@@ -58,7 +58,7 @@ func TestTotalsAtMomentsWithGaps(t *testing.T) {
 					want++
 				}
 			}
-			require.EqualValues(t, want, total, "%s at moment %d", g.Dimensions[0], i)
+			require.Equal(t, want, int(total), "%s at moment %d", g.Dimensions[0], i)
 		}
 		require.Len(t, g.Steps, next)
 	}

@@ -142,7 +142,11 @@ func TestRecordsAreBounded(t *testing.T) {
 		filters[i] = audit.Filter{Dimension: long, Operator: long, Values: many(3)}
 	}
 	for _, r := range []audit.Record{
-		{Metrics: many(300)}, {GroupBy: many(300)}, {Filters: filters}, {Params: params}, {Kind: long, Surface: long},
+		{Metrics: many(300)},
+		{GroupBy: many(300)},
+		{Filters: filters},
+		{Params: params},
+		{Kind: long, Surface: long},
 		{Metrics: many(60), GroupBy: many(60), Filters: filters, Params: params, Kind: long},
 		{Metrics: []string{"executions"}, Params: map[string]string{"by": "user"}},
 	} {
