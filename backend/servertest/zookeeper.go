@@ -25,7 +25,7 @@ func ZooKeeper(t testing.TB) *ZooKeeperServer {
 			fmt.Sprintf("clientPort=%d", s.ports[0]),
 			"clientPortAddress=127.0.0.1",
 			"admin.enableServer=false",
-			"4lw.commands.whitelist=ruok",
+			"4lw.commands.whitelist=srvr",
 			"",
 		}
 		if err := os.WriteFile(config, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
@@ -35,9 +35,10 @@ func ZooKeeper(t testing.TB) *ZooKeeperServer {
 			return java(jars, 256, "org.apache.zookeeper.server.ZooKeeperServerMain", config)
 		}
 		s.ready = func(ctx context.Context) error {
-			answer, err := exchange(ctx, s.Addr(), "ruok")
-			if err == nil && answer != "imok" {
-				err = fmt.Errorf("it answers %q, not imok", answer)
+			// Unlike ruok, it is answered with a version only once sessions are taken.
+			answer, err := exchange(ctx, s.Addr(), "srvr")
+			if err == nil && !strings.HasPrefix(answer, "Zookeeper version") {
+				err = fmt.Errorf("it does not serve yet: %q", answer)
 			}
 			return err
 		}

@@ -160,10 +160,13 @@ func everything(t *testing.T, e *query.Engine, tenant string) map[string][]strin
 		for _, m := range metrics {
 			whole.Metrics = append(whole.Metrics, m.Name)
 		}
-		byHour, by := whole, whole
-		byHour.Granularity, byHour.TimeZone = query.Hour, "Europe/Berlin"
+		inTime, by := whole, whole
+		inTime.Granularity, inTime.TimeZone = query.Hour, "Europe/Berlin"
+		if slices.Contains(metrics[0].Sources, metric.SourceRolling) {
+			inTime.Granularity = query.Day // It counts whole days.
+		}
 		out[key] = ask(t, e, admin(tenant), whole)
-		out[key+" by hour"] = ask(t, e, admin(tenant), byHour)
+		out[key+" in time"] = ask(t, e, admin(tenant), inTime)
 		if dims := metrics[0].Dimensions; slices.Contains(dims, metric.User) {
 			res, err := e.Do(t.Context(), access.Principal{Tenant: tenant, Role: access.RoleViewer, UserID: "ann"}, whole)
 			if refused := (*query.AccessError)(nil); !errors.As(err, &refused) {
