@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,58 +16,99 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wrongClock is added to what time.Now returns: a number of seconds that is another
-// one every some milliseconds. Durations go by the monotonic clock, as everywhere.
-const wrongClock = `
-var wrongClock = func() (w struct{ by, other, every int64 }) {
-	text, _ := syscall.Getenv("WRONG_CLOCK")
-	part, negative := 0, false
-	for _, c := range []byte(text) {
-		into := []*int64{&w.by, &w.other, &w.every}[part]
-		switch {
-		case c == ',':
-			part, negative = part+1, false
-		case c == '-':
-			negative = true
-		case negative:
-			*into = *into*10 - int64(c-'0')
-		default:
-			*into = *into*10 + int64(c-'0')
-		}
-	}
-	return w
-}()
+// Between the program and the kernel's clock: what the wall clock says is moved by a
+// number of seconds that is another one every some milliseconds. Durations go by the
+// monotonic clock, as everywhere. It is put into package main alone, since a change of
+// package time would have everything compiled again.
+const (
+	wrongClockGo = `package main
 
-func wrong(mono int64) int64 {
-	if w := &wrongClock; w.every > 0 && mono/(w.every*1e6)%2 == 1 {
-		return w.other
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+var (
+	realClock uintptr
+	clockOff  int64 // seconds
+)
+
+func installClock()
+
+func init() {
+	text := os.Getenv("WRONG_CLOCK")
+	if text == "" {
+		return
 	}
-	return wrongClock.by
+	var off [2]int64
+	var every int
+	if _, err := fmt.Sscanf(text, "%d,%d,%d", &off[0], &off[1], &every); err != nil {
+		panic(err)
+	}
+	installClock()
+	atomic.StoreInt64(&clockOff, off[0])
+	go func() {
+		for i := 1; ; i++ {
+			time.Sleep(time.Duration(every) * time.Millisecond)
+			atomic.StoreInt64(&clockOff, off[i%2])
+		}
+	}()
 }
 `
+	wrongClockAssembly = `#include "textflag.h"
+
+// func installClock()
+TEXT ·installClock(SB),NOSPLIT,$0
+	MOVQ runtime·vdsoClockgettimeSym(SB), AX
+	MOVQ AX, ·realClock(SB)
+	LEAQ ·wrongClock(SB), AX
+	MOVQ AX, runtime·vdsoClockgettimeSym(SB)
+	RET
+
+// int clock_gettime(clockid_t DI, struct timespec *SI), as C calls it
+TEXT ·wrongClock(SB),NOSPLIT|NOFRAME,$0
+	PUSHQ DI
+	PUSHQ SI
+	SUBQ $8, SP // aligned for C
+	MOVQ ·realClock(SB), AX
+	CALL AX
+	ADDQ $8, SP
+	POPQ SI
+	POPQ DI
+	CMPL DI, $0 // CLOCK_REALTIME
+	JNE done
+	MOVQ ·clockOff(SB), CX
+	ADDQ CX, 0(SI)
+done:
+	RET
+`
+)
 
 // programWithWrongClock builds the program with a clock that can be set for it
 // alone, since only the administrator may set the machine's.
 func programWithWrongClock(t *testing.T) string {
 	t.Helper()
-	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skipf("a program's clock is set on linux/amd64 only, not on %s/%s", runtime.GOOS, runtime.GOARCH)
+	}
+	const of = "github.com/flowgauge/flowgauge/cmd/flowgauge"
+	root, err := exec.Command("go", "list", "-f", "{{.Dir}}", of).Output()
 	require.NoError(t, err)
-	source := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
-	text, err := os.ReadFile(source)
-	require.NoError(t, err)
-	const reads = "\tsec, nsec, mono := runtimeNow()\n"
-	require.Equal(t, 1, strings.Count(string(text), "func Now() Time {\n"+reads), "%s reads the clock in another way than in %s", runtime.Version(), "Go 1.26")
-	changed := strings.Replace(string(text), "func Now() Time {\n"+reads, "func Now() Time {\n"+reads+"\tsec += wrong(mono)\n", 1) + wrongClock
-	changed = strings.Replace(changed, "import (", "import (\n\t\"syscall\"", 1)
 	dir := t.TempDir()
-	replacement := filepath.Join(dir, "time.go")
-	require.NoError(t, os.WriteFile(replacement, []byte(changed), 0o600))
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: replacement}})
+	replace := map[string]string{}
+	for name, text := range map[string]string{"wrongclock.go": wrongClockGo, "wrongclock_amd64.s": wrongClockAssembly} {
+		file := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		replace[filepath.Join(strings.TrimSpace(string(root)), name)] = file
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	require.NoError(t, err)
 	file := filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(file, overlay, 0o600))
 	built := filepath.Join(dir, "flowgauge")
-	out, err := exec.Command("go", "build", "-overlay", file, "-o", built, "github.com/flowgauge/flowgauge/cmd/flowgauge").CombinedOutput()
+	out, err := exec.Command("go", "build", "-overlay", file, "-o", built, of).CombinedOutput()
 	require.NoError(t, err, string(out))
 	return built
 }
@@ -81,7 +123,13 @@ func TestClocksAreWrong(t *testing.T) {
 	p := newPlatform(t)
 	key := p.key()
 	random := rand.New(rand.NewPCG(*seed, 4))
-	hours := func() int { return random.IntN(12*3600) - 6*3600 }
+	hours := func() int {
+		off := 600 + random.IntN(6*3600)
+		if random.IntN(2) == 0 {
+			return -off
+		}
+		return off
+	}
 	wrong := func(c *process) {
 		c.env = []string{fmt.Sprintf("WRONG_CLOCK=%d,%d,%d", hours(), hours(), 200+random.IntN(3000))}
 	}
@@ -110,6 +158,20 @@ func TestClocksAreWrong(t *testing.T) {
 	}
 	for _, c := range collectors {
 		c.ready()
+		if c.env != nil {
+			requireWrongClock(t, c.url)
+		}
 	}
 	p.check(all, func() bool { return collectors[0].empty() && collectors[1].empty() })
+}
+
+// requireWrongClock sees to it that the test is one: the answers' dates are wrong.
+func requireWrongClock(t *testing.T, url string) {
+	t.Helper()
+	resp, err := http.Get(url + "/healthz")
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	date, err := http.ParseTime(resp.Header.Get("Date"))
+	require.NoError(t, err)
+	require.Greater(t, time.Since(date).Abs(), 5*time.Minute)
 }
