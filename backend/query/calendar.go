@@ -63,7 +63,7 @@ func newCalendar(g Granularity, loc *time.Location, from, to int64) *calendar {
 		if n := len(c.pieces); n == 0 || p.offset-c.pieces[n-1].offset != 0 && (width == 0 || (p.offset-c.pieces[n-1].offset)%width != 0) {
 			c.pieces = append(c.pieces, p)
 		}
-		_, end := at.ZoneBounds()
+		end := offsetEnd(at)
 		if end.IsZero() || end.Unix() >= to+margin {
 			return c
 		}

@@ -14,10 +14,21 @@ func DayStart(year int, month time.Month, day int, loc *time.Location) time.Time
 		if start.Before(at) {
 			start = at
 		}
-		_, end := at.ZoneBounds()
+		end := offsetEnd(at)
 		if end.IsZero() || start.Before(end) {
 			return start.In(loc)
 		}
 		at = end
 	}
+}
+
+// offsetEnd returns a moment after at up to which its offset holds; zero is for ever.
+// Where a zone goes by rule (in most, after 2037) time.ZoneBounds takes each year for
+// 365 days long, and on the last day of a leap year its end is not after the moment.
+func offsetEnd(at time.Time) time.Time {
+	_, end := at.ZoneBounds()
+	if !end.IsZero() && !end.After(at) {
+		return at.Add(secondsPerDay * time.Second) // No rule changes the clock at New Year.
+	}
+	return end
 }

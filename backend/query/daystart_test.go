@@ -19,18 +19,23 @@ func TestDayStart(t *testing.T) {
 		{"America/Havana", "2026-03-08", "2026-03-08T05:00:00Z"},   // begins at one
 		{"America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"},   // the first midnight of two
 		{"Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"},     // left out
+		{"Europe/Berlin", "2040-12-31", "2040-12-30T23:00:00Z"},    // the last day of a leap year by rule
+		{"Australia/Lord_Howe", "2044-12-31", "2044-12-30T13:00:00Z"},
 	} {
 		loc, err := time.LoadLocation(c.zone)
 		require.NoError(t, err)
 		date, err := time.Parse(time.DateOnly, c.date)
 		require.NoError(t, err)
 		y, m, d := date.Date()
-		require.Equal(t, c.want, DayStart(y, m, d, loc).UTC().Format(time.RFC3339), c)
+		start := DayStart(y, m, d, loc)
+		require.Equal(t, c.want, start.UTC().Format(time.RFC3339), c)
+		cal := newCalendar(Day, loc, start.Unix(), start.Unix()+60)
+		require.Equal(t, start.Unix(), cal.start(cal.label(start.Unix())), c)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		loc, err := time.LoadLocation(rapid.SampledFrom([]string{"America/Santiago", "America/Havana", "Africa/Cairo", "Asia/Beirut", "Australia/Lord_Howe", "Pacific/Kiritimati"}).Draw(t, "zone"))
 		require.NoError(t, err)
-		day := rapid.IntRange(0, 20*365).Draw(t, "day")
+		day := rapid.IntRange(0, 40*366).Draw(t, "day")
 		start := DayStart(2012, time.January, 1+day, loc)
 		want := time.Date(2012, time.January, 1+day, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 		require.Equal(t, want, start.Format(time.DateOnly))
