@@ -27,6 +27,10 @@ func (r *Receiver) handle(c *gin.Context, p Protocol) {
 		return
 	}
 	if again == nil && time.Now().UnixNano() < r.full.Load() {
+		if c.Request.ContentLength < 0 {
+			// Else net/http waits for the body, of which it cannot know how much is to come.
+			c.Header("Connection", "close")
+		}
 		r.answer(c, p, m, &Outcome{Refusal: logFull})
 		return
 	}
