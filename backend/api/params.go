@@ -104,7 +104,7 @@ func (g given) period(r *query.Request) error {
 	for _, p := range []struct {
 		name string
 		into *time.Time
-	}{{"from", &r.From}, {"to", &r.To}} {
+	}{{"from", &r.From}, {"to", &r.To}, {"asOf", &r.AsOf}} {
 		if text := g.text[p.name]; text != "" {
 			if *p.into, err = instant(p.name, text, loc); err != nil {
 				return err

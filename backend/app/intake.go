@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/flowgauge/flowgauge/backend/clickhouse/history"
 	"github.com/flowgauge/flowgauge/backend/rollup"
 	"github.com/flowgauge/flowgauge/collector/receive"
 	"github.com/flowgauge/flowgauge/collector/receive/cloudevents"
@@ -14,11 +15,12 @@ import (
 	"github.com/flowgauge/flowgauge/collector/sink"
 )
 
-// intake is the way of an event: the log, the sink and the roller.
+// intake is the way of an event: the log, the sink, the roller, and what keeps its versions.
 type intake struct {
 	log    *eventLog
 	sink   *sink.Sink // nil where events are accepted only
 	roller *rollup.Roller
+	keeper *history.Keeper
 	holder *holder
 	topic  *kafka.Reader // of CloudEvents; nil when none is configured
 	once   sync.Once
@@ -42,6 +44,10 @@ func newIntake(a *App) (_ *intake, err error) {
 			Client: a.database.writer, Holder: in.holder.name, Interval: a.cfg.Rollup.Interval, Logger: a.log, Registerer: a.registry,
 			Tracer: a.telemetry.Tracer(),
 		})
+		if err != nil {
+			return nil, err
+		}
+		in.keeper, err = history.New(history.Config{Client: a.database.writer, Days: a.cfg.History.Days, Holder: in.holder.name, Logger: a.log})
 		if err != nil {
 			return nil, err
 		}
@@ -83,6 +89,9 @@ func (in *intake) run(ctx context.Context) error {
 	}
 	if in.roller != nil {
 		group.Go(func() error { return in.roller.Run(gctx) })
+	}
+	if in.keeper != nil {
+		group.Go(func() error { return in.keeper.Run(gctx) })
 	}
 	if in.topic != nil {
 		group.Go(func() error { return in.topic.Run(gctx) })

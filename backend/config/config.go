@@ -36,6 +36,7 @@ type Config struct {
 	Receive    Receive    `koanf:"receive"`
 	Sink       Sink       `koanf:"sink"`
 	Rollup     Rollup     `koanf:"rollup"`
+	History    History    `koanf:"history"`
 	Sources    Sources    `koanf:"sources"`
 	Redis      Redis      `koanf:"redis"`
 	Cache      Cache      `koanf:"cache"`
@@ -112,6 +113,11 @@ type Rollup struct {
 	Interval time.Duration `koanf:"interval"`
 }
 
+// History is what is kept of versions of events that others have replaced.
+type History struct {
+	Days int `koanf:"days"` // 0 keeps none
+}
+
 // Default returns the configuration of a machine that has set nothing.
 func Default() Config {
 	return Config{
@@ -124,6 +130,7 @@ func Default() Config {
 		Receive:    Receive{Enabled: true},
 		Sink:       Sink{Enabled: true, BatchSize: 250_000, Linger: time.Second},
 		Rollup:     Rollup{Enabled: true, Interval: 2 * time.Second},
+		History:    History{},
 		Sources:    defaultSources(),
 		Cache:      defaultCache(),
 		Limits:     Limits{Burst: 10 * time.Second},
@@ -132,6 +139,9 @@ func Default() Config {
 		Tenant:     "default",
 	}
 }
+
+// maxHistory is how many days of history may be kept: each is a partition of its own.
+const maxHistory = 400
 
 const envPrefix = "FLOWGAUGE_"
 
@@ -249,6 +259,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Sink.BatchSize < 1 || c.Sink.BatchSize > 1_000_000 {
 		errs = append(errs, fmt.Errorf("sink.batch_size is %d: it is between 1 and 1000000", c.Sink.BatchSize))
+	}
+	if c.History.Days < 0 || c.History.Days > maxHistory {
+		errs = append(errs, fmt.Errorf("history.days is %d: it is between 0, which keeps none, and %d", c.History.Days, maxHistory))
 	}
 	if c.WAL.MaxBytes < 64<<20 {
 		errs = append(errs, fmt.Errorf("wal.max_bytes is %d: it is at least 67108864 (64 MiB)", c.WAL.MaxBytes))

@@ -33,7 +33,8 @@ const chunkOf = time.Hour
 
 // Apply prices the stored costs of a period by the book in force. A cost keeps its
 // identity: the row with the new amount has the next version, so a correction that
-// the source has sent since, or sends later, stands. Repeating it changes nothing,
+// the source has sent since, or sends later, stands. It says when it got its price, so
+// that questions about earlier moments find the price of then. Repeating it changes nothing,
 // so it may be interrupted and started again. progress is called with the moment up
 // to which it is done.
 func (s *Store) Apply(ctx context.Context, p Period, dryRun bool, progress func(done time.Time, r Report)) (Report, error) {
@@ -83,7 +84,7 @@ WHERE tenant = {tenant:String} AND pricing != 'sent'
 				}
 				if e.Dollars != was.Dollars || e.Pricing != was.Pricing {
 					report.Changed++
-					changed.add(&e, version+1)
+					changed.add(&e, version+1, time.Now())
 				}
 			}
 			return nil

@@ -13,14 +13,15 @@ import (
 // a row which is written again says the same but for its price.
 type rows struct {
 	tenant, id, source, workflow, user, execution, action, metadata proto.ColStr
-	time                                                            *proto.ColDateTime64
+	time, priced                                                    *proto.ColDateTime64
 	credits, dollars                                                proto.ColDecimal128
 	pricing                                                         proto.ColEnum8
 	revision, version                                               proto.ColUInt64
 }
 
 func newRows() *rows {
-	return &rows{time: new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli)}
+	millis := func() *proto.ColDateTime64 { return new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli) }
+	return &rows{time: millis(), priced: millis()}
 }
 
 const (
@@ -41,6 +42,7 @@ func (r *rows) input() proto.Input {
 		{Name: "dollars", Data: proto.Alias(&r.dollars, amountType)},
 		{Name: "pricing", Data: proto.Alias(&r.pricing, pricingType)},
 		{Name: "price_revision", Data: &r.revision},
+		{Name: "priced_at", Data: r.priced},
 		{Name: "metadata", Data: &r.metadata},
 		{Name: "source", Data: &r.source},
 		{Name: "version", Data: &r.version},
@@ -75,7 +77,8 @@ func (r *rows) row(i int) (event.Event, uint64) {
 	}, r.version.Row(i)
 }
 
-func (r *rows) add(e *event.Event, version uint64) {
+// add appends a cost that gets its price now.
+func (r *rows) add(e *event.Event, version uint64, now time.Time) {
 	r.tenant.Append(e.Tenant)
 	r.id.Append(e.ID)
 	r.source.Append(e.Source)
@@ -88,6 +91,7 @@ func (r *rows) add(e *event.Event, version uint64) {
 	r.dollars.Append(proto.Decimal128{Low: e.Dollars.Lo, High: uint64(e.Dollars.Hi)})
 	r.pricing.Append(proto.Enum8(e.Pricing))
 	r.revision.Append(e.PriceRevision)
+	r.priced.Append(now)
 	r.metadata.Append(e.Metadata)
 	r.version.Append(version)
 }

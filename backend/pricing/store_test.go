@@ -97,7 +97,7 @@ func TestApply(t *testing.T) {
 	day := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	r := newRows()
 	add := func(id string, at time.Time, credits, dollars string, from event.Pricing, version uint64) {
-		r.add(&event.Event{Tenant: "acme", ID: id, Time: at.UnixMilli(), ActionType: "llm", Credits: decimal(t, credits), Dollars: decimal(t, dollars), Pricing: from, Metadata: `{"a":1}`, Source: "n8n"}, version)
+		r.add(&event.Event{Tenant: "acme", ID: id, Time: at.UnixMilli(), ActionType: "llm", Credits: decimal(t, credits), Dollars: decimal(t, dollars), Pricing: from, Metadata: `{"a":1}`, Source: "n8n"}, version, time.Time{})
 	}
 	add("sent", day, "1", "9", event.PricingSent, 10)
 	add("zero", day, "1", "0", event.PricingSent, 10)
@@ -130,6 +130,9 @@ func TestApply(t *testing.T) {
 	require.Equal(t, want, got)
 	require.Equal(t, []string{"derived 0.3 derived", "later 0 unpriced", "sent 9 sent", "unpriced 0.2 derived", "zero 0 sent"},
 		lines(t, client, "SELECT concat(id, ' ', toString(dollars), ' ', pricing) AS line FROM costs FINAL ORDER BY id"))
+
+	require.Equal(t, []string{"derived", "unpriced"},
+		lines(t, client, "SELECT id AS line FROM costs FINAL WHERE priced_at > now() - INTERVAL 1 HOUR ORDER BY id"), "when they got their price")
 
 	// A correction by the source that comes afterwards stands.
 	r = newRows()

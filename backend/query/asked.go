@@ -85,6 +85,10 @@ func (e *Engine) Asked(p access.Principal, r Request) (*Asked, error) {
 	if a.Key, err = keyOf(sc, p.Role, s.Kind, r); err != nil {
 		return nil, err
 	}
+	if !r.AsOf.IsZero() {
+		a.Uncacheable = "as of"
+		return a, nil
+	}
 	var q *question
 	switch s.Kind {
 	case KindMetrics:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/access"
@@ -84,7 +85,12 @@ func recordOf(r *Request) AuditRecord {
 	if kind == "" {
 		kind = KindMetrics
 	}
-	return AuditRecord{Kind: kind, Metrics: r.Metrics, From: r.From, To: r.To, GroupBy: r.GroupBy, Filters: r.Filters, Params: r.Params}
+	params := r.Params
+	if !r.AsOf.IsZero() {
+		params = map[string]string{"asOf": r.AsOf.UTC().Format(time.RFC3339Nano)}
+		maps.Copy(params, r.Params)
+	}
+	return AuditRecord{Kind: kind, Metrics: r.Metrics, From: r.From, To: r.To, GroupBy: r.GroupBy, Filters: r.Filters, Params: params}
 }
 
 // audit completes a record with how the reading went and hands it over.

@@ -39,7 +39,7 @@ var auditShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindAuditTrail, Title: "Audit trail",
 		Description: "What a user did, or what was done to a resource, action by action and the newest first, up to 93 days. limit is 100 by default, 1000 at most; params.before reads on.",
-		Uses:        []string{"filters", "limit"},
+		Uses:        []string{"filters", "limit", "asOf"},
 		Params:      auditParams,
 		Fields:      auditFields,
 	},
@@ -144,5 +144,5 @@ WHERE 1%s
 ORDER BY time DESC, id DESC
 LIMIT %d
 SETTINGS do_not_merge_across_partitions_select_final = 1`,
-		src.raw("tenant = {tenant:String} AND "+within("time", []span{q.period()}, b.millis)), more, limit+1)}, nil
+		src.raw(b, "tenant = {tenant:String} AND "+within("time", []span{q.period()}, b.millis)), more, limit+1)}, nil
 }

@@ -48,7 +48,7 @@ var bottlenecksShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindBottlenecks, Title: "Bottlenecks of a workflow",
 		Description: "The critical paths of a workflow's executions added up: for each step the part of the wall-clock time that their ends had to wait for it, and what they would save if it took no time; the largest saving first. Needs a filter that keeps one workflow. limit is 50 by default, 1000 at most.",
-		Uses:        []string{"filters", "limit"},
+		Uses:        []string{"filters", "limit", "asOf"},
 		Params:      bottlenecksParams,
 		Fields:      bottlenecksFields,
 	},

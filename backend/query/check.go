@@ -62,7 +62,7 @@ type groups struct {
 }
 
 func (e *Engine) check(p access.Principal, r Request) (*question, error) {
-	s, err := scopeOf(p)
+	s, err := e.scope(p)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +88,9 @@ func (e *Engine) check(p access.Principal, r Request) (*question, error) {
 	if e.limits.Rows < int(min(q.calendar().points(), int64(e.limits.Rows)+1)) {
 		return nil, requestError("granularity", string(r.Granularity),
 			"the period has more time buckets than the "+strconv.Itoa(e.limits.Rows)+" rows of an answer: take a coarser granularity or a shorter period", "hour", granularities...)
+	}
+	if err := q.checkAsOf(e.limits); err != nil {
+		return nil, err
 	}
 	if slices.ContainsFunc(q.sources, q.byDetail) && r.To.Sub(r.From) > e.limits.RawMetadata {
 		return nil, requestError("from", r.From.Format(time.RFC3339),

@@ -48,7 +48,7 @@ var comparisonShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindComparison, Title: "Comparison of versions or periods",
 		Description: "Whether a version of a workflow, or a period, is better than another: for the success rate, the duration and the cost of an execution the difference with its confidence interval, a test, and a verdict among better, worse and no evidence. Versions need a filter that keeps one workflow.",
-		Uses:        []string{"filters"},
+		Uses:        []string{"filters", "asOf"},
 		Params:      comparisonParams,
 		Fields:      comparisonFields,
 	},

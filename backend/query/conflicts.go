@@ -35,12 +35,9 @@ func (q *question) conflicting(b *binder) string {
             argMax(workflow_id, time) AS workflow_id,
             argMax(user_id, time) AS user_id,
             arraySort(groupArray(toUnixTimestamp64Milli(time))) AS ends
-        FROM executions_by_id FINAL
-        WHERE tenant = {tenant:String} AND phase = 'terminal' AND id IN (
-            SELECT id FROM executions
-            WHERE tenant = {tenant:String} AND phase = 'terminal' AND %s
-        )
+        FROM %s
         GROUP BY tenant, id
         HAVING length(ends) > 1 AND ends[-1] >= %s AND ends[-1] < %s
-    )`, within("time", []span{q.period()}, b.millis), b.bind(q.from.UnixMilli(), "Int64"), b.bind(q.to.UnixMilli(), "Int64"))
+    )`, b.executionsByID("phase = 'terminal' AND id IN (SELECT id FROM executions WHERE tenant = {tenant:String} AND phase = 'terminal' AND "+
+		within("time", []span{q.period()}, b.millis)+")", "phase = 'terminal'"), b.bind(q.from.UnixMilli(), "Int64"), b.bind(q.to.UnixMilli(), "Int64"))
 }

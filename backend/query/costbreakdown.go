@@ -46,7 +46,7 @@ var costBreakdownShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindCostBreakdown, Title: "Cost breakdown",
 		Description: "What costs are made of, the largest part first, beside the period before or that of compare. The parts sum to the whole: what limit (100 by default, 1000 at most) leaves out is the last row, of rank 0. Shares are of what the period cost in total, credits taken off; none where that is not above zero.",
-		Uses:        []string{"filters", "limit", "compare"},
+		Uses:        []string{"filters", "limit", "compare", "asOf"},
 		Params:      costBreakdownParams,
 		Fields:      costBreakdownFields,
 	},

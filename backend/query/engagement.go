@@ -53,7 +53,7 @@ var engagementShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindEngagement, Title: "Engagement",
 		Description: "How much each user uses the platform: a score of 0 to 100 and its parts, highest first, up to 93 days. A score is of the user's own actions alone and can be compared between users, teams and periods of equal length. ascending puts the lowest first. limit is 100 by default, 1000 at most.",
-		Uses:        []string{"filters", "limit", "ascending"},
+		Uses:        []string{"filters", "limit", "ascending", "asOf"},
 		Params:      []ParamInfo{},
 		Fields:      engagementFields,
 	},
@@ -156,7 +156,7 @@ GROUP BY user_id
 ORDER BY user_id
 LIMIT %d
 SETTINGS do_not_merge_across_partitions_select_final = 1`,
-		q.days().sql(rawSeconds), src.raw("tenant = {tenant:String} AND "+within("time", []span{q.period()}, b.millis)),
+		q.days().sql(rawSeconds), src.raw(b, "tenant = {tenant:String} AND "+within("time", []span{q.period()}, b.millis)),
 		q.conditions(b, q.timed(src.dimensions, rawSeconds)), e.limits.Rows+1)}
 	var user proto.ColStr
 	var days, n, kinds, latest proto.ColInt64

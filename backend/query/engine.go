@@ -79,7 +79,8 @@ type Engine struct {
 
 	policies   Policies
 	auditor    Auditor
-	pseudonyms pseudonyms
+	pseudonyms *pseudonyms
+	asOf       int64 // microseconds of the moment that the data is read as of; 0 is now. See at.
 }
 
 // New returns an engine; it does not connect.
@@ -102,6 +103,8 @@ func New(cfg Config) (*Engine, error) {
 
 		policies: cfg.Policies,
 		auditor:  cfg.Auditor,
+
+		pseudonyms: &pseudonyms{},
 	}
 	e.budgets = cfg.Budgets
 	e.ask = e.within
@@ -164,6 +167,7 @@ func (e *Engine) guarded(ctx context.Context, p access.Principal, r Request) (*R
 	if err != nil {
 		return nil, err
 	}
+	g.past = !r.AsOf.IsZero() || s.Kind == KindRestatements
 	if err := g.checkKind(s); err != nil {
 		return nil, err
 	}
@@ -177,10 +181,15 @@ func (e *Engine) guarded(ctx context.Context, p access.Principal, r Request) (*R
 	if r.Filters, err = e.byMembers(ctx, p.Tenant, r.Filters); err != nil {
 		return nil, err
 	}
-	res, err := s.answer(e, g.context(ctx), p, r)
+	at, err := e.at(ctx, r.AsOf)
 	if err != nil {
 		return nil, err
 	}
+	res, err := s.answer(at, g.context(ctx), p, r)
+	if err != nil {
+		return nil, err
+	}
+	at.describe(r.AsOf, e.now(), &res.Meta)
 	if err := g.apply(ctx, s, &r, res); err != nil {
 		return nil, err
 	}
@@ -246,6 +255,9 @@ func (e *Engine) figures(ctx context.Context, p access.Principal, r Request) (*R
 // begin reads what waits for its rollup, since the plans depend on it.
 func (e *Engine) begin(ctx context.Context, q *question) (*run, error) {
 	w := &run{e: e, levels: map[string]bool{}}
+	if q.scope.asOf != 0 {
+		return w, nil // No rollup is read.
+	}
 	changes := changesOf(ctx)
 	if changes == nil {
 		var err error

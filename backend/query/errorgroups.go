@@ -50,7 +50,7 @@ var errorsShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindErrors, Title: "Error groups",
 		Description: "What executions failed of, most frequent first: one row for each error type and fingerprint of the message, which leaves out ids, numbers and quoted values. limit is 100 by default, 1000 at most. compare adds count_previous, change and new, of the groups of the period. granularity instead gives the trend of the limit (10 by default) most frequent groups: time, error_type, message, fingerprint and count, one row for each group and time bucket.",
-		Uses:        []string{"filters", "limit", "compare", "granularity"},
+		Uses:        []string{"filters", "limit", "compare", "granularity", "asOf"},
 		Params:      errorsParams, People: "users",
 		Fields: errorsFields,
 	},
@@ -172,14 +172,14 @@ func (q *question) errorGroups(before *question, limit int) statement {
     toInt64(countIf(%[1]s)) AS failures, toInt64(sum(countIf(%[1]s)) OVER ()) AS total, toInt64(countIf(%[2]s)) AS previous,
     toUnixTimestamp64Milli(minIf(time, %[1]s)) AS first_seen, toUnixTimestamp64Milli(maxIf(time, %[1]s)) AS last_seen,
     toInt64(uniqExactIf(workflow_id, %[1]s)) AS workflows, toInt64(uniqExactIf(user_id, user_id != '' AND %[1]s)) AS users
-FROM (SELECT * FROM executions FINAL WHERE tenant = {tenant:String} AND %[3]s) AS r
+FROM %[3]s AS r
 WHERE status = 'failed'%[4]s
 GROUP BY error_type, error_fingerprint
 HAVING failures > 0
 ORDER BY failures DESC, error_type, error_fingerprint
 LIMIT %[5]d
 SETTINGS do_not_merge_across_partitions_select_final = 1`,
-		now, then, read, q.errorConditions(b), limit+1)}
+		now, then, b.rows("executions", "tenant = {tenant:String} AND "+read, ""), q.errorConditions(b), limit+1)}
 }
 
 func (q *question) errorConditions(b *binder) string {
@@ -230,13 +230,13 @@ func (q *question) errorTrends(cal *calendar, groups []errorGroup, limit int) st
 	}
 	return statement{params: b.params, sql: fmt.Sprintf(`SELECT
     %s AS t, error_type AS type, toString(error_fingerprint) AS fingerprint, toInt64(count()) AS failures
-FROM (SELECT * FROM executions FINAL WHERE tenant = {tenant:String} AND %s) AS r
+FROM %s AS r
 WHERE status = 'failed'%s
   AND (error_type, toString(error_fingerprint)) IN (SELECT arrayJoin(arrayZip(%s, %s)))
 GROUP BY t, error_type, error_fingerprint
 ORDER BY t, error_type, error_fingerprint
 LIMIT %d
 SETTINGS do_not_merge_across_partitions_select_final = 1`,
-		cal.sql(rawSeconds), within("time", []span{q.period()}, b.millis), q.errorConditions(b),
+		cal.sql(rawSeconds), b.rows("executions", "tenant = {tenant:String} AND "+within("time", []span{q.period()}, b.millis), ""), q.errorConditions(b),
 		b.bind(types, "Array(String)"), b.bind(fingerprints, "Array(String)"), limit)}
 }

@@ -30,23 +30,23 @@ func (e *Engine) executionByID(ctx context.Context, q *question, id string) (*ex
 	}
 	st := statement{params: b.params, sql: fmt.Sprintf(`SELECT
     toString(status) AS state, toUnixTimestamp64Milli(time) AS at, workflow_id AS workflow, toInt64(workflow_version) AS revision,
-    ifNull((SELECT argMaxIf(user_id, version, user_id != '') FROM executions_by_id FINAL WHERE tenant = {tenant:String} AND id = %[1]s%[3]s), '') AS owner,
+    ifNull((SELECT argMaxIf(user_id, version, user_id != '') FROM %[4]s WHERE 1%[3]s), '') AS owner,
     trigger_type AS trigger, error_type AS category, error_message AS message,
     toUnixTimestamp64Milli(queued_time) AS queued, duration_ms AS duration, toInt64(attempt) AS tries
-FROM executions FINAL
-WHERE tenant = {tenant:String} AND id = %[1]s%[3]s
-  AND (time, id) IN (SELECT time, id FROM executions_by_id FINAL WHERE tenant = {tenant:String} AND id = %[1]s)
+FROM %[1]s
+WHERE 1%[3]s
   AND id IN (
     SELECT id FROM (
         SELECT id, argMaxIf(user_id, version, user_id != '') AS user_id
-        FROM executions_by_id FINAL
-        WHERE tenant = {tenant:String} AND id = %[1]s
+        FROM %[4]s
         GROUP BY id
     ) AS r
     WHERE 1%[2]s
   )
 ORDER BY at, phase
-SETTINGS do_not_merge_across_partitions_select_final = 1`, bound, scoped, rows)}
+SETTINGS do_not_merge_across_partitions_select_final = 1`,
+		b.rows("executions", "tenant = {tenant:String} AND id = "+bound+" AND (time, id) IN (SELECT time, id FROM executions_by_id WHERE tenant = {tenant:String} AND id = "+bound+")", ""),
+		scoped, rows, b.executionsByID("id = "+bound, ""))}
 	var c struct {
 		status, workflow, user, trigger, errorType, errorMessage proto.ColStr
 		at, version, queued, duration, attempt                   proto.ColInt64

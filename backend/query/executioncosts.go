@@ -54,11 +54,11 @@ func (c *executionCosts) read(ctx context.Context, s *executionSample, ids []str
 		around = append(around, span{max(0, w.from-sampleMargin), w.to + costMargin})
 	}
 	st := statement{params: b.params, sql: fmt.Sprintf(`SELECT toFloat64(sum(dollars)) AS cost
-FROM (SELECT * FROM costs FINAL WHERE tenant = {tenant:String} AND execution_id IN %s AND %s) AS r
+FROM %s AS r
 WHERE 1%s
 GROUP BY execution_id
 SETTINGS do_not_merge_across_partitions_select_final = 1`,
-		b.bind(ids, "Array(String)"), within("time", few(around, sampleSpans), b.millis), own.conditions(b, rollupSources[metric.SourceCosts].dimensions))}
+		b.rows("costs", "tenant = {tenant:String} AND "+within("time", few(around, sampleSpans), b.millis), "execution_id IN "+b.bind(ids, "Array(String)")), own.conditions(b, rollupSources[metric.SourceCosts].dimensions))}
 	var cost proto.ColFloat64
 	found := 0
 	rowsRead, err := s.e.scan(ctx, "costs", st, proto.Results{{Name: "cost", Data: &cost}}, func(i int) error {

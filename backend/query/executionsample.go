@@ -119,7 +119,7 @@ func (s *executionSample) read(ctx context.Context, sum *pathSum) error {
 	for _, w := range windows {
 		around = append(around, span{max(0, w.from-sampleMargin), w.to + sampleMargin})
 	}
-	st := statement{sql: steps.steps(b, "execution_id IN "+b.bind(ids, "Array(String)")+" AND "+within("time", few(around, sampleSpans), b.millis)), params: b.params}
+	st := statement{sql: steps.steps(b, within("time", few(around, sampleSpans), b.millis), "execution_id IN "+b.bind(ids, "Array(String)")), params: b.params}
 	var c stepColumns
 	var rows []stepRow
 	add := func(w span) {
@@ -163,13 +163,13 @@ func (s *executionSample) executions(ctx context.Context, spans []span) (ids []s
 		chosen = " AND cityHash64(id) <= " + b.bind(uint64(s.fraction*(1<<63))*2, "UInt64")
 	}
 	st := statement{params: b.params, sql: fmt.Sprintf(`SELECT id, max(toUnixTimestamp64Milli(time)) AS ended, argMax(duration_ms, time) AS duration
-FROM (SELECT * FROM executions FINAL WHERE tenant = {tenant:String} AND phase = 'terminal' AND %s) AS r
+FROM %s AS r
 WHERE 1%s%s
 GROUP BY id
 ORDER BY cityHash64(id), id
 LIMIT %d
 SETTINGS do_not_merge_across_partitions_select_final = 1`,
-		within("time", spans, b.millis), s.q.conditions(b, s.q.timed(rollupSources[metric.SourceExecutions].columns(), rawSeconds)), chosen, s.most-s.taken)}
+		b.rows("executions", "tenant = {tenant:String} AND phase = 'terminal' AND "+within("time", spans, b.millis), ""), s.q.conditions(b, s.q.timed(rollupSources[metric.SourceExecutions].columns(), rawSeconds)), chosen, s.most-s.taken)}
 	var id proto.ColStr
 	var end, duration proto.ColInt64
 	windows = map[string]span{}

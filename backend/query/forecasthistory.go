@@ -8,8 +8,8 @@ import (
 	"github.com/flowgauge/flowgauge/backend/stats/forecast"
 )
 
-// history is the buckets that a forecast rests on, and those that it is of.
-type history struct {
+// pastSeries is the buckets that a forecast rests on, and those that it is of.
+type pastSeries struct {
 	cal          *calendar
 	loc          *time.Location
 	past, future []int64 // labels
@@ -18,7 +18,7 @@ type history struct {
 }
 
 // history cuts the question's period into the buckets that lie in it and are over.
-func (q *question) history(horizon int) *history {
+func (q *question) history(horizon int) *pastSeries {
 	const longestBucket = 31 * secondsPerDay
 	from, to := q.from.Unix(), min(q.to.Unix(), q.now.Unix())
 	width := q.granularity.width()
@@ -30,7 +30,7 @@ func (q *question) history(horizon int) *history {
 	case Month:
 		width = longestBucket
 	}
-	h := &history{loc: q.loc, cal: newCalendar(q.granularity, q.loc, from, max(from, to)+int64(horizon+2)*width)}
+	h := &pastSeries{loc: q.loc, cal: newCalendar(q.granularity, q.loc, from, max(from, to)+int64(horizon+2)*width)}
 	label := h.cal.label(from)
 	if h.cal.start(label) < q.from.Unix() || q.from.Nanosecond() > 0 && h.cal.start(label) == q.from.Unix() {
 		label = h.cal.next(label)
@@ -46,11 +46,11 @@ func (q *question) history(horizon int) *history {
 	return h
 }
 
-func (h *history) at(label int64) time.Time { return time.Unix(h.cal.start(label), 0).In(h.loc) }
+func (h *pastSeries) at(label int64) time.Time { return time.Unix(h.cal.start(label), 0).In(h.loc) }
 
 // fill takes the figures over, by bucket, from the first that has any. What a sum has no
 // figure for is 0, what anything else has none for is not known.
-func (h *history) fill(figures *Result, m *metric.Metric) {
+func (h *pastSeries) fill(figures *Result, m *metric.Metric) {
 	times, values := figures.Frame.Fields[0], figures.Frame.Fields[1]
 	rows := make(map[int64]int, times.Len())
 	for row := range times.Len() {
@@ -81,7 +81,7 @@ func (h *history) fill(figures *Result, m *metric.Metric) {
 }
 
 // frame has the past and then what is forecast.
-func (h *history) frame(m *metric.Metric, model *forecast.Model) *Result {
+func (h *pastSeries) frame(m *metric.Metric, model *forecast.Model) *Result {
 	out := newFields(forecastFields, time.Time{}, (*float64)(nil), (*float64)(nil), (*float64)(nil), (*float64)(nil), (*float64)(nil), (*float64)(nil))
 	for _, f := range forecastFields[1:] {
 		out.unit(f.Name, m.Unit)
@@ -105,7 +105,7 @@ func (h *history) frame(m *metric.Metric, model *forecast.Model) *Result {
 	return res
 }
 
-func (h *history) meta(m *metric.Metric, model *forecast.Model) *ForecastMeta {
+func (h *pastSeries) meta(m *metric.Metric, model *forecast.Model) *ForecastMeta {
 	meta := &ForecastMeta{Metric: m.Name, Method: model.Method(), History: len(h.past), Seasons: model.Periods(), Accuracy: model.Accuracy()}
 	if meta.Seasons == nil {
 		meta.Seasons = []int{}

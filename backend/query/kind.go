@@ -104,6 +104,7 @@ var shapes = []shape{
 	waterfallShape, bottlenecksShape, rankingShape, comparisonShape,
 	forecastShape,
 	sessionsShape, engagementShape, auditShape,
+	restatementsShape,
 }
 
 // Kinds describes every kind of question.
@@ -163,6 +164,7 @@ func (r *Request) members() []string {
 		{"limit", r.Limit != 0},
 		{"compare", r.Compare != NoCompare},
 		{"fill", r.Fill != NoFill},
+		{"asOf", !r.AsOf.IsZero()},
 	} {
 		if m.set {
 			out = append(out, m.name)
@@ -214,7 +216,7 @@ var metricsShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindMetrics, Title: "Metrics",
 		Description: "Figures of the catalogue, over time, by dimension or as one figure.",
-		Uses:        []string{"metrics", "granularity", "groupBy", "filters", "orderBy", "descending", "ascending", "limit", "compare", "fill"},
+		Uses:        []string{"metrics", "granularity", "groupBy", "filters", "orderBy", "descending", "ascending", "limit", "compare", "fill", "asOf"},
 		Params:      []ParamInfo{}, Fields: []FieldInfo{}, Grouped: true,
 	},
 	answer: (*Engine).figures,

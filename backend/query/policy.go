@@ -45,8 +45,9 @@ func minimumOf(ctx context.Context) int {
 // guard is a policy at work on one request.
 type guard struct {
 	Policy
-	e *Engine
-	p access.Principal
+	e    *Engine
+	p    access.Principal
+	past bool // the request is about earlier states, in which others may be named
 }
 
 // guard finds the policy of who asks. Whoever sees their own rows alone is not

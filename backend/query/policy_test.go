@@ -64,7 +64,7 @@ func TestPseudonyms(t *testing.T) {
 
 	// A pseudonym is a filter, also in a process that has not shown it; an id is none.
 	ann := access.Pseudonym(key, "ann")
-	e.pseudonyms = pseudonyms{}
+	e.pseudonyms = &pseudonyms{}
 	for value, n := range map[string]string{ann: "4", "ann": "0", access.Pseudonym(key, "stranger"): "0"} {
 		r := r
 		r.GroupBy, r.Filters = nil, []Filter{{metric.User, In, []string{value}}}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/clickhouse/history"
 	"github.com/flowgauge/flowgauge/backend/metric"
 )
 
@@ -89,6 +90,14 @@ func (g *guard) users(ctx context.Context, from, to int64) (map[string]string, e
 		src := rollupSources[source]
 		branches = append(branches, fmt.Sprintf("    SELECT DISTINCT user_id FROM %s WHERE tenant = {tenant:String} AND %s%s",
 			src.rollup, b.buckets([]segment{{levelDayUser, days}}), q.conditions(b, src.dimensions)))
+	}
+	if g.past {
+		for _, table := range history.Tables {
+			for _, suffix := range []string{history.Baseline, history.Versions} {
+				branches = append(branches, fmt.Sprintf("    SELECT DISTINCT user_id FROM %s WHERE tenant = {tenant:String} AND %s%s",
+					table+suffix, within("time", days, b.millis), q.conditions(b, nil)))
+			}
+		}
 	}
 	var col proto.ColStr
 	out := map[string]string{}

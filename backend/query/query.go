@@ -35,6 +35,10 @@ type Request struct {
 	Limit      int     `json:"limit,omitempty"`   // top N groups over the whole period, 0 is the server's maximum
 	Compare    Compare `json:"compare,omitempty"` // a second period beside the first
 
+	// AsOf answers from the data as it stood at that moment: from what had been received
+	// before it. Zero is now.
+	AsOf time.Time `json:"asOf,omitzero"`
+
 	// Fill gives the buckets that have no data rows of their own.
 	Fill Fill `json:"fill,omitempty"`
 
@@ -117,6 +121,7 @@ type Meta struct {
 	PartialFrom time.Time     `json:"partialFrom,omitzero"`
 	Truncated   bool          `json:"truncated"` // more groups exist than were returned
 	Notices     []string      `json:"notices,omitempty"`
+	AsOf        time.Time     `json:"asOf,omitzero"` // the moment that the data was read as of
 	RowsRead    uint64        `json:"rowsRead"`
 	Sample      *Sample       `json:"sample,omitempty"`
 	Forecast    *ForecastMeta `json:"forecast,omitempty"`

@@ -61,7 +61,7 @@ var rankingShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindRanking, Title: "Slowest and least reliable",
 		Description: "Workflows or steps in order of a figure, the largest first, each with its figures in the period and in the one before (compare chooses it; the period of the same length just before by default). limit is 10 by default, 1000 at most.",
-		Uses:        []string{"filters", "limit", "compare"},
+		Uses:        []string{"filters", "limit", "compare", "asOf"},
 		Params:      rankingParams,
 		Fields:      rankingFields,
 	},

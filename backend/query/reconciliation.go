@@ -44,7 +44,7 @@ var reconciliationShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindReconciliation, Title: "Reconciliation of credits",
 		Description: "Where the credits that steps used and those that cost records charge disagree, and by how much: the largest difference first, either way. A step belongs to the time at which it started, a record to its own. Read from the events themselves, so the period is limited like that of figures by execution. limit is 100 by default, 10000 at most.",
-		Uses:        []string{"filters", "limit"},
+		Uses:        []string{"filters", "limit", "asOf"},
 		Params:      reconciliationParams,
 		Fields:      reconciliationFields,
 	},
@@ -109,7 +109,7 @@ func (q *question) reconciliation(by string, all bool, limit int) statement {
 			group = "toString(" + q.calendar().sql("intDiv(toUnixTimestamp64Milli(time), 1000)") + ")"
 		}
 		return fmt.Sprintf("        SELECT %s AS g, execution_id AS x, %s AS used, %s AS charged, toInt64(%s != 0) AS s, toInt64(%s != 0) AS c\n        FROM %s AS r\n        WHERE 1%s",
-			group, steps, costs, steps, costs, src.raw(where), q.conditions(b, q.timed(src.columns(), rawSeconds)))
+			group, steps, costs, steps, costs, src.raw(b, where), q.conditions(b, q.timed(src.columns(), rawSeconds)))
 	}
 	const none = "toDecimal128(0, 15)"
 	having := ""

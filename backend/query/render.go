@@ -27,10 +27,11 @@ type binder struct {
 	params map[string]any
 	teams  *teamSets
 	team   string // the rendered dimension, once it was needed
+	asOf   int64  // as in scope
 }
 
 func newBinder(s scope) *binder {
-	return &binder{params: map[string]any{"tenant": s.tenant}, teams: s.teams}
+	return &binder{params: map[string]any{"tenant": s.tenant}, teams: s.teams, asOf: s.asOf}
 }
 
 // bind returns a value's placeholder. What callers sent reaches a statement in
@@ -190,7 +191,7 @@ func (q *question) rawBranch(b *binder, src rollupSource, seg segment, measures 
     FROM %s AS r
     WHERE 1%s`,
 		q.branchColumns(b, rawSeconds, q.timed(src.columns(), rawSeconds), measures, src.measures),
-		src.raw(where), q.conditions(b, q.timed(src.columns(), rawSeconds)))
+		src.raw(b, where), q.conditions(b, q.timed(src.columns(), rawSeconds)))
 }
 
 // branchColumns lists what a branch yields. Every name has a prefix, d_ for a

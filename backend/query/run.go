@@ -169,20 +169,28 @@ func (r *run) source(ctx context.Context, q *question, s metric.Source, o orderi
 		return r.pendingTable(), nil
 	}
 	cal := q.calendar()
-	st := r.render(q, s, cal, o)
+	t, err := r.statement(ctx, r.render(q, s, cal, o))
+	if err != nil {
+		return nil, err
+	}
+	if s == metric.SourceRunning && q.granularity != Whole {
+		return q.accumulate(t, cal, r.e.limits.Rows)
+	}
+	return t, nil
+}
+
+// statement reads the rows of a statement and notes that it did.
+func (r *run) statement(ctx context.Context, st statement) (*table, error) {
 	t, rowsRead, err := r.e.read(ctx, st)
 	if err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.sql = append(r.sql, st.sql)
 	r.rowsRead += rowsRead
 	for _, l := range st.levels {
 		r.levels[l] = true
-	}
-	r.mu.Unlock()
-	if s == metric.SourceRunning && q.granularity != Whole {
-		return q.accumulate(t, cal, r.e.limits.Rows)
 	}
 	return t, nil
 }
@@ -206,14 +214,14 @@ func (r *run) render(q *question, s metric.Source, cal *calendar, o ordering) st
 	case metric.SourceDeadLetters:
 		return q.letters(cal, o)
 	}
-	if q.byDetail(s) {
-		return q.rollups(s, []segment{{levelRaw, []span{q.period()}}}, cal, o)
-	}
 	return q.rollups(s, r.plan(q, s), cal, o)
 }
 
 // plan covers a question's period with the rollups of a source.
 func (r *run) plan(q *question, s metric.Source) []segment {
+	if q.byDetail(s) || q.scope.asOf != 0 {
+		return []segment{{levelRaw, []span{q.period()}}}
+	}
 	src := rollupSources[s]
 	unsettled := readable(r.pending[src.kind], q.period(), q.byUser(s), r.e.limits.Unsettled)
 	if unsettled == nil {
@@ -283,7 +291,7 @@ func partialFrom(cal *calendar, now, from time.Time) time.Time {
 }
 
 // sourceOrder is the order in which Meta lists what was read.
-var sourceOrder = []string{"day", "day_user", "quarter", "quarter_user", "minute", "raw", "spans", "ingest_log", "dead_letters", "marks"}
+var sourceOrder = []string{"day", "day_user", "quarter", "quarter_user", "minute", "raw", historyLabel, "spans", "ingest_log", "dead_letters", "marks"}
 
 func (r *run) sources() []string {
 	out := []string{}

@@ -27,12 +27,9 @@ func (q *question) running(cal *calendar, o ordering) statement {
 	if q.granularity == Whole {
 		from := fmt.Sprintf(`(
     SELECT %s
-    FROM (
-        SELECT * FROM execution_spans FINAL
-        WHERE tenant = {tenant:String} AND started_at <= %s AND ended_at > %s
-    ) AS r
+    FROM %s AS r
     WHERE 1%s
-)`, strings.Join(append(columns, "toInt64(1) AS delta"), ", "), b.millis(at), b.millis(at), q.conditions(b, src.dimensions))
+)`, strings.Join(append(columns, "toInt64(1) AS delta"), ", "), b.spans(b.millis(at), b.millis(at)), q.conditions(b, src.dimensions))
 		return q.grouped(b, metric.SourceRunning, names, levels, from, cal, o)
 	}
 	// A period that lies ahead shows what runs now, as its bucket does.
@@ -43,13 +40,10 @@ func (q *question) running(cal *calendar, o ordering) statement {
 	columns = append(columns, "change.1 AS ts", "change.2 AS delta")
 	sql := fmt.Sprintf(`(
     SELECT %s
-    FROM (
-        SELECT * FROM execution_spans FINAL
-        WHERE tenant = {tenant:String} AND started_at <= %s AND ended_at > fromUnixTimestamp64Milli(%s, 'UTC')
-    ) AS r
+    FROM %s AS r
     ARRAY JOIN if(ended_at <= %s, [(%s, toInt64(1)), (%s, toInt64(-1))], [(%s, toInt64(1))]) AS change
     WHERE 1%s
-)`, strings.Join(columns, ", "), b.millis(at), from, b.millis(at), moment("started_at"), moment("ended_at"), moment("started_at"), q.conditions(b, src.dimensions))
+)`, strings.Join(columns, ", "), b.spans("fromUnixTimestamp64Milli("+from+", 'UTC')", b.millis(at)), b.millis(at), moment("started_at"), moment("ended_at"), moment("started_at"), q.conditions(b, src.dimensions))
 	return q.grouped(b, metric.SourceRunning, names, levels, sql, cal, o)
 }
 

@@ -14,6 +14,7 @@ type scope struct {
 	users  []string // else the rows of these users
 
 	teams *teamSets // where the question is by team
+	asOf  int64     // microseconds of the moment that the data is read as of; 0 is now
 }
 
 // scopeOf turns a principal into its scope. Whoever cannot be placed sees

@@ -39,7 +39,7 @@ var sessionsShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindSessions, Title: "Sessions",
 		Description: "The sessions that started in the period, one by one: those that the metric sessions counts, up to 93 days. ascending turns the order round. limit is 100 by default, 1000 at most.",
-		Uses:        []string{"filters", "limit", "ascending"},
+		Uses:        []string{"filters", "limit", "ascending", "asOf"},
 		Params:      sessionsParams,
 		Fields:      sessionsFields,
 	},

@@ -53,16 +53,13 @@ func (q *question) sessionRows(b *binder, columns, action string) string {
                 user_id, session_id,
                 if(session_id = '', %d, %d) AS gap,
                 arraySort(groupArray(%s)) AS actions
-            FROM (
-                SELECT * FROM activity FINAL
-                WHERE tenant = {tenant:String} AND %s
-            ) AS r
+            FROM %s AS r
             WHERE 1%s
             GROUP BY user_id, session_id
         )
     )
     WHERE first >= %s AND first < %s%s
 )`, columns, sessionMost, sessionGap, sessionMost, action,
-		within("time", read, b.millis), rows.conditions(b, src.dimensions),
+		b.rows("activity", "tenant = {tenant:String} AND "+within("time", read, b.millis), ""), rows.conditions(b, src.dimensions),
 		b.bind(q.from.UnixMilli(), "Int64"), b.bind(q.to.UnixMilli(), "Int64"), starts.conditions(b, q.timed(src.dimensions, sessionStart)))
 }

@@ -14,10 +14,10 @@ import (
 type rollupSource struct {
 	kind       string // as bucket_versions and bucket_marks spell it
 	rollup     string
-	raw        func(where string) string // a subquery of the rows that stand
-	dimensions map[string]string         // dimension to column
-	detail     map[string]string         // those that the rollups do not have
-	measures   map[string]string         // column of the rollup to its expression over a raw row
+	raw        func(b *binder, where string) string // a subquery of the rows that stand
+	dimensions map[string]string                    // dimension to column
+	detail     map[string]string                    // those that the rollups do not have
+	measures   map[string]string                    // column of the rollup to its expression over a raw row
 	aggregates map[string]aggregate
 }
 
@@ -48,12 +48,9 @@ const (
 	singleHistogram = "map(duration_bucket, toUInt64(1))"
 )
 
-// standing reads the rows of a raw table that stand: FINAL applies replacement
-// and deletion.
-func standing(table string) func(string) string {
-	return func(where string) string {
-		return "(SELECT * FROM " + table + " FINAL WHERE " + where + ")"
-	}
+// standing reads the rows of a raw table that stand.
+func standing(table string) func(*binder, string) string {
+	return func(b *binder, where string) string { return b.rows(table, where, "") }
 }
 
 func summed(column string) aggregate {
@@ -129,7 +126,7 @@ var rollupSources = map[metric.Source]rollupSource{
 		}, waitAggregates),
 	},
 	metric.SourceSteps: {
-		kind: "step", rollup: "rollup_steps", raw: schema.ResolvedSteps,
+		kind: "step", rollup: "rollup_steps", raw: func(b *binder, where string) string { return b.steps(where, "") },
 		dimensions: map[string]string{
 			metric.Workflow: "workflow_id", metric.Version: versionColumn, metric.Step: "step_id",
 			metric.StepType: "step_type", metric.User: "user_id",
@@ -256,6 +253,7 @@ var plainSources = map[metric.Source]plainSource{
 		},
 		aggregates: map[string]aggregate{"letters": {sql: "count()", kind: integers, merge: added}},
 	},
+	sourceRestated:       {aggregates: countedCauses()},
 	metric.SourcePending: {label: "marks", aggregates: map[string]aggregate{"pending": {kind: integers}}},
 }
 

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ClickHouse/ch-go/proto"
 
-	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/metric"
 	"github.com/flowgauge/flowgauge/backend/query/criticalpath"
@@ -29,8 +28,8 @@ type stepRow struct {
 }
 
 // steps renders the steps of executions that the caller may see, execution by
-// execution in order of time. which restricts them, by execution_id and time.
-func (q *question) steps(b *binder, which string) string {
+// execution in order of time. within restricts them by time, which by execution_id.
+func (q *question) steps(b *binder, within, which string) string {
 	return fmt.Sprintf(`SELECT
     execution_id AS execution, id, step_id AS step, step_type AS type, toString(status) AS state,
     toUnixTimestamp64Milli(time) AS start, toUnixTimestamp64Milli(end_time) AS ended, toUnixTimestamp64Milli(queued_time) AS queued,
@@ -42,7 +41,7 @@ WHERE 1%s
 ORDER BY execution, start, id
 LIMIT %d BY execution
 SETTINGS do_not_merge_across_partitions_select_final = 1`,
-		schema.ResolvedSteps("tenant = {tenant:String} AND "+which), q.conditions(b, rollupSources[metric.SourceSteps].dimensions), maxExecutionSteps+1)
+		b.steps("tenant = {tenant:String} AND "+within, which), q.conditions(b, rollupSources[metric.SourceSteps].dimensions), maxExecutionSteps+1)
 }
 
 // stepColumns are what steps yields.

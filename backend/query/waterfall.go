@@ -54,7 +54,7 @@ var waterfallShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindWaterfall, Title: "Waterfall of one execution",
 		Description: "One execution with its steps in order of time, one row for each attempt, and the critical path: which steps its end had to wait for, how their time divides into queueing, retrying and running, and what each would save. The period is not looked at. limit is 10000 by default, 100000 at most.",
-		Uses:        []string{"limit"},
+		Uses:        []string{"limit", "asOf"},
 		Params:      waterfallParams,
 		Fields:      waterfallFields,
 	},
@@ -73,7 +73,7 @@ func (e *Engine) waterfall(ctx context.Context, p access.Principal, r Request) (
 	if id == "" {
 		return nil, requestError("params.execution", "", "name the execution", waterfallParams[0].Example)
 	}
-	s, err := scopeOf(p)
+	s, err := e.scope(p)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +93,8 @@ func (e *Engine) waterfall(ctx context.Context, p access.Principal, r Request) (
 	}
 	meta.From, meta.To = time.UnixMilli(from).In(loc), time.UnixMilli(to).In(loc)
 	b := newBinder(q.scope)
-	which := "execution_id = " + b.bind(id, "String") + " AND " + within("time", []span{{max(0, from-stepMargin), to + stepMargin}}, b.millis)
-	st := statement{sql: q.steps(b, which), params: b.params}
+	around := within("time", []span{{max(0, from-stepMargin), to + stepMargin}}, b.millis)
+	st := statement{sql: q.steps(b, around, "execution_id = "+b.bind(id, "String")), params: b.params}
 	var c stepColumns
 	var rows []stepRow
 	more, err := e.scan(ctx, "steps", st, c.results(), func(i int) error {

@@ -381,6 +381,7 @@ const (
 	RequestKindMetrics        RequestKind = "metrics"
 	RequestKindRanking        RequestKind = "ranking"
 	RequestKindReconciliation RequestKind = "reconciliation"
+	RequestKindRestatements   RequestKind = "restatements"
 	RequestKindSessions       RequestKind = "sessions"
 	RequestKindWaterfall      RequestKind = "waterfall"
 )
@@ -409,6 +410,8 @@ func (e RequestKind) Valid() bool {
 	case RequestKindRanking:
 		return true
 	case RequestKindReconciliation:
+		return true
+	case RequestKindRestatements:
 		return true
 	case RequestKindSessions:
 		return true
@@ -880,16 +883,16 @@ func (e GetCostsReconciliationParamsBy) Valid() bool {
 
 // Defines values for GetCostsReconciliationParamsShow.
 const (
-	All         GetCostsReconciliationParamsShow = "all"
-	Differences GetCostsReconciliationParamsShow = "differences"
+	GetCostsReconciliationParamsShowAll         GetCostsReconciliationParamsShow = "all"
+	GetCostsReconciliationParamsShowDifferences GetCostsReconciliationParamsShow = "differences"
 )
 
 // Valid indicates whether the value is a known member of the GetCostsReconciliationParamsShow enum.
 func (e GetCostsReconciliationParamsShow) Valid() bool {
 	switch e {
-	case All:
+	case GetCostsReconciliationParamsShowAll:
 		return true
-	case Differences:
+	case GetCostsReconciliationParamsShowDifferences:
 		return true
 	default:
 		return false
@@ -1052,6 +1055,48 @@ func (e DownloadReportParamsFormat) Valid() bool {
 	case DownloadReportParamsFormatJson:
 		return true
 	case DownloadReportParamsFormatNdjson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetRestatementsParamsShow.
+const (
+	GetRestatementsParamsShowAll     GetRestatementsParamsShow = "all"
+	GetRestatementsParamsShowChanges GetRestatementsParamsShow = "changes"
+)
+
+// Valid indicates whether the value is a known member of the GetRestatementsParamsShow enum.
+func (e GetRestatementsParamsShow) Valid() bool {
+	switch e {
+	case GetRestatementsParamsShowAll:
+		return true
+	case GetRestatementsParamsShowChanges:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetRestatementsParamsFormat.
+const (
+	GetRestatementsParamsFormatArrow  GetRestatementsParamsFormat = "arrow"
+	GetRestatementsParamsFormatCsv    GetRestatementsParamsFormat = "csv"
+	GetRestatementsParamsFormatJson   GetRestatementsParamsFormat = "json"
+	GetRestatementsParamsFormatNdjson GetRestatementsParamsFormat = "ndjson"
+)
+
+// Valid indicates whether the value is a known member of the GetRestatementsParamsFormat enum.
+func (e GetRestatementsParamsFormat) Valid() bool {
+	switch e {
+	case GetRestatementsParamsFormatArrow:
+		return true
+	case GetRestatementsParamsFormatCsv:
+		return true
+	case GetRestatementsParamsFormatJson:
+		return true
+	case GetRestatementsParamsFormatNdjson:
 		return true
 	default:
 		return false
@@ -1922,10 +1967,12 @@ type ReportRequest = map[string]any
 
 // Request defines model for Request.
 type Request struct {
-	Ascending  *bool    `json:"ascending,omitempty"`
-	Compare    *Compare `json:"compare,omitempty"`
-	Descending *bool    `json:"descending,omitempty"`
-	Fill       *Fill    `json:"fill,omitempty"`
+	// AsOf The moment as of which the data is read, now by default
+	AsOf       *time.Time `json:"asOf,omitempty"`
+	Ascending  *bool      `json:"ascending,omitempty"`
+	Compare    *Compare   `json:"compare,omitempty"`
+	Descending *bool      `json:"descending,omitempty"`
+	Fill       *Fill      `json:"fill,omitempty"`
 	Filters    *[]struct {
 		Dimension string                 `json:"dimension"`
 		Operator  RequestFiltersOperator `json:"operator"`
@@ -2028,6 +2075,9 @@ type ActionType = []string
 
 // After defines model for after.
 type After = string
+
+// AsOf defines model for asOf.
+type AsOf = string
 
 // BudgetId defines model for budgetId.
 type BudgetId = string
@@ -2160,6 +2210,9 @@ type GetActivityParams struct {
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
 
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+
 	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
 	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
 
@@ -2234,6 +2287,9 @@ type GetEngagementParams struct {
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
 
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+
 	// Order desc is the default with a limit, else asc. Groups without a value come last.
 	Order *GetEngagementParamsOrder `form:"order,omitempty" json:"order,omitempty"`
 
@@ -2273,6 +2329,9 @@ type GetUserActivityParams struct {
 
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
 
 	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
 	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
@@ -2336,6 +2395,9 @@ type GetUserAuditParams struct {
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
 
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+
 	// Resource Actions on which kind of thing
 	Resource *string `form:"resource,omitempty" json:"resource,omitempty"`
 
@@ -2376,6 +2438,9 @@ type GetUserSessionsParams struct {
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
 
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+
 	// Limit Rows
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -2406,6 +2471,9 @@ type GetCostsParams struct {
 
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
 
 	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
 	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
@@ -2483,6 +2551,9 @@ type GetCostsBreakdownParams struct {
 
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
 
 	// Compare A second period beside the first, in members named METRIC_previous
 	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
@@ -2608,6 +2679,9 @@ type GetCostsReconciliationParams struct {
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
 
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+
 	// By What is compared; type is a step's stepType with an actionType of the same name
 	By *GetCostsReconciliationParamsBy `form:"by,omitempty" json:"by,omitempty"`
 
@@ -2699,6 +2773,9 @@ type GetExecutionsParams struct {
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
 
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+
 	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
 	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
 
@@ -2781,7 +2858,10 @@ type GetExecutionsErrorsParams struct {
 
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
-	Limit    *int      `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf  *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+	Limit *int  `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Workflow Keeps these values (repeatable); also as workflowId
 	Workflow *Workflow `form:"workflow,omitempty" json:"workflow,omitempty"`
@@ -2849,6 +2929,9 @@ type GetExecutionsSummaryParams struct {
 type GetExecutionParams struct {
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
 
 	// Limit Rows
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
@@ -2924,6 +3007,67 @@ type DownloadReportParams struct {
 
 // DownloadReportParamsFormat defines parameters for DownloadReport.
 type DownloadReportParamsFormat string
+
+// GetRestatementsParams defines parameters for GetRestatements.
+type GetRestatementsParams struct {
+	// From The beginning, inclusive. A date is its midnight in the time zone.
+	From From `form:"from" json:"from"`
+
+	// To The end, exclusive
+	To To `form:"to" json:"to"`
+
+	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
+	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// Since The earlier moment
+	Since string `form:"since" json:"since"`
+
+	// AsOf The later moment; now by default
+	AsOf *string `form:"asOf,omitempty" json:"asOf,omitempty"`
+
+	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
+	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
+
+	// GroupBy Dimensions, separated by commas. The PRD's spellings (workflowId, triggerType, …) are accepted too.
+	GroupBy *GroupBy `form:"groupBy,omitempty" json:"groupBy,omitempty"`
+
+	// Metrics Metrics of executions, steps, costs and actions, separated by commas
+	Metrics *string `form:"metrics,omitempty" json:"metrics,omitempty"`
+
+	// Show Rows in which something has changed, or all
+	Show *GetRestatementsParamsShow `form:"show,omitempty" json:"show,omitempty"`
+
+	// Limit The first N groups by orderBy over the whole period
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Workflow Keeps these values (repeatable); also as workflowId
+	Workflow *Workflow `form:"workflow,omitempty" json:"workflow,omitempty"`
+
+	// User Keeps these values (repeatable); also as userId
+	User *User `form:"user,omitempty" json:"user,omitempty"`
+
+	// Team Keeps these values (repeatable)
+	Team *Team `form:"team,omitempty" json:"team,omitempty"`
+
+	// Fields Members of the rows to give, separated by commas, in that order; all by default
+	Fields *Fields `form:"fields,omitempty" json:"fields,omitempty"`
+
+	// PageSize Rows of a page; without it all rows come at once
+	PageSize *PageSize `form:"pageSize,omitempty" json:"pageSize,omitempty"`
+
+	// Cursor next of the page before, with all else unchanged; its Link header has the whole address. The page begins behind the
+	// last row that was given, wherever that is by now.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Format Instead of Accept, for those who cannot set it: JSON, CSV, NDJSON, or a stream of Arrow's IPC format
+	Format *GetRestatementsParamsFormat `form:"format,omitempty" json:"format,omitempty"`
+}
+
+// GetRestatementsParamsShow defines parameters for GetRestatements.
+type GetRestatementsParamsShow string
+
+// GetRestatementsParamsFormat defines parameters for GetRestatements.
+type GetRestatementsParamsFormat string
 
 // GetValuesParams defines parameters for GetValues.
 type GetValuesParams struct {
@@ -3009,6 +3153,9 @@ type GetWorkflowComparisonParams struct {
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
 
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+
 	// Subject Two versions of a workflow in one period, or two periods
 	Subject *GetWorkflowComparisonParamsSubject `form:"subject,omitempty" json:"subject,omitempty"`
 
@@ -3057,6 +3204,9 @@ type GetWorkflowRankingsParams struct {
 
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
 
 	// Compare A second period beside the first, in members named METRIC_previous
 	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
@@ -3116,6 +3266,9 @@ type GetWorkflowBottlenecksParams struct {
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
 
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+
 	// Version Keeps these values (repeatable); also as workflowVersion
 	Version *Version `form:"version,omitempty" json:"version,omitempty"`
 
@@ -3158,6 +3311,9 @@ type GetWorkflowPerformanceParams struct {
 
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
 
 	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
 	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
@@ -3226,6 +3382,9 @@ type GetWorkflowStepsParams struct {
 
 	// TimeZone IANA name of the zone to which buckets, dates and the answer's times belong
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
+
+	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
 
 	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
 	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
@@ -3571,6 +3730,9 @@ type ServerInterface interface {
 	// DownloadReport Make a report
 	// (GET /analytics/reports/{id}/download)
 	DownloadReport(c *gin.Context, id DocumentId, params DownloadReportParams)
+	// GetRestatements What has changed in a period's figures since an earlier moment, and why
+	// (GET /analytics/restatements)
+	GetRestatements(c *gin.Context, params GetRestatementsParams)
 	// GetValues The values that a dimension has, in order
 	// (GET /analytics/values/{dimension})
 	GetValues(c *gin.Context, dimension string, params GetValuesParams)
@@ -3651,6 +3813,14 @@ func (siw *ServerInterfaceWrapper) GetActivity(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -3841,6 +4011,14 @@ func (siw *ServerInterfaceWrapper) GetEngagement(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "order" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", c.Request.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -3946,6 +4124,14 @@ func (siw *ServerInterfaceWrapper) GetUserActivity(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -4113,6 +4299,14 @@ func (siw *ServerInterfaceWrapper) GetUserAudit(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "resource" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "resource", c.Request.URL.Query(), &params.Resource, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -4229,6 +4423,14 @@ func (siw *ServerInterfaceWrapper) GetUserSessions(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -4322,6 +4524,14 @@ func (siw *ServerInterfaceWrapper) GetCosts(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -4517,6 +4727,14 @@ func (siw *ServerInterfaceWrapper) GetCostsBreakdown(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -4909,6 +5127,14 @@ func (siw *ServerInterfaceWrapper) GetCostsReconciliation(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "by" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", c.Request.URL.Query(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -5258,6 +5484,14 @@ func (siw *ServerInterfaceWrapper) GetExecutions(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "granularity" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", c.Request.URL.Query(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -5469,6 +5703,14 @@ func (siw *ServerInterfaceWrapper) GetExecutionsErrors(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -5673,6 +5915,14 @@ func (siw *ServerInterfaceWrapper) GetExecution(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -6013,6 +6263,161 @@ func (siw *ServerInterfaceWrapper) DownloadReport(c *gin.Context) {
 	siw.Handler.DownloadReport(c, id, params)
 }
 
+// GetRestatements operation middleware
+func (siw *ServerInterfaceWrapper) GetRestatements(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRestatementsParams
+
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", c.Request.URL.Query(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter from: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", c.Request.URL.Query(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter to: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "timeZone" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Required query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "since", c.Request.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter since: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "granularity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", c.Request.URL.Query(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter granularity: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "groupBy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "groupBy", c.Request.URL.Query(), &params.GroupBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter groupBy: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "metrics" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "metrics", c.Request.URL.Query(), &params.Metrics, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter metrics: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "show" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "show", c.Request.URL.Query(), &params.Show, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter show: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "workflow" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "workflow", c.Request.URL.Query(), &params.Workflow, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workflow: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", c.Request.URL.Query(), &params.User, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter user: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", c.Request.URL.Query(), &params.Team, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter team: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "pageSize" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pageSize", c.Request.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter pageSize: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetRestatements(c, params)
+}
+
 // GetValues operation middleware
 func (siw *ServerInterfaceWrapper) GetValues(c *gin.Context) {
 
@@ -6258,6 +6663,14 @@ func (siw *ServerInterfaceWrapper) GetWorkflowComparison(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "subject" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", c.Request.URL.Query(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -6378,6 +6791,14 @@ func (siw *ServerInterfaceWrapper) GetWorkflowRankings(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -6529,6 +6950,14 @@ func (siw *ServerInterfaceWrapper) GetWorkflowBottlenecks(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "version" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "version", c.Request.URL.Query(), &params.Version, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
@@ -6650,6 +7079,14 @@ func (siw *ServerInterfaceWrapper) GetWorkflowPerformance(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -6830,6 +7267,14 @@ func (siw *ServerInterfaceWrapper) GetWorkflowSteps(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "timeZone", c.Request.URL.Query(), &params.TimeZone, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter timeZone: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "asOf" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "asOf", c.Request.URL.Query(), &params.AsOf, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter asOf: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -7384,6 +7829,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/analytics/activity/users/:id", wrapper.GetUserActivity)
 	router.GET(options.BaseURL+"/analytics/activity/users/:id/sessions", wrapper.GetUserSessions)
 	router.GET(options.BaseURL+"/analytics/activity/users/:id/audit", wrapper.GetUserAudit)
+	router.GET(options.BaseURL+"/analytics/restatements", wrapper.GetRestatements)
 	router.GET(options.BaseURL+"/analytics/catalogue", wrapper.GetCatalogue)
 	router.GET(options.BaseURL+"/analytics/values/:dimension", wrapper.GetValues)
 	router.POST(options.BaseURL+"/analytics/query", wrapper.Query)

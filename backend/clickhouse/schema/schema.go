@@ -179,12 +179,18 @@ func (m *migrator) apply(ctx context.Context, step Migration) error {
 // Alter changes a table's own rows, such as by DROP PARTITION, wherever they are. The
 // name and the change are the program's own.
 func Alter(ctx context.Context, client *clickhouse.Client, table, change string) error {
+	return Define(ctx, client, fmt.Sprintf("ALTER TABLE {{table %q}} %s", table, change))
+}
+
+// Define runs DDL that is no migration, in a migration's spelling: what depends on the
+// configuration. Its statements must be idempotent too.
+func Define(ctx context.Context, client *clickhouse.Client, text string) error {
 	m := newMigrator(client)
 	defer m.close()
 	if err := m.connect(ctx); err != nil {
 		return err
 	}
-	return m.run(ctx, fmt.Sprintf("ALTER TABLE {{table %q}} %s", table, change))
+	return m.run(ctx, text)
 }
 
 // Applied returns the checksums of the applied migrations by version.

@@ -7,6 +7,15 @@ package schema
 // values. A step whose
 // execution is unknown keeps empty attributes.
 func ResolvedSteps(where string) string {
+	return ResolveSteps("(SELECT * FROM steps FINAL WHERE "+where+")", `executions_by_id FINAL
+        WHERE (tenant, id) IN (
+            SELECT tenant, execution_id FROM steps
+            WHERE (`+where+`) AND (workflow_id = '' OR workflow_version = 0 OR user_id = '')
+        )`)
+}
+
+// ResolveSteps is the same for steps and executions that FROM clauses yield.
+func ResolveSteps(steps, executions string) string {
 	return `(
     SELECT
         s.tenant AS tenant, s.time AS time, s.id AS id, s.execution_id AS execution_id, s.step_id AS step_id, s.step_type AS step_type,
@@ -16,7 +25,7 @@ func ResolvedSteps(where string) string {
         if(s.workflow_id = '', e.workflow_id, s.workflow_id) AS workflow_id,
         if(s.workflow_version = 0, e.workflow_version, s.workflow_version) AS workflow_version,
         if(s.user_id = '', e.user_id, s.user_id) AS user_id
-    FROM (SELECT * FROM steps FINAL WHERE ` + where + `) AS s
+    FROM ` + steps + ` AS s
     LEFT ANY JOIN (
         SELECT
             tenant,
@@ -24,11 +33,7 @@ func ResolvedSteps(where string) string {
             argMax(workflow_id, version) AS workflow_id,
             argMaxIf(workflow_version, version, workflow_version != 0) AS workflow_version,
             argMaxIf(user_id, version, user_id != '') AS user_id
-        FROM executions_by_id FINAL
-        WHERE (tenant, id) IN (
-            SELECT tenant, execution_id FROM steps
-            WHERE (` + where + `) AND (workflow_id = '' OR workflow_version = 0 OR user_id = '')
-        )
+        FROM ` + executions + `
         GROUP BY tenant, id
     ) AS e ON s.tenant = e.tenant AND s.execution_id = e.id
 )`

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/clickhouse/history"
 	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 	"github.com/flowgauge/flowgauge/backend/engine"
 	"github.com/flowgauge/flowgauge/backend/engine/enginetest"
@@ -61,18 +62,55 @@ func (s *Store) Settle(t testing.TB) {
 
 // Insert stores events, in the order in which they were received, and marks
 // their minutes.
-func (s *Store) Insert(t testing.TB, events ...event.Event) { s.write(t, 0, events) }
+func (s *Store) Insert(t testing.TB, events ...event.Event) { s.next(t, 0, events) }
 
 // Delete takes events away, as an erasure or a correction of their time does.
-func (s *Store) Delete(t testing.TB, events ...event.Event) { s.write(t, 1, events) }
+func (s *Store) Delete(t testing.TB, events ...event.Event) { s.next(t, 1, events) }
 
-func (s *Store) write(t testing.TB, deleted int, events []event.Event) {
+func (s *Store) next(t testing.TB, deleted uint8, events []event.Event) {
 	t.Helper()
-	lines := map[string]*strings.Builder{}
+	rows := make([]Row, len(events))
 	for i := range events {
 		s.version++
-		table, row := rawRow(&events[i])
-		row["version"], row["deleted"] = s.version, deleted
+		rows[i] = Row{Event: events[i], Version: s.version, Deleted: deleted}
+	}
+	s.Write(t, rows...)
+}
+
+// Row is an event as a raw table has it.
+type Row struct {
+	event.Event
+	Version  uint64 // microseconds of its receipt
+	Deleted  uint8
+	StoredAt time.Time // zero is now
+	PricedAt time.Time // when a stored cost got its price
+}
+
+// Received is an event that was received at a moment and stored at once, with the row
+// that deletes it at the time it had, if it moves.
+func Received(e event.Event, at time.Time) []Row {
+	rows := []Row{{Event: e, Version: uint64(at.UnixMicro()), StoredAt: at}}
+	if e.PreviousTime != event.NoTime && e.PreviousTime != e.Time {
+		gone := rows[0]
+		gone.Time, gone.Version, gone.Deleted = e.PreviousTime, gone.Version|schema.VersionMoved, 1
+		rows = append(rows, gone)
+	}
+	return rows
+}
+
+// Write stores rows and marks their minutes.
+func (s *Store) Write(t testing.TB, rows ...Row) {
+	t.Helper()
+	lines := map[string]*strings.Builder{}
+	for i := range rows {
+		table, row := rawRow(&rows[i].Event)
+		row["version"], row["deleted"] = rows[i].Version, rows[i].Deleted
+		if !rows[i].StoredAt.IsZero() {
+			row["stored_at"] = millis(rows[i].StoredAt.UnixMilli())
+		}
+		if !rows[i].PricedAt.IsZero() {
+			row["priced_at"] = millis(rows[i].PricedAt.UnixMilli())
+		}
 		line, err := json.Marshal(row)
 		require.NoError(t, err)
 		if lines[table] == nil {
@@ -81,23 +119,36 @@ func (s *Store) write(t testing.TB, deleted int, events []event.Event) {
 		text := lines[table]
 		text.WriteString(string(line) + "\n")
 	}
-	s.mark(t, events)
+	s.mark(t, rows)
 	for table, text := range lines {
 		s.Exec(t, "INSERT INTO "+s.database+"."+table+" SETTINGS input_format_skip_unknown_fields=0 FORMAT JSONEachRow\n"+text.String())
 	}
-	s.mark(t, events)
+	s.mark(t, rows)
 }
 
-func (s *Store) mark(t testing.TB, events []event.Event) {
+func (s *Store) mark(t testing.TB, rows []Row) {
 	t.Helper()
 	var b strings.Builder
-	for i := range events {
-		e := &events[i]
+	for i := range rows {
+		e := &rows[i]
 		line, err := json.Marshal(map[string]any{"tenant": e.Tenant, "kind": e.Kind.String(), "minute": e.Time / 60_000 * 60})
 		require.NoError(t, err)
 		b.WriteString(string(line) + "\n")
 	}
 	s.Exec(t, "INSERT INTO "+s.database+".bucket_marks FORMAT JSONEachRow\n"+b.String())
+}
+
+// History switches the history on for so many days, as of what now says, and returns
+// its keeper.
+func (s *Store) History(t testing.TB, days int, now func() time.Time) *history.Keeper {
+	t.Helper()
+	k, err := history.New(history.Config{Client: s.Client, Days: days, Holder: "test", Now: now, Grace: -1})
+	require.NoError(t, err)
+	for range 2 {
+		_, err := k.Advance(t.Context())
+		require.NoError(t, err)
+	}
+	return k
 }
 
 // Exec runs a statement; tables need the database's name, see Table.

@@ -8,11 +8,7 @@ FROM (
             argMax(workflow_id, time) AS workflow_id,
             argMax(user_id, time) AS user_id,
             arraySort(groupArray(toUnixTimestamp64Milli(time))) AS ends
-        FROM executions_by_id FINAL
-        WHERE tenant = {tenant:String} AND phase = 'terminal' AND id IN (
-            SELECT id FROM executions
-            WHERE tenant = {tenant:String} AND phase = 'terminal' AND time >= fromUnixTimestamp64Milli({p0:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p1:Int64}, 'UTC')
-        )
+        FROM (SELECT * FROM executions_by_id FINAL WHERE tenant = {tenant:String} AND phase = 'terminal' AND id IN (SELECT id FROM executions WHERE tenant = {tenant:String} AND phase = 'terminal' AND time >= fromUnixTimestamp64Milli({p0:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p1:Int64}, 'UTC')))
         GROUP BY tenant, id
         HAVING length(ends) > 1 AND ends[-1] >= {p2:Int64} AND ends[-1] < {p3:Int64}
     ) AS r

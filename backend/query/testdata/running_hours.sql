@@ -4,7 +4,7 @@ FROM (
     SELECT change.1 AS ts, change.2 AS delta
     FROM (
         SELECT * FROM execution_spans FINAL
-        WHERE tenant = {tenant:String} AND started_at <= fromUnixTimestamp64Milli({p1:Int64}, 'UTC') AND ended_at > fromUnixTimestamp64Milli({p0:Int64}, 'UTC')
+        WHERE tenant = {tenant:String} AND started_at <= fromUnixTimestamp64Milli({p1:Int64}, 'UTC') AND ended_at > fromUnixTimestamp64Milli({p0:Int64}, 'UTC') AND started_at < ended_at
     ) AS r
     ARRAY JOIN if(ended_at <= fromUnixTimestamp64Milli({p2:Int64}, 'UTC'), [(intDiv(greatest(toUnixTimestamp64Milli(started_at) - 1, {p0:Int64}), 1000), toInt64(1)), (intDiv(greatest(toUnixTimestamp64Milli(ended_at) - 1, {p0:Int64}), 1000), toInt64(-1))], [(intDiv(greatest(toUnixTimestamp64Milli(started_at) - 1, {p0:Int64}), 1000), toInt64(1))]) AS change
     WHERE 1 AND user_id IN {p3:Array(String)}

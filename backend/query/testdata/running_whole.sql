@@ -4,7 +4,7 @@ FROM (
     SELECT workflow_id AS d_workflow, toInt64(1) AS delta
     FROM (
         SELECT * FROM execution_spans FINAL
-        WHERE tenant = {tenant:String} AND started_at <= fromUnixTimestamp64Milli({p0:Int64}, 'UTC') AND ended_at > fromUnixTimestamp64Milli({p1:Int64}, 'UTC')
+        WHERE tenant = {tenant:String} AND started_at <= fromUnixTimestamp64Milli({p1:Int64}, 'UTC') AND ended_at > fromUnixTimestamp64Milli({p0:Int64}, 'UTC') AND started_at < ended_at
     ) AS r
     WHERE 1
 )

@@ -13,10 +13,7 @@ FROM (
                 user_id, session_id,
                 if(session_id = '', 1800000, 86400000) AS gap,
                 arraySort(groupArray((toUnixTimestamp64Milli(time), duration_ms))) AS actions
-            FROM (
-                SELECT * FROM activity FINAL
-                WHERE tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p0:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p1:Int64}, 'UTC')
-            ) AS r
+            FROM (SELECT * FROM activity FINAL WHERE tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p0:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p1:Int64}, 'UTC')) AS r
             WHERE 1
             GROUP BY user_id, session_id
         )
