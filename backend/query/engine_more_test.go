@@ -109,47 +109,46 @@ func TestTopGroups(t *testing.T) {
 	s.Insert(t, events...)
 	s.Settle(t)
 	e := newEngine(t, s, from.Add(100*time.Hour), Limits{})
-	for _, name := range metric.Names() {
+	for i, name := range metric.Names() {
 		m, _ := metric.Lookup(name)
 		if !m.HasDimension(metric.Workflow) {
 			continue
 		}
-		for _, ascending := range []bool{false, true} {
-			all := Request{
-				Metrics: []string{name}, From: from, To: from.Add(48 * time.Hour), GroupBy: []string{metric.Workflow},
-				OrderBy: name, Ascending: ascending, Descending: !ascending,
-			}
-			if m.HasDimension(metric.User) && !m.HasDimension(metric.ErrorType) {
-				all.GroupBy = append(all.GroupBy, metric.User)
-			}
-			full, err := e.Do(t.Context(), admin, all)
-			require.NoError(t, err)
-			require.Greater(t, full.Frame.Rows(), 10, name)
-			require.False(t, full.Meta.Truncated)
-			top := all
-			top.Limit, top.Descending = 4, false
-			few, err := e.Do(t.Context(), admin, top)
-			require.NoError(t, err)
-			require.True(t, few.Meta.Truncated)
-			require.Equal(t, 4, few.Frame.Rows())
-			for row := range 4 {
-				for f := range full.Frame.Fields {
-					require.Equal(t, full.Frame.At(f, row), few.Frame.At(f, row), "%s %v row %d", name, ascending, row)
-				}
-			}
-			// The series of a limited request are those of the same groups.
-			top.Granularity = Day
-			series, err := e.Do(t.Context(), admin, top)
-			require.NoError(t, err)
-			want, got := map[string]bool{}, map[string]bool{}
-			for row := range 4 {
-				want[few.Frame.Fields[0].At(row).(string)] = true
-			}
-			for row := range series.Frame.Rows() {
-				got[series.Frame.Fields[1].At(row).(string)] = true
-			}
-			require.Equal(t, want, got, name)
+		ascending := i%2 == 1 // every other one
+		all := Request{
+			Metrics: []string{name}, From: from, To: from.Add(48 * time.Hour), GroupBy: []string{metric.Workflow},
+			OrderBy: name, Ascending: ascending, Descending: !ascending,
 		}
+		if m.HasDimension(metric.User) && !m.HasDimension(metric.ErrorType) {
+			all.GroupBy = append(all.GroupBy, metric.User)
+		}
+		full, err := e.Do(t.Context(), admin, all)
+		require.NoError(t, err)
+		require.Greater(t, full.Frame.Rows(), 10, name)
+		require.False(t, full.Meta.Truncated)
+		top := all
+		top.Limit, top.Descending = 4, false
+		few, err := e.Do(t.Context(), admin, top)
+		require.NoError(t, err)
+		require.True(t, few.Meta.Truncated)
+		require.Equal(t, 4, few.Frame.Rows())
+		for row := range 4 {
+			for f := range full.Frame.Fields {
+				require.Equal(t, full.Frame.At(f, row), few.Frame.At(f, row), "%s %v row %d", name, ascending, row)
+			}
+		}
+		// The series of a limited request are those of the same groups.
+		top.Granularity = Day
+		series, err := e.Do(t.Context(), admin, top)
+		require.NoError(t, err)
+		want, got := map[string]bool{}, map[string]bool{}
+		for row := range 4 {
+			want[few.Frame.Fields[0].At(row).(string)] = true
+		}
+		for row := range series.Frame.Rows() {
+			got[series.Frame.Fields[1].At(row).(string)] = true
+		}
+		require.Equal(t, want, got, name)
 	}
 }
 
