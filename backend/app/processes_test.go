@@ -55,7 +55,7 @@ func TestSeparateProcesses(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for _, table := range []string{"rollup_executions", "rollup_steps", "rollup_costs", "rollup_activity"} {
+	for _, table := range []string{"rollup_executions", "rollup_steps", "rollup_costs", "rollup_activity", "narrow_executions", "narrow_steps", "narrow_costs", "narrow_activity"} {
 		require.NoError(t, d.endpoint.Exec(ctx, "TRUNCATE TABLE `"+d.database+"`."+table))
 	}
 	require.NotEqual(t, want, answered(t, server), "figures come from the rollups")

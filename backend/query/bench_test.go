@@ -25,7 +25,7 @@ func BenchmarkRead(b *testing.B) {
 	s.Exec(b, "INSERT INTO "+s.Table("rollup_executions")+fmt.Sprintf(` (tenant, level, bucket, workflow_id, completed, failed, duration_ms, version)
 		SELECT 'acme', 'day', toDateTime(%d + intDiv(number, 1000) * 86400), concat('wf-', toString(number %% 1000)), number, 7, number * 13, 10
 		FROM numbers(%d)`, from.Unix(), days*1000))
-	s.Exec(b, "INSERT INTO "+s.Table("bucket_versions")+fmt.Sprintf(` SELECT 'acme', 'execution', 'day', toDateTime(%d + number * 86400), 10 FROM numbers(%d)`, from.Unix(), days))
+	s.Exec(b, "INSERT INTO "+s.Table("bucket_versions")+fmt.Sprintf(` SELECT 'acme', 'execution', 'day', toDateTime(%d + number * 86400), 10, 1 FROM numbers(%d)`, from.Unix(), days))
 	e, err := New(Config{Client: s.Client, Now: func() time.Time { return from.AddDate(1, 0, 0) }})
 	require.NoError(b, err)
 	for _, rows := range []int{1, days} {

@@ -44,6 +44,7 @@ type question struct {
 	limit       int // 0 is none
 	minimum     int // of different users in a group, by the caller's policy
 	fill        Fill
+	narrowSince narrowSince
 }
 
 // condition is a filter with its dimension checked.

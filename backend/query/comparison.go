@@ -71,6 +71,7 @@ func (e *Engine) comparison(ctx context.Context, p access.Principal, r Request) 
 	if err != nil {
 		return nil, err
 	}
+	baseline.narrowSince = candidate.narrowSince
 	var of [2]side
 	for i, q := range []*question{baseline, candidate} {
 		a, _, err := w.answer(ctx, q)

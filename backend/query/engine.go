@@ -72,6 +72,7 @@ type Engine struct {
 	log     *slog.Logger
 	pending *pendingReader
 	epochs  *epochReader
+	narrow  *narrowReader
 	budgets Budgets
 	// ask answers a question within another, which is checked, counted and timed as one.
 	ask   Ask
@@ -109,6 +110,7 @@ func New(cfg Config) (*Engine, error) {
 	e.budgets = cfg.Budgets
 	e.ask = e.within
 	e.pending = newPendingReader(cfg.Client, cfg.PendingTTL, e.settings)
+	e.narrow = &narrowReader{client: cfg.Client, ttl: e.pending.ttl, settings: e.settings}
 	e.epochs = &epochReader{client: cfg.Client, ttl: e.pending.ttl, settings: e.settings, tenants: map[string]epoch{}}
 	return e, nil
 }
@@ -252,7 +254,8 @@ func (e *Engine) figures(ctx context.Context, p access.Principal, r Request) (*R
 	return res, nil
 }
 
-// begin reads what waits for its rollup, since the plans depend on it.
+// begin reads what waits for its rollup and which rollups there are, since the plans
+// depend on it.
 func (e *Engine) begin(ctx context.Context, q *question) (*run, error) {
 	w := &run{e: e, levels: map[string]bool{}}
 	if q.scope.asOf != 0 {
@@ -266,5 +269,7 @@ func (e *Engine) begin(ctx context.Context, q *question) (*run, error) {
 		}
 	}
 	w.pending = changes.pending
-	return w, nil
+	var err error
+	q.narrowSince, err = e.narrow.read(ctx)
+	return w, err
 }

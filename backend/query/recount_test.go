@@ -15,7 +15,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/query/querytest"
 )
 
-var testZones = []string{"", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"}
+var testZones = []string{"", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Chatham", "Australia/Lord_Howe"}
 
 // textOf returns a row's value as the oracle writes it.
 func textOf(r *Result, field *data.Field, row int) string {
@@ -47,6 +47,20 @@ func rowsOf(r *Result, dims []string) map[string]map[string]string {
 		out[groupKey(at, values)] = line
 	}
 	return out
+}
+
+// answer is what rowsOf gives of the answer to a request about one kind.
+func (o *oracle) answer(t *rapid.T, r Request, users []string, kind event.Kind) map[string]map[string]string {
+	loc, err := time.LoadLocation(r.TimeZone)
+	require.NoError(t, err)
+	want := map[string]map[string]string{}
+	for key, g := range o.groups(r, users, loc, kind) {
+		want[key] = map[string]string{}
+		for _, m := range r.Metrics {
+			want[key][m] = g.value(m)
+		}
+	}
+	return want
 }
 
 // drawRequest draws a request about one kind within a period around from.
@@ -131,16 +145,7 @@ func TestAnswersAreRecounts(t *testing.T) {
 			p, users := drawPrincipal(t)
 			res, err := e.Do(testContext(t), p, r)
 			require.NoError(t, err)
-			loc, err := time.LoadLocation(r.TimeZone)
-			require.NoError(t, err)
-			want := map[string]map[string]string{}
-			for key, g := range o.groups(r, users, loc, kind) {
-				want[key] = map[string]string{}
-				for _, m := range r.Metrics {
-					want[key][m] = g.value(m)
-				}
-			}
-			require.Equal(t, want, rowsOf(res, r.GroupBy), "%+v\n%v", r, res.Meta.SQL)
+			require.Equal(t, o.answer(t, r, users, kind), rowsOf(res, r.GroupBy), "%+v\n%v", r, res.Meta.SQL)
 		})
 	}
 	s.Insert(t, first...)

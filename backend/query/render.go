@@ -135,7 +135,12 @@ func (q *question) rollups(s metric.Source, segments []segment, cal *calendar, o
 		}
 	}
 	b := newBinder(q.scope)
-	var branches, levels []string
+	branches, levels := q.branches(b, src, segments, measures)
+	return q.grouped(b, s, names, levels, union(branches), cal, o)
+}
+
+// branches renders what a plan reads, of rollups and of raw rows, and names the levels.
+func (q *question) branches(b *binder, src rollupSource, segments []segment, measures []string) (branches, levels []string) {
 	var buckets []segment // of rollups
 	for _, seg := range segments {
 		levels = append(levels, string(seg.level))
@@ -144,45 +149,61 @@ func (q *question) rollups(s metric.Source, segments []segment, cal *calendar, o
 		}
 	}
 	if len(buckets) > 0 {
-		branches = append(branches, q.rollupBranch(b, src, buckets, measures))
+		columns := q.branchColumns(b, bucketSeconds, q.timed(src.dimensions, bucketSeconds), measures, nil)
+		branches = append(branches, q.rollupBranches(b, src, buckets, columns, measures)...)
 	}
-	if last := segments[len(segments)-1]; last.level == levelRaw {
-		branches = append(branches, q.rawBranch(b, src, last, measures))
+	if n := len(segments); n > 0 && segments[n-1].level == levelRaw {
+		branches = append(branches, q.rawBranch(b, src, segments[n-1], measures))
 	}
-	from := "(\n" + strings.Join(branches, "\n    UNION ALL\n") + "\n)"
-	return q.grouped(b, s, names, levels, from, cal, o)
+	return branches, levels
 }
 
-func (q *question) rollupBranch(b *binder, src rollupSource, segments []segment, measures []string) string {
-	return q.current(b, src, segments, q.branchColumns(b, bucketSeconds, q.timed(src.dimensions, bucketSeconds), measures, nil))
+func union(branches []string) string {
+	return "(\n" + strings.Join(branches, "\n    UNION ALL\n") + "\n)"
 }
 
-// current renders the rows of a rollup that count: those of the version that
+// current renders the rows of a table of rollups that count: those of the version that
 // their bucket has now. One branch reads all levels, because most of the time of
 // a statement that reads a few thousand rows goes into analysing its branches.
-func (q *question) current(b *binder, src rollupSource, segments []segment, columns string) string {
+func (q *question) current(b *binder, src rollupSource, table, kept string, segments []segment, columns string) string {
 	where := b.buckets(segments)
 	return fmt.Sprintf(`    SELECT %s
     FROM %s
-    WHERE tenant = {tenant:String} AND %s%s
+    WHERE tenant = {tenant:String} AND %s%s%s
       AND (level, bucket, version) IN (
         SELECT level, bucket, max(version) FROM bucket_versions
         WHERE tenant = {tenant:String} AND kind = '%s' AND %s
         GROUP BY level, bucket
       )`,
-		columns, src.rollup, where, q.conditions(b, q.timed(src.dimensions, bucketSeconds)), src.kind, where)
+		columns, table, kept, where, q.conditions(b, q.timed(src.dimensions, bucketSeconds)), src.kind, where)
 }
 
-// buckets restricts levels and buckets to segments.
+// fewSpans is how many spans a statement tests one by one.
+const fewSpans = 16
+
+// buckets restricts levels and buckets to segments. Buckets of many spans are looked up
+// in a set, from which ClickHouse also finds the granules to read.
 func (b *binder) buckets(segments []segment) string {
 	parts := make([]string, len(segments))
 	for i, seg := range segments {
-		parts[i] = fmt.Sprintf("level = '%s' AND %s", seg.level, within("bucket", seg.spans, b.seconds))
+		parts[i] = fmt.Sprintf("level = '%s' AND %s", seg.level, b.bucketsOf(seg))
 	}
 	if len(parts) == 1 {
 		return parts[0]
 	}
 	return "(" + strings.Join(parts, " OR ") + ")"
+}
+
+func (b *binder) bucketsOf(seg segment) string {
+	if len(seg.spans) <= fewSpans {
+		return within("bucket", seg.spans, b.seconds)
+	}
+	from, to := make([]int64, len(seg.spans)), make([]int64, len(seg.spans))
+	for i, s := range seg.spans {
+		from[i], to[i] = s.from/1000, s.to/1000
+	}
+	return fmt.Sprintf("bucket IN (SELECT toDateTime(arrayJoin(arrayFlatten(arrayMap((f, t) -> range(f, t, %d), %s, %s))), 'UTC'))",
+		seg.level.width(), b.bind(from, "Array(Int64)"), b.bind(to, "Array(Int64)"))
 }
 
 func (q *question) rawBranch(b *binder, src rollupSource, seg segment, measures []string) string {

@@ -40,20 +40,7 @@ func (q *question) last(label int64) int64 {
 func (q *question) rolling(wide *question, segments []segment, cal *calendar, o ordering) statement {
 	src, b := rollupSources[metric.SourceActivity], newBinder(q.scope)
 	measures := []string{"user_id", "actions"}
-	var branches, levels []string
-	var buckets []segment
-	for _, seg := range segments {
-		levels = append(levels, string(seg.level))
-		if seg.level != levelRaw {
-			buckets = append(buckets, seg)
-		}
-	}
-	if len(buckets) > 0 {
-		branches = append(branches, wide.rollupBranch(b, src, buckets, measures))
-	}
-	if last := segments[len(segments)-1]; last.level == levelRaw {
-		branches = append(branches, wide.rawBranch(b, src, last, measures))
-	}
+	branches, levels := wide.branches(b, src, segments, measures)
 	days := wide.days()
 	var ends, moments []int64 // the last day of each bucket, and a moment in it
 	if q.granularity == Whole {

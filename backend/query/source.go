@@ -14,6 +14,7 @@ import (
 type rollupSource struct {
 	kind       string // as bucket_versions and bucket_marks spell it
 	rollup     string
+	narrow     string                               // the table of its narrow rollups
 	raw        func(b *binder, where string) string // a subquery of the rows that stand
 	dimensions map[string]string                    // dimension to column
 	detail     map[string]string                    // those that the rollups do not have
@@ -98,7 +99,7 @@ func with[V any](m, more map[string]V) map[string]V {
 
 var rollupSources = map[metric.Source]rollupSource{
 	metric.SourceExecutions: {
-		kind: "execution", rollup: "rollup_executions", raw: standing("executions"),
+		kind: "execution", rollup: "rollup_executions", narrow: "narrow_executions", raw: standing("executions"),
 		dimensions: map[string]string{
 			metric.Workflow: "workflow_id", metric.Version: versionColumn, metric.TriggerType: "trigger_type",
 			metric.ErrorType: "error_type", metric.User: "user_id",
@@ -126,7 +127,7 @@ var rollupSources = map[metric.Source]rollupSource{
 		}, waitAggregates),
 	},
 	metric.SourceSteps: {
-		kind: "step", rollup: "rollup_steps", raw: func(b *binder, where string) string { return b.steps(where, "") },
+		kind: "step", rollup: "rollup_steps", narrow: "narrow_steps", raw: func(b *binder, where string) string { return b.steps(where, "") },
 		dimensions: map[string]string{
 			metric.Workflow: "workflow_id", metric.Version: versionColumn, metric.Step: "step_id",
 			metric.StepType: "step_type", metric.User: "user_id",
@@ -148,7 +149,7 @@ var rollupSources = map[metric.Source]rollupSource{
 		}, waitAggregates),
 	},
 	metric.SourceCosts: {
-		kind: "cost", rollup: "rollup_costs", raw: standing("costs"),
+		kind: "cost", rollup: "rollup_costs", narrow: "narrow_costs", raw: standing("costs"),
 		dimensions: map[string]string{
 			metric.Workflow: "workflow_id", metric.ActionType: "action_type", metric.User: "user_id",
 		},
@@ -167,7 +168,7 @@ var rollupSources = map[metric.Source]rollupSource{
 		},
 	},
 	metric.SourceActivity: {
-		kind: "activity", rollup: "rollup_activity", raw: standing("activity"),
+		kind: "activity", rollup: "rollup_activity", narrow: "narrow_activity", raw: standing("activity"),
 		dimensions: map[string]string{
 			metric.Action: "action", metric.Resource: "resource", metric.User: "user_id",
 		},

@@ -19,6 +19,7 @@ type TotalsRequest struct {
 	Histogram bool     // the histogram of the durations too
 	GroupBy   []string
 	Filters   []Filter
+	Only      [][]string // groups, by their values of each dimension of GroupBy; nil is all
 	Horizon   Horizon
 	// At are the moments in Unix seconds, in order, multiples of the Horizon's
 	// resolution and within it. None asks which groups there are.
@@ -159,18 +160,29 @@ func (e *Engine) totalsOf(ctx context.Context, p access.Principal, r TotalsReque
 		return nil, err
 	}
 	st := w.totals(q, r)
+	if !st.bucketed { // a dense one has no rows of single steps
+		groups, err := e.readDense(ctx, q, st, r)
+		if err != nil {
+			return nil, err
+		}
+		return &Totals{Groups: groups, Notices: w.notices(false, q)}, nil
+	}
 	t, _, err := e.read(ctx, st)
 	if err != nil {
 		return nil, err
 	}
 	if t.rows > maxTotalsRows {
-		return nil, requestError("groupBy", "", fmt.Sprintf("the groups' totals change more than %d times: take a shorter period, fewer moments or fewer groups", maxTotalsRows), "")
+		return nil, tooManyTotals()
 	}
 	return &Totals{Groups: q.totalsGroups(t, r), Notices: w.notices(false, q)}, nil
 }
 
 // maxTotalsRows bounds the memory of an answer.
 const maxTotalsRows = 20_000_000
+
+func tooManyTotals() error {
+	return requestError("groupBy", "", fmt.Sprintf("the groups' totals change more than %d times: take a shorter period, fewer moments or fewer groups", maxTotalsRows), "")
+}
 
 // checkTotals checks a request as one of kind metrics, over the horizon.
 func (e *Engine) checkTotals(p access.Principal, r TotalsRequest) (*question, error) {
@@ -206,5 +218,8 @@ func (e *Engine) checkTotals(p access.Principal, r TotalsRequest) (*question, er
 	}
 	q.from, q.to = time.Unix(h.First, 0).UTC(), time.Unix(h.Last, 0).UTC()
 	q.granularity = Minute // rows have a time
+	if r.Only != nil {
+		q.groups = &groups{dims: r.GroupBy, values: r.Only}
+	}
 	return q, nil
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/flowgauge/flowgauge/backend/metric"
 )
 
-// totals plans and renders the statement: rows of step, dimensions and aggregates.
+// totals plans and renders the statement: rows of step, dimensions and aggregates, or
+// a dense one.
 func (r *run) totals(q *question, req TotalsRequest) statement {
 	source := q.sources[0]
 	names := q.aggregates(source)
@@ -31,29 +32,20 @@ func (r *run) totals(q *question, req TotalsRequest) statement {
 			}
 		}
 	}
-	var branches, levels []string
-	var buckets []segment
-	for _, seg := range segments {
-		levels = append(levels, string(seg.level))
-		if seg.level != levelRaw {
-			buckets = append(buckets, seg)
-		}
-	}
-	if len(buckets) > 0 {
-		branches = append(branches, q.rollupBranch(b, src, buckets, measures))
-	}
-	if n := len(segments); n > 0 && segments[n-1].level == levelRaw {
-		branches = append(branches, q.rawBranch(b, src, segments[n-1], measures))
-	}
+	branches, levels := q.branches(b, src, segments, measures)
 	if len(branches) == 0 { // nothing is known yet: the horizon is empty
-		branches = append(branches, q.rollupBranch(b, src, []segment{{levelDay, []span{{0, 0}}}}, measures))
+		branches, _ = q.branches(b, src, []segment{{levelDay, []span{{0, 0}}}}, measures)
 	}
-	return q.stepped(b, source, names, levels, "(\n"+strings.Join(branches, "\n    UNION ALL\n")+"\n)", req.At)
+	if q.dense(source, names, req.At) {
+		return q.densely(b, source, names, levels, union(branches), req.At)
+	}
+	return q.stepped(b, source, names, levels, union(branches), req.At)
 }
 
 // coverTotals covers the horizon with the coarsest rollups whose buckets do not
 // contain a moment. Before the first moment and after the last any will do. Between
-// them it is one width for all: the widest that all moments are multiples of.
+// moments that are equally far from each other it is one width for all, the widest that
+// all moments are multiples of; others have each gap covered on its own.
 func coverTotals(horizon span, at []int64, users bool, unsettled []int64) []segment {
 	all := func(int64) bool { return true }
 	if len(at) == 0 {
@@ -65,10 +57,19 @@ func coverTotals(horizon span, at []int64, users bool, unsettled []int64) []segm
 	if len(outside) > 0 {
 		parts = cover(outside, users, unsettled, all)
 	}
-	if first < last {
+	_, even := spacing(at)
+	switch {
+	case first == last:
+	case even:
 		parts = append(parts, cover([]span{{first, last}}, users, unsettled, func(width int64) bool {
 			return !slices.ContainsFunc(at, func(t int64) bool { return t%width != 0 })
 		})...)
+	default:
+		gaps := make([]span, len(at)-1)
+		for i := range gaps {
+			gaps[i] = span{at[i] * 1000, at[i+1] * 1000}
+		}
+		parts = append(parts, cover(gaps, users, unsettled, all)...)
 	}
 	var out []segment
 	for _, l := range []level{levelDay, levelQuarter, levelMinute, levelDayUser, levelQuarterUser, levelRaw} {

@@ -103,6 +103,9 @@ func (e *Engine) listValues(ctx context.Context, p access.Principal, r ValuesReq
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.limits.Timeout)
 	defer cancel()
+	if q.narrowSince, err = e.narrow.read(ctx); err != nil {
+		return nil, err
+	}
 	st := q.values(r.Dimension, r.Search, sources)
 	var col proto.ColStr
 	var out []string
@@ -197,7 +200,7 @@ func (q *question) values(dimension, search string, sources []metric.Source) sta
 		if !q.scope.all || dimension == metric.User || slices.ContainsFunc(q.filters, func(c condition) bool { return c.dimension == metric.User }) {
 			seg.level = levelDayUser
 		}
-		branches[i] = q.current(b, rollupSources[s], []segment{seg}, value)
+		branches[i] = strings.Join(q.rollupBranches(b, rollupSources[s], []segment{seg}, value, []string{columns[dimension]}), "\n    UNION ALL\n")
 	}
 	return statement{params: b.params, sql: fmt.Sprintf(`SELECT value
 FROM (

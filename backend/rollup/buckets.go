@@ -27,6 +27,7 @@ type change struct {
 type chunk struct {
 	minutes, quarters, days []bucket
 	mark                    uint64 // the highest of the minutes' last marks
+	unchanged               bool   // raw rows are those that the rollups were made of
 }
 
 // chunks cuts changed minutes into recomputations of at most size minutes. They

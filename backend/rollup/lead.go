@@ -26,24 +26,38 @@ type leader struct {
 	*Roller
 	term  *lease.Term
 	since uint64 // marks before it are settled
+
+	filled map[string]bool // kinds whose buckets all have narrow rows
+}
+
+func (r *Roller) leader(term *lease.Term) *leader {
+	return &leader{Roller: r, term: term, filled: map[string]bool{}}
 }
 
 // lead recomputes marked buckets until the term ends. After a recomputation that
 // took longer than the interval it pauses as long again: queries and inserts get
 // their share of the machine, however much there is to do.
 func (r *Roller) lead(ctx context.Context, term *lease.Term) {
-	l := &leader{Roller: r, term: term}
-	ready := false
-	var pruned time.Time
+	l := r.leader(term)
+	ready, filled := false, false
+	var pruned, later time.Time
 	for {
 		began := time.Now()
 		n, err := 0, error(nil)
 		if !ready {
-			err = l.remark(ctx)
+			err = l.start(ctx)
 			ready = err == nil
 		}
 		if ready {
 			n, err = l.settle(ctx)
+		}
+		if err == nil && !filled && time.Now().After(later) {
+			filled, err = l.fill(ctx)
+			if err != nil && !errors.Is(err, lease.ErrLost) && !errors.Is(err, errUnknown) && ctx.Err() == nil {
+				// What is marked does not wait for days that cannot be done.
+				r.log.Warn("make narrow rollups", "error", err, "retry_in", time.Minute)
+				later, err = time.Now().Add(time.Minute), nil
+			}
 		}
 		if err == nil && time.Since(pruned) > pruneEvery {
 			err = l.prune(ctx)
@@ -78,17 +92,22 @@ func (r *Roller) lead(ctx context.Context, term *lease.Term) {
 	}
 }
 
-// Settle takes the lead, recomputes every bucket that is marked now, gives the
-// lead up, and returns how many minutes there were.
+// Settle takes the lead, recomputes every bucket that is marked now or has no narrow
+// rollups yet, gives the lead up, and returns how many marked minutes there were.
 func (r *Roller) Settle(ctx context.Context) (int, error) {
 	term, err := r.lease.Acquire(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer term.Release()
-	l := &leader{Roller: r, term: term}
-	if err := l.remark(ctx); err != nil {
+	l := r.leader(term)
+	if err := l.start(ctx); err != nil {
 		return 0, err
+	}
+	for done := false; !done; {
+		if done, err = l.fill(ctx); err != nil {
+			return 0, err
+		}
 	}
 	return l.settle(ctx)
 }

@@ -58,6 +58,7 @@ func (c *cluster) settled() {
 	requireRollupsEqualRecount(c.t, c.client)
 	for _, k := range kinds {
 		run(c.t, c.client, "OPTIMIZE TABLE "+k.rollup+" FINAL")
+		run(c.t, c.client, "OPTIMIZE TABLE "+k.narrow+" FINAL")
 	}
 	requireRollupsEqualRecount(c.t, c.client)
 }
@@ -179,7 +180,7 @@ func TestMarksThatAreSettledArePruned(t *testing.T) {
 	term, err := r.lease.Acquire(t.Context())
 	require.NoError(t, err)
 	defer term.Release()
-	l := &leader{Roller: r, term: term}
+	l := r.leader(term)
 	require.NoError(t, l.prune(t.Context()))
 	assert.NotEqual(t, before, count())
 	assert.Equal(t, []string{"0"}, lines(t, c.client, "SELECT toString(count()) AS line FROM bucket_marks WHERE marked_at < toUnixTimestamp64Micro(now64(6)) - 10 * 86400000000 AND tenant != 'never'"))

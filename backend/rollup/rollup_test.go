@@ -3,6 +3,8 @@ package rollup
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 	"github.com/flowgauge/flowgauge/backend/clickhouse/schema/schematest"
 	"github.com/flowgauge/flowgauge/backend/engine/enginetest"
 )
@@ -103,8 +106,34 @@ FROM (SELECT * FROM steps FINAL) AS s LEFT ANY JOIN (
 			got += ")) AS line FROM (" + current(k) + ") WHERE level = '" + level.name + "' ORDER BY line"
 			want := lines(t, client, recount(k, level.bucket, level.user, raw))
 			require.Equal(t, want, lines(t, client, got), "%s of %s", level.name, k.name)
+			for _, n := range schema.Narrows[k.name] {
+				if n.Has(level.name) {
+					requireNarrowEqualsRecount(t, client, k, n, level.name, level.bucket, raw)
+				}
+			}
 		}
 	}
+}
+
+// requireNarrowEqualsRecount groups raw rows by what a narrow rollup keeps alone.
+func requireNarrowEqualsRecount(t *testing.T, client *clickhouse.Client, k kind, n schema.Narrow, level, bucket, raw string) {
+	t.Helper()
+	keep := strings.Join(n.Keep, ", ")
+	var dropped, names, expressions []string
+	for _, c := range k.keptColumns() {
+		if !slices.Contains(n.Keep, c) {
+			dropped = append(dropped, c+" != defaultValueOfArgumentType("+c+")")
+		}
+	}
+	for _, m := range k.measures {
+		names, expressions = append(names, m.name), append(expressions, m.raw)
+	}
+	want := lines(t, client, "SELECT toString(tuple(tenant, "+bucket+" AS b, "+keep+", "+strings.Join(expressions, ", ")+")) AS line FROM ("+raw+") AS r GROUP BY tenant, b, "+keep+" ORDER BY line")
+	rows := fmt.Sprintf(`FROM %s WHERE kept = '%s' AND level = '%s' AND (tenant, level, bucket, version) IN (
+    SELECT tenant, level, bucket, max(version) FROM bucket_versions WHERE kind = '%s' GROUP BY tenant, level, bucket)`, k.narrow, n.Name, level, k.name)
+	require.Equal(t, want, lines(t, client, "SELECT toString(tuple(tenant, bucket, "+keep+", "+strings.Join(names, ", ")+")) AS line "+rows+" ORDER BY line"), "%s %s of %s", n.Name, level, k.name)
+	require.NotEmpty(t, dropped)
+	require.Equal(t, []string{"0"}, lines(t, client, "SELECT toString(countIf("+strings.Join(dropped, " OR ")+")) AS line "+rows), "what is not kept is empty")
 }
 
 const insertExecution = `INSERT INTO executions (tenant, time, id, phase, workflow_id, workflow_version, user_id, trigger_type, status, duration_ms, duration_bucket, error_type, version, deleted) VALUES `
@@ -129,6 +158,7 @@ func TestAGroupThatVanishesFromItsBucketVanishesFromTheFigures(t *testing.T) {
 	require.Zero(t, n, "everything is settled")
 
 	run(t, client, "OPTIMIZE TABLE rollup_executions FINAL")
+	run(t, client, "OPTIMIZE TABLE narrow_executions FINAL")
 	requireRollupsEqualRecount(t, client)
 }
 
@@ -217,6 +247,7 @@ func TestRollupsEqualRecount(t *testing.T) {
 	require.Zero(t, pending)
 	for _, k := range kinds {
 		run(t, client, "OPTIMIZE TABLE "+k.rollup+" FINAL")
+		run(t, client, "OPTIMIZE TABLE "+k.narrow+" FINAL")
 		run(t, client, "OPTIMIZE TABLE "+k.raw+" FINAL")
 	}
 	requireRollupsEqualRecount(t, client)

@@ -14,6 +14,7 @@ type kind struct {
 	name   string   // as in bucket_marks
 	raw    string   // raw table
 	rollup string   // rollup table
+	narrow string   // table of its narrow rollups
 	dims   []string // dimensions without the user
 	source func(where string) string
 	// measures in the order of the rollup's columns: how raw rows give them, and
@@ -89,7 +90,7 @@ func credited(name string) measure {
 // change may mark buckets of steps.
 var kinds = []kind{
 	{
-		name: "execution", raw: "executions", rollup: "rollup_executions",
+		name: "execution", raw: "executions", rollup: "rollup_executions", narrow: "narrow_executions",
 		dims:   []string{"workflow_id", "workflow_version", "trigger_type", "error_type"},
 		source: table("executions"),
 		measures: slices.Concat([]measure{
@@ -99,7 +100,7 @@ var kinds = []kind{
 		}, durations(terminalExecution), waits(terminalExecution, schema.ExecutionQueue)),
 	},
 	{
-		name: "step", raw: "steps", rollup: "rollup_steps",
+		name: "step", raw: "steps", rollup: "rollup_steps", narrow: "narrow_steps",
 		dims:   []string{"workflow_id", "workflow_version", "step_id", "step_type"},
 		source: schema.ResolvedSteps,
 		measures: slices.Concat([]measure{
@@ -113,7 +114,7 @@ var kinds = []kind{
 		}),
 	},
 	{
-		name: "cost", raw: "costs", rollup: "rollup_costs",
+		name: "cost", raw: "costs", rollup: "rollup_costs", narrow: "narrow_costs",
 		dims:   []string{"workflow_id", "action_type"},
 		source: table("costs"),
 		measures: []measure{
@@ -128,7 +129,7 @@ var kinds = []kind{
 		},
 	},
 	{
-		name: "activity", raw: "activity", rollup: "rollup_activity",
+		name: "activity", raw: "activity", rollup: "rollup_activity", narrow: "narrow_activity",
 		dims:   []string{"action", "resource"},
 		source: table("activity"),
 		measures: []measure{
@@ -219,17 +220,22 @@ func (k kind) current(level string) string {
 // statements returns what rewrites all levels of a list of buckets, in order.
 func (k kind) statements() []string {
 	const noUser = "''"
-	out := []string{
+	return []string{
 		k.fromRaw("minute", minuteOfTime, "minutes", noUser),
 		k.fromRaw("quarter_user", quarterOfTime, "quarters", "r.user_id"),
 		k.fromLevel("quarter", "r.bucket", "quarters", noUser, "quarter_user", rewritten+" AND "+in("bucket", "quarters")),
 		k.fromLevel("day_user", "toDateTime(toStartOfDay(r.bucket, 'UTC'), 'UTC')", "days", "r.user_id", "quarter_user", k.current("quarter_user")),
 		k.fromLevel("day", "toDateTime(toStartOfDay(r.bucket, 'UTC'), 'UTC')", "days", noUser, "quarter", k.current("quarter")),
+		k.narrowed(),
 	}
+}
+
+// consequences returns what changed rows ask for besides.
+func (k kind) consequences() []string {
 	if k.name == "execution" {
-		out = append(out, markDependents, writeSpans)
+		return []string{markDependents, writeSpans}
 	}
-	return out
+	return nil
 }
 
 // changedExecutions are the executions of the changed minutes.

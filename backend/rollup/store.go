@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/clickhouse/lease"
+	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 )
 
 // serverTime returns the server's clock in microseconds.
@@ -135,7 +136,11 @@ func (l *leader) rewrite(ctx context.Context, k kind, c chunk) error {
 		params[level.odd] = odd
 	}
 	l.stage(allocated)
-	for _, sql := range k.statements() {
+	statements := k.statements()
+	if !c.unchanged {
+		statements = append(statements, k.consequences()...)
+	}
+	for _, sql := range statements {
 		if err := l.client.Exec(ctx, sql, params); err != nil {
 			return err
 		}
@@ -214,6 +219,7 @@ func (l *leader) publish(ctx context.Context, k kind, rewritten []versioned) err
 		level    = new(proto.ColEnum)
 		start    proto.ColDateTime
 		version  proto.ColUInt64
+		writer   proto.ColUInt8
 		levelsOf = map[string][]string{"minute": {"minute"}, "quarter": {"quarter", "quarter_user"}, "day": {"day", "day_user"}}
 	)
 	for _, v := range rewritten {
@@ -223,6 +229,7 @@ func (l *leader) publish(ctx context.Context, k kind, rewritten []versioned) err
 			level.Append(l)
 			start.Append(time.Unix(v.Number, 0))
 			version.Append(v.version)
+			writer.Append(schema.NarrowWriter)
 		}
 	}
 	err := l.client.Insert(ctx, "bucket_versions", proto.Input{
@@ -231,6 +238,7 @@ func (l *leader) publish(ctx context.Context, k kind, rewritten []versioned) err
 		{Name: "level", Data: level},
 		{Name: "bucket", Data: start},
 		{Name: "version", Data: version},
+		{Name: "writer", Data: writer},
 	})
 	if err != nil {
 		return fmt.Errorf("publish versions: %w: %w", errUnknown, err)

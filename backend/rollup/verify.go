@@ -3,12 +3,14 @@ package rollup
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 )
 
 // A Difference is a group of a bucket whose figures are not those of its raw events.
@@ -37,9 +39,9 @@ func Verify(ctx context.Context, client *clickhouse.Client, tenant string, from,
 	const day = 24 * time.Hour
 	for at := from.UTC().Truncate(day); at.Before(to); at = at.Add(day) {
 		for _, k := range kinds {
-			for _, l := range levels {
-				if err := verify(ctx, client, k, l, tenant, at, &c); err != nil {
-					return c, fmt.Errorf("verify %s by %s on %s: %w", k.name, l.name, at.Format(time.DateOnly), err)
+			for _, body := range k.bodies() {
+				if err := verify(ctx, client, k, body, tenant, at, &c); err != nil {
+					return c, fmt.Errorf("verify %s by %s on %s: %w", k.name, body.title(), at.Format(time.DateOnly), err)
 				}
 				if len(c.Differences) >= mostDifferences {
 					return c, nil
@@ -78,23 +80,68 @@ const unsettled = `SELECT m.tenant AS tenant, m.minute AS minute FROM (
 ) AS v ON m.tenant = v.tenant AND m.minute = v.bucket
 WHERE m.marked >= v.version`
 
-func verify(ctx context.Context, client *clickhouse.Client, k kind, l level, tenant string, day time.Time, c *Checked) error {
-	var raw, kept []string
-	for _, d := range k.dims {
-		raw, kept = append(raw, "r."+d), append(kept, d)
+// body is a level of a kind's rollups, or of one of its narrow ones.
+type body struct {
+	level
+	table  string
+	kept   string   // the narrow one's name
+	narrow []string // what it keeps
+	dims   []string // the table's dimensions
+}
+
+func (b body) title() string { return strings.TrimSpace(b.kept + " " + b.name) }
+
+// of renders a dimension over raw rows.
+func (b body) of(dim string) string {
+	switch {
+	case b.kept != "" && !slices.Contains(b.narrow, dim):
+		return "defaultValueOfArgumentType(r." + dim + ")"
+	case dim == "user_id":
+		return b.user
 	}
-	raw, kept = append(raw, l.user), append(kept, "user_id")
+	return "r." + dim
+}
+
+func (b body) where() string {
+	if b.kept == "" {
+		return "level = '" + b.name + "'"
+	}
+	return "level = '" + b.name + "' AND kept = '" + b.kept + "'"
+}
+
+// bodies are all that a kind's raw rows are rolled up into.
+func (k kind) bodies() []body {
+	var out []body
+	for _, l := range levels {
+		out = append(out, body{level: l, table: k.rollup, dims: append(slices.Clone(k.dims), "user_id")})
+	}
+	for _, n := range schema.Narrows[k.name] {
+		for _, l := range levels {
+			if n.Has(l.name) {
+				out = append(out, body{level: l, table: k.narrow, kept: n.Name, narrow: n.Keep, dims: k.keptColumns()})
+			}
+		}
+	}
+	return out
+}
+
+func verify(ctx context.Context, client *clickhouse.Client, k kind, l body, tenant string, day time.Time, c *Checked) error {
+	var raw, kept, groups []string
+	for _, d := range l.dims {
+		raw, kept = append(raw, l.of(d)+" AS by_"+d), append(kept, d)
+		groups = append(groups, "by_"+d)
+	}
 	for _, m := range k.measures {
 		raw = append(raw, m.raw+" AS agg_"+m.name)
 		kept = append(kept, m.name)
 	}
 	left := "(tenant, bucket) NOT IN (SELECT tenant, " + l.widen("minute") + " FROM (" + unsettled + "))"
-	recount := "SELECT r.tenant AS tenant, " + l.bucket + " AS bucket, " + strings.Join(raw, ", ") + " FROM " + k.source(inSpan) + " AS r GROUP BY tenant, bucket, " + l.user
-	for _, d := range k.dims {
-		recount += ", r." + d
-	}
-	current := "SELECT tenant, bucket, " + strings.Join(kept, ", ") + " FROM " + k.rollup + " WHERE level = '" + l.name + "' AND " + bucketsInSpan +
+	recount := "SELECT r.tenant AS tenant, " + l.bucket + " AS bucket, " + strings.Join(raw, ", ") + " FROM " + k.source(inSpan) + " AS r GROUP BY tenant, bucket, " + strings.Join(groups, ", ")
+	current := "SELECT tenant, bucket, " + strings.Join(kept, ", ") + " FROM " + l.table + " WHERE " + l.where() + " AND " + bucketsInSpan +
 		" AND (tenant, bucket, version) IN (SELECT tenant, bucket, max(version) FROM bucket_versions WHERE kind = {kind:String} AND level = '" + l.name + "' AND " + bucketsInSpan + " GROUP BY tenant, bucket)"
+	if l.kept != "" { // what older days do not have yet is no difference
+		left += " AND bucket >= (SELECT if(count() = 0, toDateTime(4294967295, 'UTC'), min(since)) FROM narrow_since WHERE kind = {kind:String})"
+	}
 	// Positions, since the recount's columns have names of its own.
 	line := func(source string) string {
 		return "SELECT tenant, bucket, toString(tuple(*)) AS line FROM (" + source + ") WHERE ({tenant:String} = '' OR tenant = {tenant:String}) AND " + left
@@ -114,9 +161,9 @@ func verify(ctx context.Context, client *clickhouse.Client, k kind, l level, ten
 				c.Groups += counted.Row(i)
 				switch b := balance.Row(i); {
 				case b > 0:
-					c.Differences = append(c.Differences, Difference{Kind: k.name, Level: l.name, Recount: text.Row(i)})
+					c.Differences = append(c.Differences, Difference{Kind: k.name, Level: l.title(), Recount: text.Row(i)})
 				case b < 0:
-					c.Differences = append(c.Differences, Difference{Kind: k.name, Level: l.name, Rollup: text.Row(i)})
+					c.Differences = append(c.Differences, Difference{Kind: k.name, Level: l.title(), Rollup: text.Row(i)})
 				}
 			}
 			return nil

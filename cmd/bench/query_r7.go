@@ -110,7 +110,7 @@ func (b *queryBench) fullCardinality(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, err := b.db.send(ctx, nil, "SELECT concat(toString(sum(rows)), ' rows of rollups, ', formatReadableSize(sum(bytes_on_disk))) FROM system.parts WHERE active AND database = 'full' AND table LIKE 'rollup%'")
+	rows, err := b.db.send(ctx, nil, "SELECT concat(toString(sum(rows)), ' rows of rollups, ', formatReadableSize(sum(bytes_on_disk))) FROM system.parts WHERE active AND database = 'full' AND (table LIKE 'rollup%' OR table LIKE 'narrow%')")
 	if err != nil {
 		return err
 	}
@@ -161,6 +161,15 @@ func questions30() []thirty {
 			Metrics: []string{"executions", "duration_p95"}, Granularity: query.Hour,
 			Filters: []query.Filter{{Dimension: "workflow", Operator: query.In, Values: []string{"workflow-7"}}},
 		}),
+		ask("failures by error type and day in Berlin", admin, query.Request{Metrics: []string{"executions_failed"}, GroupBy: []string{"error_type"}, Granularity: query.Day, TimeZone: "Europe/Berlin"}),
+		ask("one workflow's failures by error type and day in Kolkata", admin, query.Request{
+			Metrics: []string{"executions_failed"}, GroupBy: []string{"error_type"}, Granularity: query.Day, TimeZone: "Asia/Kolkata",
+			Filters: []query.Filter{{Dimension: "workflow", Operator: query.In, Values: []string{"workflow-7"}}},
+		}),
+		ask("five busiest workflows by hour in Berlin, p95 duration", admin, query.Request{
+			Metrics: []string{"executions", "duration_p95"}, GroupBy: []string{"workflow"}, Limit: 5, Granularity: query.Hour, TimeZone: "Europe/Berlin",
+		}),
+		ask("a viewer's own by hour in Berlin, p95 duration", viewer, query.Request{Metrics: []string{"executions", "duration_p95"}, Granularity: query.Hour, TimeZone: "Europe/Berlin"}),
 		ask("a viewer's own: executions, p95 duration by day", viewer, query.Request{Metrics: []string{"executions", "duration_p95"}, Granularity: query.Day}),
 		ask("executing users by day", admin, query.Request{Metrics: []string{"executing_users"}, Granularity: query.Day}),
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/rollup"
 )
 
 // A rollupShape is how a kind's rollups look at a billion events a day: a row of each
@@ -45,8 +46,9 @@ var rollupShapes = []rollupShape{
 }
 
 // makeRollups writes rollups of days as the roller leaves them: minutes of the last
-// ones, quarters, and days with and without users. Quarters with users are left out:
-// a billion events a day of ten thousand users hardly repeat within one.
+// ones, quarters, and days with and without users, and the narrow ones of all these.
+// Of quarters with users there are the narrow ones only, a row for each of ten thousand
+// users: a billion events a day hardly repeat within one.
 func (b *queryBench) makeRollups(ctx context.Context, client *clickhouse.Client) error {
 	began := time.Now()
 	for _, s := range rollupShapes {
@@ -72,20 +74,50 @@ func (b *queryBench) makeRollups(ctx context.Context, client *clickhouse.Client)
 					return err
 				}
 			}
+			if err := narrow(ctx, client, s.kind, from); err != nil {
+				return err
+			}
+			if s.kind == "execution" && day >= b.days-31 {
+				if err := client.Exec(ctx, quarterUsersSQL, map[string]any{"from": from.Unix(), "users": 10 * b.workflows}); err != nil {
+					return err
+				}
+			}
 		}
 		b.say("rollups of %ss after %.0f s", s.kind, time.Since(began).Seconds())
 	}
 	for level, width := range map[string]int{"minute": 60, "quarter": 900, "quarter_user": 900, "day": 86400, "day_user": 86400} {
 		for _, kind := range []string{"execution", "step", "cost", "activity"} {
-			if err := client.Exec(ctx, `INSERT INTO bucket_versions (tenant, kind, level, bucket, version)
-SELECT '`+benchTenant+`', {kind:String}, {level:String}, toDateTime({from:Int64} + number * {width:Int64}), 4096 FROM numbers({rows:UInt64})`, map[string]any{
+			if err := client.Exec(ctx, `INSERT INTO bucket_versions (tenant, kind, level, bucket, version, writer)
+SELECT '`+benchTenant+`', {kind:String}, {level:String}, toDateTime({from:Int64} + number * {width:Int64}), 4096, 1 FROM numbers({rows:UInt64})`, map[string]any{
 				"kind": kind, "level": level, "from": lastDay.AddDate(0, 0, -b.days).Unix(), "width": width, "rows": b.days * 86400 / width,
 			}); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return narrowEverywhere(ctx, client)
+}
+
+// quarterUsersSQL inserts the narrow rows of users in the quarters of a day: each has
+// started some of their workflows, in a histogram of a few buckets.
+const quarterUsersSQL = `INSERT INTO narrow_executions (tenant, kept, level, bucket, user_id, completed, failed, duration_ms, duration_max, duration_hist, version)
+WITH intDiv(number, {users:UInt64}) AS b, number % {users:UInt64} AS u, 1 + intHash64(number) % 300 AS n, toUInt32(least(n, 16)) AS buckets
+SELECT '` + benchTenant + `', 'user', 'quarter_user', toDateTime({from:Int64} + b * 900), concat('user-', toString(u)), n - n % 3, n % 3,
+    toInt64(n * 4000), toInt64(60000), mapFromArrays(arrayMap(i -> toInt16(u % 20 + i), range(buckets)), arrayMap(i -> toUInt64(greatest(1, intDiv(n, buckets))), range(buckets))), 4096
+FROM numbers(96 * {users:UInt64})`
+
+// narrow makes the narrow rollups of a day.
+func narrow(ctx context.Context, client *clickhouse.Client, kind string, day time.Time) error {
+	sql, err := rollup.Narrowed(kind, "bucket >= toDateTime({from:Int64}, 'UTC') AND bucket < toDateTime({to:Int64}, 'UTC')")
+	if err != nil {
+		return err
+	}
+	return client.Exec(ctx, sql, map[string]any{"from": day.Unix(), "to": day.AddDate(0, 0, 1).Unix()})
+}
+
+// narrowEverywhere says that all buckets have narrow rows.
+func narrowEverywhere(ctx context.Context, client *clickhouse.Client) error {
+	return client.Exec(ctx, "INSERT INTO narrow_since (tenant, kind, since) SELECT '', arrayJoin(['execution', 'step', 'cost', 'activity']), toDateTime(0, 'UTC')", nil)
 }
 
 // insert renders the statement for the buckets of a level.

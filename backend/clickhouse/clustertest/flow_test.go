@@ -207,10 +207,12 @@ func everything(t *testing.T, e *query.Engine, tenant string) map[string][]strin
 func rolledUp(t *testing.T, client *clickhouse.Client) []string {
 	t.Helper()
 	var out []string
-	for kind, table := range map[string]string{"execution": "rollup_executions", "step": "rollup_steps", "cost": "rollup_costs", "activity": "rollup_activity"} {
-		out = append(out, lines(t, client, fmt.Sprintf(`SELECT concat('%s ', toString(tuple(* EXCEPT (version)))) AS line FROM %s
+	for kind, name := range map[string]string{"execution": "executions", "step": "steps", "cost": "costs", "activity": "activity"} {
+		for _, table := range []string{"rollup_" + name, "narrow_" + name} {
+			out = append(out, lines(t, client, fmt.Sprintf(`SELECT concat('%s ', toString(tuple(* EXCEPT (version)))) AS line FROM %s
 WHERE (tenant, level, bucket, version) IN (SELECT tenant, level, bucket, max(version) FROM bucket_versions WHERE kind = '%s' GROUP BY tenant, level, bucket)`,
-			table, table, kind))...)
+				table, table, kind))...)
+		}
 	}
 	slices.Sort(out)
 	return out

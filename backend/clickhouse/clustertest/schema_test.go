@@ -60,7 +60,7 @@ func TestLocalTablesAreFsynced(t *testing.T) {
 	c := startCluster(t, nothing)
 	client := c.client(t, 1)
 	require.NoError(t, schema.Migrate(t.Context(), client))
-	for _, name := range []string{"executions", "steps", "costs", "activity", "dead_letters", "bucket_marks", "bucket_versions", "rollup_executions", "execution_spans", "api_keys", "schema_migrations"} {
+	for _, name := range []string{"executions", "steps", "costs", "activity", "dead_letters", "bucket_marks", "bucket_versions", "rollup_executions", "narrow_executions", "execution_spans", "api_keys", "schema_migrations"} {
 		sql := strings.Join(lines(t, client, "SELECT create_table_query AS line FROM system.tables WHERE database = 'flowgauge' AND name = '"+name+"_local'"), "")
 		assert.Contains(t, sql, "fsync_after_insert = 1", name)
 		assert.Contains(t, sql, "fsync_part_directory = 1", name)
