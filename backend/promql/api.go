@@ -132,9 +132,13 @@ func newEngine(l Limits, p parser.Parser, r prometheus.Registerer) *promql.Engin
 	})
 }
 
-// queryable returns what one request may see.
-func (a *API) queryable(who access.Principal, exact bool, lookback time.Duration) storage.Queryable {
-	return &queryable{store: a.store, who: who, lookback: lookback, maxSeries: a.limits.Series, exact: exact}
+// queryable returns what one request may see. e is the query; nil for one that has none.
+func (a *API) queryable(who access.Principal, e parser.Expr, lookback time.Duration) storage.Queryable {
+	q := &queryable{store: a.store, who: who, lookback: lookback, maxSeries: a.limits.Series}
+	if e != nil {
+		q.exact, q.sums = !hasSubquery(e), sumsOfRates(e)
+	}
+	return q
 }
 
 // Register adds the endpoints to a router.

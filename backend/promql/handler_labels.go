@@ -44,7 +44,7 @@ func (a *API) look(c *gin.Context) (l lookup, err error) {
 	if l.sets, err = a.parseMatchers(r); err != nil {
 		return l, err
 	}
-	l.querier, err = a.queryable(principal(c), false, lookback).Querier(l.start.UnixMilli(), l.end.UnixMilli())
+	l.querier, err = a.queryable(principal(c), nil, lookback).Querier(l.start.UnixMilli(), l.end.UnixMilli())
 	return l, err
 }
 

@@ -107,7 +107,7 @@ func (a *API) run(c *gin.Context, prepare prepare) {
 		return
 	}
 	defer a.leave()
-	q, err := prepare(ctx, a.queryable(principal(c), !hasSubquery(expr), back), promql.NewPrometheusQueryOpts(false, back, nil), text)
+	q, err := prepare(ctx, a.queryable(principal(c), expr, back), promql.NewPrometheusQueryOpts(false, back, nil), text)
 	if err != nil {
 		a.badData(c, invalid("query", err))
 		return

@@ -220,7 +220,7 @@ func TestViewersSeeTheirOwn(t *testing.T) {
 		"count by (user) (flowgauge_user_executions_total)", `flowgauge_user_executions_total{user="bob"}`, `sum(flowgauge_steps_total{workflow=~".+"})`,
 	} {
 		for _, at := range evaluations() {
-			equal(t, text, evaluate(t, a.engine, db, text, at), evaluate(t, a.engine, a.queryable(ann, true, lookback), text, at))
+			equal(t, text, evaluate(t, a.engine, db, text, at), evaluate(t, a.engine, a.queryable(ann, parsed(t, text), lookback), text, at))
 		}
 	}
 	server := serve(t, store, Limits{})

@@ -2,6 +2,7 @@ package promql
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/storage"
@@ -18,7 +19,10 @@ const minute = int64(60)
 // time t, of which it takes the last, or (t - range, t], of which it takes all. Where
 // the hints say exactly what the evaluation times are, the others need no sample.
 // They do not within a subquery: then all minutes are given.
-func moments(h *storage.SelectHints, horizon query.Horizon, lookback time.Duration, exact bool) []int64 {
+//
+// ends are those moments of all that begin or end a window of single samples: how a
+// counter rises from one to the other makes no difference to its rate.
+func moments(h *storage.SelectHints, horizon query.Horizon, lookback time.Duration, exact bool) (all, ends []int64) {
 	first, last := horizon.First, horizon.Last
 	from, to := max(ceilMinute(h.Start), first), min(floorMinute(h.End), last)
 	window := h.Range
@@ -27,24 +31,40 @@ func moments(h *storage.SelectHints, horizon query.Horizon, lookback time.Durati
 	}
 	t := h.Start + window - 1 // the engine leaves the window's beginning out
 	if !exact || t > h.End {
-		return minutes(nil, from, to)
+		return minutes(nil, from, to), nil
 	}
 	step := h.Step
 	if step <= 0 || t == h.End {
 		step = math.MaxInt64 - h.End // one evaluation
 	}
-	var out []int64
 	for ; t <= h.End; t += step {
 		begin, end := max(ceilMinute(t-window+1), first), min(floorMinute(t), last)
 		if h.Range == 0 {
 			begin = max(begin, end)
 		}
-		if n := len(out); n > 0 {
-			begin = max(begin, out[n-1]+minute)
+		if begin <= end {
+			ends = append(ends, begin, end)
 		}
-		out = minutes(out, begin, end)
+		if n := len(all); n > 0 {
+			begin = max(begin, all[n-1]+minute)
+		}
+		all = minutes(all, begin, end)
 	}
-	return out
+	slices.Sort(ends)
+	return all, slices.Compact(ends)
+}
+
+// held maps moments to the last of some that is not later; the first of both is the same.
+func held(at, some []int64) []int32 {
+	slots := make([]int32, len(at))
+	next := 0
+	for i, t := range at {
+		for next < len(some) && some[next] <= t {
+			next++
+		}
+		slots[i] = int32(next - 1)
+	}
+	return slots
 }
 
 func minutes(out []int64, from, to int64) []int64 {

@@ -34,7 +34,7 @@ func TestPercentilesAreNearTheTrueOnes(t *testing.T) {
 	a := newTestAPI(t, newStore(t, events), admin)
 	for _, q := range []float64{0.1, 0.5, 0.9, 0.95, 0.99} {
 		text := fmt.Sprintf("histogram_quantile(%g, sum(flowgauge_execution_duration_seconds))", q)
-		res := evaluate(t, a.engine, a.queryable(admin, true, lookback), text, evaluation{start: dayStart.Add(2 * time.Hour)})
+		res := evaluate(t, a.engine, a.queryable(admin, parsed(t, text), lookback), text, evaluation{start: dayStart.Add(2 * time.Hour)})
 		v, ok := res.Value.(promql.Vector)
 		require.True(t, ok)
 		want := durations[int(math.Ceil(q*float64(len(durations))))-1]

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
 
@@ -29,7 +30,8 @@ type queryable struct {
 	who       access.Principal
 	lookback  time.Duration
 	maxSeries int
-	exact     bool // hints say when the engine evaluates; not with subqueries
+	exact     bool                 // hints say when the engine evaluates; not with subqueries
+	sums      map[string]*grouping // of rates, by selector; see sumsOfRates
 
 	once    sync.Once
 	horizon query.Horizon
@@ -72,7 +74,7 @@ func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints
 	if !some {
 		return storage.EmptySeriesSet()
 	}
-	at := moments(hints, horizon, q.lookback, q.exact && hints.Func != seriesFunc)
+	at, ends := moments(hints, horizon, q.lookback, q.exact && hints.Func != seriesFunc)
 	if len(at) == 0 {
 		return storage.EmptySeriesSet()
 	}
@@ -87,12 +89,17 @@ func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints
 	for i := range choices {
 		s := selection{choice: choices[i], horizon: q.resolved(horizon, choices[i].family)}
 		s.reduce(hints)
+		var sum *grouping
 		if hints.Func == seriesFunc {
 			s.bare(horizon, hints)
 		} else {
-			s.sampled(at)
+			s.sampled(at, nil)
+			if s.rises(hints) && ends != nil {
+				s.sampled(at, ends)
+				sum = q.sumAround(hints, matchers)
+			}
 		}
-		list, notices, err := q.read(ctx, &s)
+		list, notices, err := q.read(ctx, &s, sum)
 		if err != nil {
 			return storage.ErrSeriesSet(err)
 		}
@@ -117,12 +124,15 @@ func (e *tooManySeriesError) Error() string {
 	return fmt.Sprintf("the selector has more than %d series: choose fewer with matchers, or sum them up: sum by (workflow) (…)", e.most)
 }
 
-// read asks for a selection's totals and makes series of them.
-func (q *querier) read(ctx context.Context, s *selection) ([]storage.Series, []string, error) {
-	totals, err := q.store.Totals(ctx, q.who, query.TotalsRequest{
-		Metrics: s.family.metrics(), Histogram: s.family.histogram, GroupBy: s.groupBy, Filters: s.filters,
-		Horizon: s.horizon, At: s.known,
-	})
+// read asks for a selection's totals and makes series of them. sum is not nil if
+// nothing but a sum of their rates is asked for.
+func (q *querier) read(ctx context.Context, s *selection, sum *grouping) ([]storage.Series, []string, error) {
+	if sum != nil {
+		if list, notices, ok, err := q.summed(ctx, s, sum); ok || err != nil {
+			return list, notices, err
+		}
+	}
+	totals, err := q.store.Totals(ctx, q.who, s.request(nil))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -170,9 +180,11 @@ func (q *querier) collect(ctx context.Context, hints *storage.LabelHints, matche
 }
 
 // NewQueryable returns what makes a view of somebody's samples for one query, for those
-// who bring an engine of their own. The query has no subqueries.
-func NewQueryable(store Store, who access.Principal) func() storage.Queryable {
+// who bring an engine of their own.
+func NewQueryable(store Store, who access.Principal, e parser.Expr) func() storage.Queryable {
 	return func() storage.Queryable {
-		return &queryable{store: store, who: who, lookback: lookback, maxSeries: Limits{}.withDefaults().Series, exact: true}
+		return &queryable{
+			store: store, who: who, lookback: lookback, maxSeries: Limits{}.withDefaults().Series, exact: !hasSubquery(e), sums: sumsOfRates(e),
+		}
 	}
 }

@@ -59,7 +59,7 @@ func openReal(t *testing.T, name string, end time.Time, expected any) *dataSet {
 // by evaluates at the data's end and returns values by one label.
 func (r *dataSet) by(label, text string) map[string]float64 {
 	r.t.Helper()
-	q, err := r.api.engine.NewInstantQuery(context.Background(), r.api.queryable(admin, true, lookback), promql.NewPrometheusQueryOpts(false, lookback, nil), text, r.end)
+	q, err := r.api.engine.NewInstantQuery(context.Background(), r.api.queryable(admin, parsed(r.t, text), lookback), promql.NewPrometheusQueryOpts(false, lookback, nil), text, r.end)
 	require.NoError(r.t, err)
 	defer q.Close()
 	res := q.Exec(context.Background())

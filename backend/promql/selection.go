@@ -15,7 +15,8 @@ type selection struct {
 	choice
 	horizon query.Horizon
 	groupBy []string
-	status  bool // series have the label status
+	status  bool   // series have the label status
+	marked  string // a label that says of which the series are sums; see summed
 	line    *timeline
 	known   []int64
 }
@@ -39,10 +40,29 @@ func (s *selection) reduce(h *storage.SelectHints) {
 	s.status = s.status && kept(statusLabel)
 }
 
-// sampled says at which minutes samples are wanted.
-func (s *selection) sampled(at []int64) {
+// rises reports whether nothing but how far a counter rises is asked for. Counters
+// here never reset, so that is told by a window's first and last sample; those between
+// them have to be there, with any value from the one to the other.
+func (s *selection) rises(h *storage.SelectHints) bool {
+	return h.Range > 0 && (h.Func == "rate" || h.Func == "increase") && !s.family.gauge()
+}
+
+// sampled says at which minutes samples are wanted, and at which of these totals; nil
+// is all. The others show the totals before them.
+func (s *selection) sampled(at, known []int64) {
 	s.line = &timeline{at: at}
-	s.known, s.line.slots = coarse(at, s.horizon.Resolution)
+	if known == nil {
+		s.known, s.line.slots = coarse(at, s.horizon.Resolution)
+		return
+	}
+	var slots []int32
+	s.known, slots = coarse(known, s.horizon.Resolution)
+	s.line.slots = held(at, known)
+	if slots != nil {
+		for i, slot := range s.line.slots {
+			s.line.slots[i] = slots[slot]
+		}
+	}
 }
 
 // bare asks for the series alone.
@@ -101,7 +121,7 @@ func (s *selection) series(g *query.TotalsGroup) []storage.Series {
 }
 
 func (s *selection) labels(g *query.TotalsGroup, status string) labels.Labels {
-	b := labels.NewScratchBuilder(len(s.groupBy) + 2)
+	b := labels.NewScratchBuilder(len(s.groupBy) + 3)
 	b.Add(model.MetricNameLabel, s.family.name)
 	for i, name := range s.groupBy {
 		if v := g.Dimensions[i]; v != "" {
@@ -110,6 +130,9 @@ func (s *selection) labels(g *query.TotalsGroup, status string) labels.Labels {
 	}
 	if status != "" {
 		b.Add(statusLabel, status)
+	}
+	if s.marked != "" {
+		b.Add(s.marked, ofOthers)
 	}
 	b.Sort()
 	return b.Labels()

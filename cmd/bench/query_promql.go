@@ -74,16 +74,20 @@ func (b *queryBench) promqlBesidePrometheus(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	own := promql.NewQueryable(engine, access.Principal{Tenant: benchTenant, Role: access.RoleAdmin})
+	admin, expressions := access.Principal{Tenant: benchTenant, Role: access.RoleAdmin}, parser.NewParser(parser.Options{})
 	evaluator := prom.NewEngine(prom.EngineOpts{
-		MaxSamples: 200_000_000, Timeout: 10 * time.Minute, LookbackDelta: 5 * time.Minute, Parser: parser.NewParser(parser.Options{}),
+		MaxSamples: 200_000_000, Timeout: 10 * time.Minute, LookbackDelta: 5 * time.Minute, Parser: expressions,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
 	})
 	b.say("%d series of a sample a minute, %d days, median of %d", b.series, promqlDays, b.rounds)
 	for _, q := range promqlQuestions {
 		var took [2]time.Duration
 		var sums [2]float64
-		for i, from := range []func() storage.Queryable{own, func() storage.Queryable { return peer }} {
+		e, err := expressions.ParseExpr(q.text)
+		if err != nil {
+			return err
+		}
+		for i, from := range []func() storage.Queryable{promql.NewQueryable(engine, admin, e), func() storage.Queryable { return peer }} {
 			times := make([]time.Duration, b.rounds)
 			for round := range times {
 				began := time.Now()
@@ -155,11 +159,14 @@ GROUP BY s, intDiv(b, {width:Int64})`, map[string]any{
 			}); err != nil {
 				return err
 			}
-			if err := client.Exec(ctx, `INSERT INTO bucket_versions (tenant, kind, level, bucket, version)
-SELECT '`+benchTenant+`', 'execution', {level:String}, toDateTime({from:Int64} + number * {width:Int64}), 4096 FROM numbers({rows:UInt64})`,
+			if err := client.Exec(ctx, `INSERT INTO bucket_versions (tenant, kind, level, bucket, version, writer)
+SELECT '`+benchTenant+`', 'execution', {level:String}, toDateTime({from:Int64} + number * {width:Int64}), 4096, 1 FROM numbers({rows:UInt64})`,
 				map[string]any{"level": level, "from": from.Unix(), "width": width, "rows": uint64(86400 / width)}); err != nil {
 				return err
 			}
+		}
+		if err := narrow(ctx, client, "execution", from); err != nil {
+			return err
 		}
 		app := peer.Appender(ctx)
 		for minute := range int64(1440) {
@@ -184,6 +191,9 @@ SELECT '`+benchTenant+`', 'execution', {level:String}, toDateTime({from:Int64} +
 		if err := peer.Compact(ctx); err != nil {
 			return err
 		}
+	}
+	if err := narrowEverywhere(ctx, client); err != nil {
+		return err
 	}
 	app := peer.Appender(ctx)
 	for s := range names {
