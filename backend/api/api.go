@@ -50,6 +50,8 @@ type Config struct {
 	Reports    Documents
 	Budgets    Budgets // likewise
 
+	Live Live // tells live counters; without a Hub it is not here
+
 	// Denied reports whether an error of the Authenticator is the caller's: no
 	// key, a wrong or expired one. Any other is the server's trouble, and the
 	// caller shall come again. nil takes every error for the caller's.
@@ -85,6 +87,9 @@ type API struct {
 
 	dashboardDocs, reportDocs Documents
 	budgets                   Budgets
+
+	live    Live
+	streams *streams
 }
 
 // New returns an API.
@@ -102,13 +107,19 @@ func New(cfg Config) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: register metrics: %w", err)
 	}
+	cfg.Live.defaults()
 	d, err := parse(openAPI)
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
+	streams := newStreams(cfg.Live)
+	if err := streams.register(cfg.Registerer); err != nil {
+		return nil, fmt.Errorf("api: register metrics: %w", err)
+	}
 	return &API{
 		document: d, analytics: cfg.Analytics, auth: cfg.Authenticator, denied: cfg.Denied, log: cfg.Logger, metrics: m,
 		conflictList: cfg.Conflicts, letters: cfg.Letters, replays: cfg.Replays, waiting: cfg.Waiting,
+		live: cfg.Live, streams: streams,
 		dashboardDocs: cfg.Dashboards, reportDocs: cfg.Reports, budgets: cfg.Budgets,
 	}, nil
 }
@@ -124,10 +135,17 @@ func (a *API) RegisterCollector(router gin.IRouter) { a.register(router, Collect
 // Handler serves the endpoints alone, with problem documents for all else.
 func (a *API) Handler() http.Handler {
 	router := gin.New()
-	router.HandleMethodNotAllowed = true
 	a.Register(router)
 	a.RegisterCollector(router)
+	a.RegisterOthers(router)
+	return router
+}
+
+// RegisterOthers makes a router answer with problem documents what it has no route for,
+// and find routes in which an id has a slash, as %2F.
+func (a *API) RegisterOthers(router *gin.Engine) {
+	router.UseRawPath = true
+	router.HandleMethodNotAllowed = true
 	router.NoRoute(func(c *gin.Context) { a.problem(c, notFound(c.Request.URL.Path)) })
 	router.NoMethod(func(c *gin.Context) { a.problem(c, methodNotAllowed(c.Request.Method)) })
-	return router
 }

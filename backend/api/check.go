@@ -160,6 +160,8 @@ func (p *parameter) describe() string {
 		return words
 	case p.Name == "from" || p.Name == "to":
 		return "a time as RFC 3339, or a date"
+	case s.Pattern != "" && s.Description != "":
+		return s.Description
 	case s.Pattern != "":
 		return "text of the form " + s.Pattern
 	case s.MaxLength > 0:

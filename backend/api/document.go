@@ -47,6 +47,8 @@ type schema struct {
 	Pattern   string   `yaml:"pattern"`
 	Default   any      `yaml:"default"`
 
+	Description string `yaml:"description"` // in words, of what Pattern says
+
 	compiled *regexp.Regexp // of Pattern
 }
 

@@ -43,6 +43,9 @@ func (m *requestMetrics) observe(c *gin.Context) {
 	m.inFlight.Inc()
 	defer func() {
 		m.inFlight.Dec()
+		if c.GetBool(streamKey) {
+			return // How long somebody looks on says nothing about the server.
+		}
 		m.duration.WithLabelValues(c.FullPath(), c.Request.Method, strconv.Itoa(c.Writer.Status())).Observe(time.Since(began).Seconds())
 	}()
 	c.Next()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/metric"
 	"github.com/flowgauge/flowgauge/backend/query"
+	"github.com/flowgauge/flowgauge/backend/servertest"
 )
 
 // What is served is what the document describes, and what is generated from it is
@@ -73,7 +74,7 @@ func TestGeneratedCodeIsUpToDate(t *testing.T) {
 	made := filepath.Join(t.TempDir(), "spec.gen.go")
 	tool := []string{"tool", "-modfile=../../.ci/generate.mod", "oapi-codegen"}
 	if out, err := exec.CommandContext(t.Context(), "go", append(tool, "-version")...).CombinedOutput(); err != nil {
-		t.Skipf("the generator cannot be built here: %v\n%s", err, out)
+		servertest.Absent(t, "the generator cannot be built here: %v\n%s", err, out)
 	}
 	config, err := os.ReadFile("spec/config.yaml")
 	require.NoError(t, err)

@@ -29,6 +29,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
 	"github.com/flowgauge/flowgauge/backend/access/policy"
 	"github.com/flowgauge/flowgauge/backend/access/signin"
+	"github.com/flowgauge/flowgauge/backend/api"
 	"github.com/flowgauge/flowgauge/backend/config"
 	"github.com/flowgauge/flowgauge/backend/pricing"
 	"github.com/flowgauge/flowgauge/backend/query/cache"
@@ -69,6 +70,7 @@ type App struct {
 	keys        *keystore.Store
 	limits      *limits
 	cache       *cache.Cache
+	rest        *api.API
 	prices      *pricing.Store
 	people      *directory.Store
 	policies    *policy.Store
@@ -186,6 +188,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.work(gctx) })
 	if a.intake != nil {
 		group.Go(func() error { return a.intake.watch(gctx) })
+		group.Go(func() error { a.intake.count(gctx); return nil })
 	}
 	return group.Wait()
 }

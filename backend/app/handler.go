@@ -23,7 +23,7 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	router.Use(recovery(a.log))
 	router.GET("/", func(c *gin.Context) {
-		c.String(http.StatusOK, "Flowgauge. Events go to /api/v1/events, questions to /api/v1/analytics; /api/v1/analytics/openapi.yaml describes it.\n")
+		c.String(http.StatusOK, "Flowgauge. Events go to /api/v1/events, questions to /api/v1/analytics; /api/v1/analytics/openapi.yaml describes it, /api/v1/docs is a page to try it.\n")
 	})
 	router.GET("/healthz", gin.WrapF(alive))
 	router.GET("/readyz", gin.WrapF(a.ready))

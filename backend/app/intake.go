@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse/history"
+	"github.com/flowgauge/flowgauge/backend/live"
 	"github.com/flowgauge/flowgauge/backend/rollup"
 	"github.com/flowgauge/flowgauge/collector/receive"
 	"github.com/flowgauge/flowgauge/collector/receive/cloudevents"
@@ -18,7 +19,9 @@ import (
 // intake is the way of an event: the log, the sink, the roller, and what keeps its versions.
 type intake struct {
 	log    *eventLog
-	sink   *sink.Sink // nil where events are accepted only
+	queue  receive.Appender // the log, counted
+	live   *live.Counter    // nil: not counted
+	sink   *sink.Sink       // nil where events are accepted only
 	roller *rollup.Roller
 	keeper *history.Keeper
 	holder *holder
@@ -36,6 +39,9 @@ func newIntake(a *App) (_ *intake, err error) {
 			in.close()
 		}
 	}()
+	if in.queue, in.live, err = a.counting(in.log); err != nil {
+		return nil, err
+	}
 	if a.cfg.Rollup.Enabled {
 		if in.holder, err = openHolder(a.cfg.DataDir); err != nil {
 			return nil, err
@@ -53,7 +59,7 @@ func newIntake(a *App) (_ *intake, err error) {
 		}
 	}
 	if a.cfg.Receive.Enabled {
-		if in.topic, err = newTopic(a, in.log); err != nil {
+		if in.topic, err = newTopic(a, in.queue); err != nil {
 			return nil, err
 		}
 	}
@@ -114,6 +120,13 @@ func (in *intake) watch(ctx context.Context) error {
 		return nil
 	case <-in.log.failed:
 		return fmt.Errorf("the log failed; start again to recover it: %w", in.log.err())
+	}
+}
+
+// count sends live counters until ctx ends.
+func (in *intake) count(ctx context.Context) {
+	if in.live != nil {
+		in.live.Run(ctx)
 	}
 }
 

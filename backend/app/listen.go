@@ -72,6 +72,7 @@ func (a *App) serve(ctx context.Context, handler http.Handler) error {
 		return fmt.Errorf("serve HTTP: %w", err)
 	case <-ctx.Done():
 	}
+	a.rest.CloseStreams()
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	for _, s := range []*http.Server{server, inner} {

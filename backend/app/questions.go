@@ -36,6 +36,9 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Live, err = a.telling(engine); err != nil {
+		return err
+	}
 	if a.opts.Roles.Server {
 		cfg.Budgets = budgets
 		cfg.Dashboards = document.NewStore(a.database.writer, document.Dashboard)
@@ -45,8 +48,12 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	if err != nil {
 		return err
 	}
+	a.rest = rest
 	if a.opts.Roles.Server {
 		rest.Register(router)
+		if err := rest.RegisterDocs(router); err != nil {
+			return err
+		}
 		prometheus, err := promql.New(promql.Config{
 			Store: engine, Authenticator: a.auth, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
 		})
@@ -56,5 +63,6 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 		prometheus.Register(router)
 	}
 	rest.RegisterCollector(router)
+	rest.RegisterOthers(whole)
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 
 // routes serves what takes events in.
 func (in *intake) routes(router gin.IRouter, a *App) error {
-	receiver, err := receive.New(receive.Config{Queue: a.tracedLog(in.log), Auth: a.sender, Limit: a.limits.sending, Logger: a.log, Registerer: a.registry})
+	receiver, err := receive.New(receive.Config{Queue: a.tracedLog(in.queue), Auth: a.sender, Limit: a.limits.sending, Logger: a.log, Registerer: a.registry})
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ type Config struct {
 	Sources    Sources    `koanf:"sources"`
 	Redis      Redis      `koanf:"redis"`
 	Cache      Cache      `koanf:"cache"`
+	Live       Live       `koanf:"live"`
 	Limits     Limits     `koanf:"limits"`
 	OIDC       OIDC       `koanf:"oidc"`
 	Privacy    Privacy    `koanf:"privacy"`
@@ -133,6 +134,7 @@ func Default() Config {
 		History:    History{},
 		Sources:    defaultSources(),
 		Cache:      defaultCache(),
+		Live:       defaultLive(),
 		Limits:     Limits{Burst: 10 * time.Second},
 		OIDC:       defaultOIDC(),
 		Telemetry:  Telemetry{SampleRatio: 0.1},
@@ -245,7 +247,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("clickhouse.addr is %q: give HOST:PORT of the native protocol, e.g. db.internal:9000", c.ClickHouse.Addr))
 		}
 	}
-	errs = append(errs, c.Redis.validate(), c.Cache.validate(), c.Limits.validate(), c.OIDC.validate(), c.Privacy.validate(), c.Kafka.validate(), c.validateLog())
+	errs = append(errs, c.Redis.validate(), c.Cache.validate(), c.Live.validate(), c.Limits.validate(), c.OIDC.validate(), c.Privacy.validate(), c.Kafka.validate(), c.validateLog())
 	if c.Tenant == "" {
 		errs = append(errs, errors.New("tenant is empty: give the name of your organisation"))
 	}

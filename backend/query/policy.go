@@ -146,8 +146,10 @@ func (g *guard) admitTexts(ctx context.Context, s *shape, r *Request) (map[strin
 }
 
 // redacts reports whether a field or dimension is not shown.
-func (g *guard) redacts(name string) bool {
-	return slices.ContainsFunc(g.Redact, func(pattern string) bool {
+func (g *guard) redacts(name string) bool { return g.Policy.redacts(name) }
+
+func (p *Policy) redacts(name string) bool {
+	return slices.ContainsFunc(p.Redact, func(pattern string) bool {
 		if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
 			return strings.HasPrefix(name, prefix)
 		}

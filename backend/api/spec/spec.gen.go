@@ -287,6 +287,51 @@ func (e LetterState) Valid() bool {
 	}
 }
 
+// Defines values for LiveReasons.
+const (
+	CountingSince LiveReasons = "counting_since"
+	Crowded       LiveReasons = "crowded"
+	Gap           LiveReasons = "gap"
+	NotCounting   LiveReasons = "not_counting"
+	RedisAway     LiveReasons = "redis_away"
+)
+
+// Valid indicates whether the value is a known member of the LiveReasons enum.
+func (e LiveReasons) Valid() bool {
+	switch e {
+	case CountingSince:
+		return true
+	case Crowded:
+		return true
+	case Gap:
+		return true
+	case NotCounting:
+		return true
+	case RedisAway:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for LiveState.
+const (
+	Degraded LiveState = "degraded"
+	Ok       LiveState = "ok"
+)
+
+// Valid indicates whether the value is a known member of the LiveState enum.
+func (e LiveState) Valid() bool {
+	switch e {
+	case Degraded:
+		return true
+	case Ok:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for NewReportFormat.
 const (
 	NewReportFormatCsv  NewReportFormat = "csv"
@@ -1013,6 +1058,21 @@ func (e GetExecutionParamsFormat) Valid() bool {
 	}
 }
 
+// Defines values for GetLiveParamsGroupBy.
+const (
+	GetLiveParamsGroupByWorkflow GetLiveParamsGroupBy = "workflow"
+)
+
+// Valid indicates whether the value is a known member of the GetLiveParamsGroupBy enum.
+func (e GetLiveParamsGroupBy) Valid() bool {
+	switch e {
+	case GetLiveParamsGroupByWorkflow:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for QueryParamsFormat.
 const (
 	QueryParamsFormatArrow  QueryParamsFormat = "arrow"
@@ -1678,20 +1738,34 @@ type DeadLetter struct {
 // ErrorGroups defines model for ErrorGroups.
 type ErrorGroups struct {
 	Data []struct {
-		Count       *int       `json:"count,omitempty"`
-		ErrorType   *string    `json:"error_type,omitempty"`
-		Fingerprint *string    `json:"fingerprint,omitempty"`
-		FirstSeen   *time.Time `json:"first_seen,omitempty"`
-		LastSeen    *time.Time `json:"last_seen,omitempty"`
+		// Change With compare: how many more, as a share of count_previous
+		Change *float32 `json:"change,omitempty"`
+		Count  *int     `json:"count,omitempty"`
+
+		// CountPrevious With compare: of the other period
+		CountPrevious *int       `json:"count_previous,omitempty"`
+		ErrorType     *string    `json:"error_type,omitempty"`
+		Fingerprint   *string    `json:"fingerprint,omitempty"`
+		FirstSeen     *time.Time `json:"first_seen,omitempty"`
+		LastSeen      *time.Time `json:"last_seen,omitempty"`
 
 		// Message The message with what varies replaced
 		Message *string `json:"message,omitempty"`
+
+		// New With compare: it did not happen in the other period
+		New *bool `json:"new,omitempty"`
+
+		// Partial With a granularity: the bucket is not over yet
+		Partial *bool `json:"partial,omitempty"`
 
 		// Sample One message as it was sent
 		Sample *string `json:"sample,omitempty"`
 
 		// Share of all failed executions that match, 0 to 1
 		Share *float32 `json:"share,omitempty"`
+
+		// Time With a granularity: the bucket's start
+		Time *time.Time `json:"time,omitempty"`
 
 		// Users Different users
 		Users *int `json:"users,omitempty"`
@@ -1736,6 +1810,57 @@ type Granularity string
 
 // LetterState defines model for LetterState.
 type LetterState string
+
+// Live defines model for Live.
+type Live struct {
+	// Counters Absent ones are not shown to the caller
+	Counters      *LiveCounters `json:"counters,omitempty"`
+	CountingSince *time.Time    `json:"countingSince,omitempty"`
+	From          time.Time     `json:"from"`
+
+	// Reasons Why something is missing: redis_away (there are no counters then), not_counting (no collector counts), counting_since
+	// (counting began within the window), gap (some were lost), crowded (some could not be told apart by user or workflow)
+	Reasons *[]LiveReasons `json:"reasons,omitempty"`
+	State   LiveState      `json:"state"`
+
+	// To The moment, by the clock of Redis
+	To time.Time `json:"to"`
+
+	// Truncated There are more workflows
+	Truncated *bool `json:"truncated,omitempty"`
+
+	// Withheld They are about fewer users than the caller may see
+	Withheld  *bool `json:"withheld,omitempty"`
+	Workflows *[]struct {
+		// Counters Absent ones are not shown to the caller
+		Counters LiveCounters `json:"counters"`
+
+		// Workflow Empty is none
+		Workflow string `json:"workflow"`
+	} `json:"workflows,omitempty"`
+}
+
+// LiveReasons defines model for Live.Reasons.
+type LiveReasons string
+
+// LiveState defines model for Live.State.
+type LiveState string
+
+// LiveCounters Absent ones are not shown to the caller
+type LiveCounters struct {
+	Actions     *int64 `json:"actions,omitempty"`
+	CostRecords *int64 `json:"cost_records,omitempty"`
+
+	// EventsLate Accepted and older than 15 minutes
+	EventsLate *int64 `json:"events_late,omitempty"`
+
+	// EventsRejected For administrators
+	EventsRejected      *int64 `json:"events_rejected,omitempty"`
+	ExecutionsCompleted *int64 `json:"executions_completed,omitempty"`
+	ExecutionsFailed    *int64 `json:"executions_failed,omitempty"`
+	ExecutionsStarted   *int64 `json:"executions_started,omitempty"`
+	Steps               *int64 `json:"steps,omitempty"`
+}
 
 // Meta defines model for Meta.
 type Meta struct {
@@ -1965,7 +2090,7 @@ type ReportPeriod string
 // ReportRequest A request as POST /query takes it, with a title; from and to may be left to the report's period
 type ReportRequest = map[string]any
 
-// Request defines model for Request.
+// Request from and to are needed by every kind but waterfall. What else a kind takes is in the catalogue.
 type Request struct {
 	// AsOf The moment as of which the data is read, now by default
 	AsOf       *time.Time `json:"asOf,omitempty"`
@@ -1978,7 +2103,7 @@ type Request struct {
 		Operator  RequestFiltersOperator `json:"operator"`
 		Values    []string               `json:"values"`
 	} `json:"filters,omitempty"`
-	From        time.Time          `json:"from"`
+	From        *time.Time         `json:"from,omitempty"`
 	Granularity *Granularity       `json:"granularity,omitempty"`
 	GroupBy     *[]string          `json:"groupBy,omitempty"`
 	Kind        *RequestKind       `json:"kind,omitempty"`
@@ -1987,7 +2112,7 @@ type Request struct {
 	OrderBy     *string            `json:"orderBy,omitempty"`
 	Params      *map[string]string `json:"params,omitempty"`
 	TimeZone    *string            `json:"timeZone,omitempty"`
-	To          time.Time          `json:"to"`
+	To          *time.Time         `json:"to,omitempty"`
 }
 
 // RequestFiltersOperator defines model for Request.Filters.Operator.
@@ -2860,8 +2985,16 @@ type GetExecutionsErrorsParams struct {
 	TimeZone *TimeZone `form:"timeZone,omitempty" json:"timeZone,omitempty"`
 
 	// AsOf Answers from the data as it stood at that moment, from what had been received before it; without it, as it stands now. Kept for as long as history.days says, see docs/asof.md.
-	AsOf  *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
-	Limit *int  `form:"limit,omitempty" json:"limit,omitempty"`
+	AsOf *AsOf `form:"asOf,omitempty" json:"asOf,omitempty"`
+
+	// Granularity Width of a time bucket; without it there is one figure for the period. Weeks start on Monday.
+	Granularity *Granularity `form:"granularity,omitempty" json:"granularity,omitempty"`
+
+	// Compare A second period beside the first, in members named METRIC_previous
+	Compare *Compare `form:"compare,omitempty" json:"compare,omitempty"`
+
+	// Limit Groups; 100 by default, of trends 10
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Workflow Keeps these values (repeatable); also as workflowId
 	Workflow *Workflow `form:"workflow,omitempty" json:"workflow,omitempty"`
@@ -2952,6 +3085,30 @@ type GetExecutionParams struct {
 
 // GetExecutionParamsFormat defines parameters for GetExecution.
 type GetExecutionParamsFormat string
+
+// GetLiveParams defines parameters for GetLive.
+type GetLiveParams struct {
+	// Window How long a time the counters are of, up to now
+	Window *string `form:"window,omitempty" json:"window,omitempty"`
+
+	// Interval How often a message of a stream comes
+	Interval *string `form:"interval,omitempty" json:"interval,omitempty"`
+
+	// GroupBy Tells workflows apart, the busiest first
+	GroupBy *GetLiveParamsGroupBy `form:"groupBy,omitempty" json:"groupBy,omitempty"`
+
+	// Limit How many workflows
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Workflow Keeps these values (repeatable); also as workflowId
+	Workflow *Workflow `form:"workflow,omitempty" json:"workflow,omitempty"`
+
+	// LastEventID The id of the last message that was seen
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
+// GetLiveParamsGroupBy defines parameters for GetLive.
+type GetLiveParamsGroupBy string
 
 // QueryParams defines parameters for Query.
 type QueryParams struct {
@@ -3706,6 +3863,9 @@ type ServerInterface interface {
 	// GetExecution One execution with its steps in order of time
 	// (GET /analytics/executions/{id})
 	GetExecution(c *gin.Context, id ExecutionId, params GetExecutionParams)
+	// GetLive Counters of the last minutes, once or as a stream
+	// (GET /analytics/live)
+	GetLive(c *gin.Context, params GetLiveParams)
 	// GetOpenAPI This document
 	// (GET /analytics/openapi.yaml)
 	GetOpenAPI(c *gin.Context)
@@ -5711,6 +5871,22 @@ func (siw *ServerInterfaceWrapper) GetExecutionsErrors(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "granularity" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "granularity", c.Request.URL.Query(), &params.Granularity, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter granularity: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "compare" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "compare", c.Request.URL.Query(), &params.Compare, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter compare: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -5974,6 +6150,86 @@ func (siw *ServerInterfaceWrapper) GetExecution(c *gin.Context) {
 	}
 
 	siw.Handler.GetExecution(c, id, params)
+}
+
+// GetLive operation middleware
+func (siw *ServerInterfaceWrapper) GetLive(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetLiveParams
+
+	// ------------- Optional query parameter "window" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "window", c.Request.URL.Query(), &params.Window, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter window: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "interval" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "interval", c.Request.URL.Query(), &params.Interval, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter interval: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "groupBy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "groupBy", c.Request.URL.Query(), &params.GroupBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter groupBy: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "workflow" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "workflow", c.Request.URL.Query(), &params.Workflow, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter workflow: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Last-Event-ID, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Last-Event-ID: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetLive(c, params)
 }
 
 // GetOpenAPI operation middleware
@@ -7832,6 +8088,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/analytics/restatements", wrapper.GetRestatements)
 	router.GET(options.BaseURL+"/analytics/catalogue", wrapper.GetCatalogue)
 	router.GET(options.BaseURL+"/analytics/values/:dimension", wrapper.GetValues)
+	router.GET(options.BaseURL+"/analytics/live", wrapper.GetLive)
 	router.POST(options.BaseURL+"/analytics/query", wrapper.Query)
 	router.GET(options.BaseURL+"/collector/completeness", wrapper.GetCompleteness)
 	router.GET(options.BaseURL+"/collector/conflicts", wrapper.GetConflicts)
