@@ -194,7 +194,7 @@ var serverNeeds = []need{
 	{"java", "default-jre-headless", "the tests with Kafka and with a cluster"},
 	{"mvn", "maven", "the tests with Kafka and with a cluster, unless their jars are here already"},
 	{"redis-server", "redis-server", "the tests with Redis"},
-	{pythonVenv, "python3-venv", "the tests with OpenLineage's client"},
+	{pythonVenv, "python3-venv", "the tests with OpenLineage's client and of the API's description"},
 }
 
 // pythonVenv is Python with the means to make an environment, which Debian has in a

@@ -17,6 +17,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/query/querytest"
+	"github.com/flowgauge/flowgauge/backend/servertest"
 )
 
 // dataSet asks about a data set that nobody on this project made, with totals that a
@@ -32,7 +33,7 @@ func openReal(t *testing.T, name string, end time.Time, expected any) *dataSet {
 	dir := filepath.Join("../../../shared/data", name)
 	file, err := os.Open(filepath.Join(dir, "events.ndjson.gz"))
 	if err != nil {
-		t.Skipf("the data set %s is not here: %v", name, err)
+		servertest.Absent(t, "the data set %s is not here: %v", name, err)
 	}
 	defer file.Close()
 	text, err := os.ReadFile(filepath.Join(dir, "expected.json"))

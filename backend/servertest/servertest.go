@@ -1,5 +1,6 @@
 // Package servertest gives tests real servers besides ClickHouse, which
-// package enginetest gives them: Apache Kafka, Apache ZooKeeper and Redis.
+// package enginetest gives them: Apache Kafka, Apache ZooKeeper and Redis; and Python
+// with packages, for clients and tools that are written in it.
 //
 //	broker := servertest.Kafka(t)             // shared by the test process
 //	topic := broker.Topic(t, 3, nil)
@@ -17,6 +18,15 @@ import (
 	"testing"
 )
 
+// Absent ends a test that cannot run here; CI must be able to.
+func Absent(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
 // needs ends the test if a program is missing.
 func needs(t testing.TB, what string, programs ...string) {
 	t.Helper()
@@ -24,11 +34,7 @@ func needs(t testing.TB, what string, programs ...string) {
 		if _, err := exec.LookPath(program); err == nil {
 			continue
 		}
-		const message = "%s needs the program %s, which is not on the PATH: install it (Debian: apt-get install %s)"
-		if os.Getenv("CI") == "true" {
-			t.Fatalf(message, what, program, packages[program])
-		}
-		t.Skipf(message, what, program, packages[program])
+		Absent(t, "%s needs the program %s, which is not on the PATH: install it (Debian: apt-get install %s)", what, program, packages[program])
 	}
 }
 

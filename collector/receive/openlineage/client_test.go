@@ -17,6 +17,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/clickhouse/schema/schematest"
 	"github.com/flowgauge/flowgauge/backend/engine/enginetest"
 	"github.com/flowgauge/flowgauge/backend/queue/wal"
+	"github.com/flowgauge/flowgauge/backend/servertest"
 	"github.com/flowgauge/flowgauge/collector/receive"
 	"github.com/flowgauge/flowgauge/collector/receive/openlineage"
 	"github.com/flowgauge/flowgauge/collector/receive/receivetest"
@@ -37,7 +38,7 @@ var pipeline = []string{
 // OpenLineage's own client for Python works without a change, by each of its
 // transports, and in whatever order its events come.
 func TestClient(t *testing.T) {
-	interpreter := python(t)
+	interpreter := servertest.Python(t, "the test with OpenLineage's client", "testdata/client/requirements.txt")
 	for name, tc := range map[string]struct {
 		transport string
 		env       []string
