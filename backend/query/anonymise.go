@@ -28,14 +28,14 @@ func (g *guard) apply(ctx context.Context, s *shape, r *Request, res *Result) er
 	if g.Minimum > 1 && s.People != "" {
 		g.withhold(s, res)
 	}
-	var users map[string]string
+	var users *disguise
 	byUser := slices.Contains(s.divided(r), metric.User)
 	for i, f := range res.Frame.Fields {
 		personal := slices.Contains(userFields, f.Name) || slices.Contains(s.Personal, f.Name) || byUser && f.Name == groupField
 		_, member := metric.MetadataKey(f.Name)
 		text := member || slices.Contains(textFields, f.Name) || slices.Contains(s.Text, f.Name)
 		switch {
-		case g.redacts(f.Name), g.redacts(s.aliases[f.Name]):
+		case g.redacts(f.Name), g.redacts(s.aliases[f.Name]), g.Minimum > 1 && slices.Contains(s.Single, f.Name):
 			res.Frame.Fields[i] = changed(f, func(string) string { return redacted })
 		case len(g.PseudonymKey) == 0:
 		case personal && isText(f):
@@ -49,7 +49,7 @@ func (g *guard) apply(ctx context.Context, s *shape, r *Request, res *Result) er
 					return err
 				}
 			}
-			res.Frame.Fields[i] = changed(f, func(s string) string { return withoutIDs(s, users) })
+			res.Frame.Fields[i] = changed(f, users.text)
 		}
 	}
 	return nil
@@ -92,10 +92,25 @@ func changed(f *data.Field, change func(string) string) *data.Field {
 	return out
 }
 
-// withoutIDs puts pseudonyms in the place of the users' ids that occur in a text as
-// words.
-func withoutIDs(text string, users map[string]string) string {
-	if p, whole := users[text]; whole {
+// disguise has the pseudonyms of users by their ids.
+type disguise struct {
+	of      map[string]string
+	phrases []string // ids with spaces and the like, which are no words
+}
+
+func (d *disguise) add(id, pseudonym string) {
+	if _, known := d.of[id]; known {
+		return
+	}
+	d.of[id] = pseudonym
+	if strings.ContainsFunc(id, func(r rune) bool { return !wordRune(r) }) {
+		d.phrases = append(d.phrases, id)
+	}
+}
+
+// text puts pseudonyms in the place of the users' ids that occur in a text as words.
+func (d *disguise) text(text string) string {
+	if p, whole := d.of[text]; whole {
 		return p
 	}
 	var out strings.Builder
@@ -111,13 +126,13 @@ func withoutIDs(text string, users map[string]string) string {
 		case -1:
 			end = len(rest)
 		}
-		out.WriteString(wordWithout(rest[:end], users))
+		out.WriteString(wordWithout(rest[:end], d.of))
 		rest = rest[end:]
 	}
 	result := out.String()
-	for id, p := range users { // ids with spaces and the like are no words
-		if strings.ContainsFunc(id, func(r rune) bool { return !wordRune(r) }) && strings.Contains(result, id) {
-			result = strings.ReplaceAll(result, id, p)
+	for _, id := range d.phrases {
+		if strings.Contains(result, id) {
+			result = strings.ReplaceAll(result, id, d.of[id])
 		}
 	}
 	return result

@@ -66,12 +66,23 @@ func Surface(ctx context.Context) string {
 	return surface
 }
 
+// ErrNotRecorded is in the chain of errors of answers that nobody could keep a record of.
+var ErrNotRecorded = errors.New("the answer is withheld, because it could not be recorded")
+
 type recordedKey struct{}
 
 // Recorded says that who asks keeps the record by Record: a cache, which asks the engine
 // for parts of an answer or for nothing.
 func Recorded(ctx context.Context) context.Context {
 	return context.WithValue(ctx, recordedKey{}, true)
+}
+
+// RecordAs keeps a record of a reading that is no request of the engine's: one in another
+// language, which asked the engine for parts under Recorded, or of something beside it. Of
+// the record, what was read is given: Kind, Params, From, To and Rows. An error withholds
+// the answer.
+func (e *Engine) RecordAs(ctx context.Context, p access.Principal, r AuditRecord, err error) error {
+	return e.audit(ctx, p, r, nil, err)
 }
 
 // Record keeps a record of a reading that something in front of the engine answered. An
@@ -109,7 +120,7 @@ func (e *Engine) audit(ctx context.Context, p access.Principal, r AuditRecord, r
 	r.Outcome = outcomeOf(err)
 	// Who gave up has read nothing, but has asked.
 	if err := e.auditor.Audit(context.WithoutCancel(ctx), r); err != nil {
-		return fmt.Errorf("the answer is withheld, because it could not be recorded: %w", err)
+		return fmt.Errorf("%w: %w", ErrNotRecorded, err)
 	}
 	return nil
 }
@@ -117,8 +128,9 @@ func (e *Engine) audit(ctx context.Context, p access.Principal, r AuditRecord, r
 func outcomeOf(err error) Outcome {
 	var denied *AccessError
 	var invalid *RequestError
+	var missing *NotFoundError
 	switch {
-	case err == nil:
+	case err == nil, errors.As(err, &missing): // that there is none is an answer
 		return OutcomeAnswered
 	case errors.As(err, &denied):
 		return OutcomeDenied

@@ -56,6 +56,7 @@ type table struct {
 	dims   [][]string
 	cells  []cells
 	rows   int
+	size   int // cells, and buckets of histograms, that were read
 }
 
 func (t *table) compareDims(a, b int) int {

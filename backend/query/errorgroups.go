@@ -51,7 +51,7 @@ var errorsShape = shape{
 		Kind: KindErrors, Title: "Error groups",
 		Description: "What executions failed of, most frequent first: one row for each error type and fingerprint of the message, which leaves out ids, numbers and quoted values. limit is 100 by default, 1000 at most. compare adds count_previous, change and new, of the groups of the period. granularity instead gives the trend of the limit (10 by default) most frequent groups: time, error_type, message, fingerprint and count, one row for each group and time bucket.",
 		Uses:        []string{"filters", "limit", "compare", "granularity", "asOf"},
-		Params:      errorsParams, People: "users",
+		Params:      errorsParams, People: "users", Single: []string{"sample"},
 		Fields: errorsFields,
 	},
 	answer: (*Engine).errorGroups,

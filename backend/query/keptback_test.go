@@ -140,3 +140,111 @@ func TestRollingUsersOfSmallGroupsAreRefused(t *testing.T) {
 	_, err := e.Do(t.Context(), admin, r)
 	require.NoError(t, err)
 }
+
+// A filter by metadata is no way to try ids either: metadata may hold them.
+func TestFiltersByMetadataUnderPseudonyms(t *testing.T) {
+	e, r := guarded(t, rolePolicies{access.RoleAdmin: {PseudonymKey: key}})
+	r.Metrics = []string{"executions"}
+	for _, c := range []struct {
+		operator Operator
+		value    string
+		want     string
+	}{
+		{In, "ann", "0"},
+		{In, "bob@example.com", "0"},
+		{In, access.Pseudonym(key, "ann"), "4"},
+		{NotIn, "ann", "11"},
+		{NotIn, access.Pseudonym(key, "ann"), "7"},
+		{In, access.Pseudonym(key, "stranger"), "0"},
+	} {
+		r := r
+		r.Filters = []Filter{{"metadata.owner", c.operator, []string{c.value}}}
+		res, err := e.Do(t.Context(), admin, r)
+		require.NoError(t, err)
+		assert.Equal(t, c.want, textOf(res, res.Frame.Fields[0], 0), "%s %s", c.operator, c.value)
+		assert.Equal(t, c.value, r.Filters[0].Values[0], "the caller's filter is the caller's")
+	}
+	r.Filters = []Filter{{"metadata.region", In, []string{"eu"}}}
+	res, err := e.Do(t.Context(), admin, r)
+	require.NoError(t, err)
+	assert.Equal(t, "10", textOf(res, res.Frame.Fields[0], 0), "what is no user's stays what it is")
+}
+
+// Users whose first events wait for their rollup have pseudonyms as well.
+func TestPseudonymsOfWhatWaits(t *testing.T) {
+	s := querytest.New(t)
+	failed := executionAt("x1", "wf", keptFrom.Add(time.Hour))
+	failed.Status, failed.UserID, failed.ErrorType, failed.ErrorMessage = event.StatusFailed, "newcomer", "denied", "no access for newcomer"
+	s.Insert(t, failed)
+	e, err := New(Config{
+		Client: s.Client, Now: func() time.Time { return keptFrom.Add(48 * time.Hour) }, PendingTTL: -1,
+		Policies: rolePolicies{access.RoleAdmin: {PseudonymKey: key}},
+	})
+	require.NoError(t, err)
+	res, err := e.Do(t.Context(), admin, keptQuestion(KindErrors, nil))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"no access for " + access.Pseudonym(key, "newcomer")}, fieldOf[string](t, res.Frame, "sample"))
+}
+
+// Outside of answers users are called as in them, and nobody finds out whose a pseudonym is.
+func TestNames(t *testing.T) {
+	e := keptBack(t, Policy{PseudonymKey: key})
+	names, err := e.Names(t.Context(), admin)
+	require.NoError(t, err)
+	ann := access.Pseudonym(key, "ann")
+	assert.True(t, names.Keep())
+	assert.Equal(t, ann, names.Shown("ann"))
+	assert.Equal(t, "key:k1", names.Shown("key:k1"))
+	assert.Empty(t, names.Shown(""))
+	e.pseudonyms = pseudonyms{} // another process
+	for text, want := range map[string]string{ann: "ann", "key:k1": "key:k1", "": ""} {
+		id, ok, err := names.Meant(t.Context(), text)
+		require.NoError(t, err)
+		assert.True(t, ok, text)
+		assert.Equal(t, want, id)
+	}
+	for _, text := range []string{"ann", access.Pseudonym(key, "stranger"), "u_"} {
+		_, ok, err := names.Meant(t.Context(), text)
+		require.NoError(t, err)
+		assert.False(t, ok, text)
+	}
+	e.policies = rolePolicies{access.RoleAdmin: {Redact: []string{metric.User}}}
+	names, err = e.Names(t.Context(), admin)
+	require.NoError(t, err)
+	assert.Equal(t, redacted, names.Shown("ann"))
+	_, ok, err := names.Meant(t.Context(), "ann")
+	require.NoError(t, err)
+	assert.False(t, ok)
+	e.policies = nil
+	names, err = e.Names(t.Context(), admin)
+	require.NoError(t, err)
+	assert.False(t, names.Keep())
+	assert.Equal(t, "ann", names.Shown("ann"))
+	for _, none := range []*Names{names, nil} {
+		id, ok, err := none.Meant(t.Context(), "ann")
+		require.NoError(t, err)
+		assert.True(t, ok)
+		assert.Equal(t, "ann", id)
+		assert.Equal(t, "ann", none.Shown("ann"))
+	}
+}
+
+// Where groups of few users are withheld, what one user alone has is not listed, and no
+// row is shown as a sample of others'.
+func TestValuesAndSamplesOfSmallGroups(t *testing.T) {
+	e, r := guarded(t, rolePolicies{access.RoleAdmin: {Minimum: 3}})
+	for dimension, want := range map[string][]string{
+		metric.Workflow:  {"wf-4", "wf-3", "wf-0"}, // nobody's is shown
+		metric.ErrorType: {"denied-wf-4", "denied-wf-3"},
+	} {
+		list, err := e.Values(t.Context(), admin, ValuesRequest{Dimension: dimension, From: r.From, To: r.To})
+		require.NoError(t, err)
+		assert.Equal(t, want, list)
+	}
+	list, err := e.Values(t.Context(), admin, ValuesRequest{Dimension: metric.ErrorType, From: r.From, To: r.To, Search: "wf-1"})
+	require.NoError(t, err)
+	assert.Empty(t, list)
+	res, err := e.Do(t.Context(), admin, Request{Kind: KindErrors, From: r.From, To: r.To})
+	require.NoError(t, err)
+	assert.Equal(t, []string{redacted, redacted}, fieldOf[string](t, res.Frame, "sample"))
+}

@@ -43,6 +43,9 @@ type KindInfo struct {
 	// different users of a row. A kind with neither is refused under such a policy.
 	Grouped bool   `json:"-"`
 	People  string `json:"-"`
+	// Single are fields that repeat one row of a group, and so show what one user did
+	// however many the group has.
+	Single []string `json:"-"`
 }
 
 // ParamInfo describes a member of Request.Params.

@@ -33,6 +33,27 @@ func (p pendingMinutes) within(kind string, period span) uint64 {
 	return uint64(max(0, last-first))
 }
 
+// mostSpans is how many spans of pending minutes a condition lists; more are one.
+const mostSpans = 100
+
+// spans returns the times of a kind's minutes that overlap a period.
+func (p pendingMinutes) spans(kind string, period span) []span {
+	minutes := p[kind]
+	first, _ := slices.BinarySearch(minutes, floorTo(period.from/1000, Minute.width()))
+	last, _ := slices.BinarySearch(minutes, (period.to+999)/1000)
+	if first >= last {
+		return nil
+	}
+	var all []span
+	for _, m := range minutes[first:last] {
+		all = append(all, span{m * 1000, (m + Minute.width()) * 1000})
+	}
+	if all = join(all); len(all) > mostSpans {
+		all = []span{{all[0].from, all[len(all)-1].to}}
+	}
+	return all
+}
+
 // pendingReader reads the pending minutes of a tenant once for all requests that
 // come within a second: a dashboard asks for a dozen panels at once. An older
 // list is no danger, since what it misses is younger than itself. Who keeps answers

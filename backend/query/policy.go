@@ -89,16 +89,14 @@ func (g *guard) admit(ctx context.Context, from, to int64, groupBy []string, fil
 		if g.redacts(f.Dimension) {
 			return nil, &AccessError{Message: "dimension " + f.Dimension + " is not shown to the role " + string(g.p.Role)}
 		}
-		if f.Dimension != metric.User {
-			continue
-		}
-		if g.Minimum > 1 {
+		_, member := metric.MetadataKey(f.Dimension)
+		if f.Dimension == metric.User && g.Minimum > 1 {
 			return nil, &AccessError{Message: "figures of chosen users are not shown to the role " + string(g.p.Role) + ", which sees groups of " + strconv.Itoa(g.Minimum) + " users and more"}
 		}
-		if len(g.PseudonymKey) == 0 {
+		if len(g.PseudonymKey) == 0 || f.Dimension != metric.User && !member {
 			continue
 		}
-		values, err := g.ids(ctx, from, to, f.Values)
+		values, err := g.meant(ctx, from, to, f)
 		if err != nil {
 			return nil, err
 		}
@@ -108,6 +106,36 @@ func (g *guard) admit(ctx context.Context, from, to int64, groupBy []string, fil
 		out[i].Values = values
 	}
 	return out, nil
+}
+
+// meant returns the values of a filter by user, or by a member of metadata, with ids in
+// the place of pseudonyms.
+func (g *guard) meant(ctx context.Context, from, to int64, f Filter) ([]string, error) {
+	if f.Dimension == metric.User {
+		return g.ids(ctx, from, to, f.Values)
+	}
+	users, err := g.users(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, len(f.Values))
+	for i, value := range f.Values {
+		out[i] = g.text(value, users)
+	}
+	return out, nil
+}
+
+// text returns what a text that a caller compares with events' stands for: the id of a
+// pseudonym, and nothing that there is for a text with a user's id, which the caller
+// cannot have seen and would else find out about.
+func (g *guard) text(value string, users *disguise) string {
+	if id, known := g.e.pseudonyms.id(g.p.Tenant, g.PseudonymKey, value); known {
+		return id
+	}
+	if users.text(value) != value {
+		return nobody
+	}
+	return value
 }
 
 // admitTexts checks parameters that are compared with what events said, and returns the
@@ -130,17 +158,10 @@ func (g *guard) admitTexts(ctx context.Context, s *shape, r *Request) (map[strin
 		if err != nil {
 			return nil, err
 		}
-		id, known := g.e.pseudonyms.id(g.p.Tenant, g.PseudonymKey, value)
-		switch {
-		case known:
-			value = id
-		case withoutIDs(value, users) != value:
-			value = nobody
-		default:
-			continue
+		if meant := g.text(value, users); meant != value {
+			out = maps.Clone(out)
+			out[name] = meant
 		}
-		out = maps.Clone(out)
-		out[name] = value
 	}
 	return out, nil
 }

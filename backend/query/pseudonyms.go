@@ -75,21 +75,30 @@ func (g *guard) ids(ctx context.Context, from, to int64, texts []string) ([]stri
 }
 
 // users returns the users of a period (Unix milliseconds) whom the caller sees, each
-// with a pseudonym that is remembered.
-func (g *guard) users(ctx context.Context, from, to int64) (map[string]string, error) {
+// with a pseudonym that is remembered. Minutes that wait for their rollup are read from
+// the events.
+func (g *guard) users(ctx context.Context, from, to int64) (*disguise, error) {
 	s, err := scopeOf(g.p)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := g.e.pending.read(ctx, g.p.Tenant)
 	if err != nil {
 		return nil, err
 	}
 	q := &question{scope: s}
 	b := newBinder(s)
 	const day = secondsPerDay * 1000
-	days := []span{{floorTo(from, day), floorTo(to+day-1, day)}}
+	days := span{floorTo(from, day), floorTo(to+day-1, day)}
 	var branches []string
 	for _, source := range []metric.Source{metric.SourceExecutions, metric.SourceSteps, metric.SourceCosts, metric.SourceActivity} {
 		src := rollupSources[source]
 		branches = append(branches, fmt.Sprintf("    SELECT DISTINCT user_id FROM %s WHERE tenant = {tenant:String} AND %s%s",
-			src.rollup, b.buckets([]segment{{levelDayUser, days}}), q.conditions(b, src.dimensions)))
+			src.rollup, b.buckets([]segment{{levelDayUser, []span{days}}}), q.conditions(b, src.dimensions)))
+		if waiting := changes.pending.spans(src.kind, days); len(waiting) > 0 {
+			branches = append(branches, fmt.Sprintf("    SELECT DISTINCT user_id FROM %s WHERE tenant = {tenant:String} AND %s%s",
+				string(source), within("time", waiting, b.millis), q.conditions(b, src.dimensions)))
+		}
 	}
 	if g.past {
 		for _, table := range history.Tables {
@@ -100,7 +109,7 @@ func (g *guard) users(ctx context.Context, from, to int64) (map[string]string, e
 		}
 	}
 	var col proto.ColStr
-	out := map[string]string{}
+	out := &disguise{of: map[string]string{}}
 	err = g.e.client.Do(ctx, clickhouse.Query{
 		SQL:    fmt.Sprintf("SELECT DISTINCT user_id FROM (\n%s\n) WHERE user_id != '' LIMIT %d", strings.Join(branches, "\n    UNION ALL\n"), maxPseudonyms),
 		Params: b.params, Settings: g.e.settings(),
@@ -108,7 +117,7 @@ func (g *guard) users(ctx context.Context, from, to int64) (map[string]string, e
 		OnResult: func(context.Context, proto.Block) error {
 			for i := range col.Rows() {
 				id := col.Row(i)
-				out[id] = g.e.pseudonyms.of(g.p.Tenant, g.PseudonymKey, id)
+				out.add(id, g.e.pseudonyms.of(g.p.Tenant, g.PseudonymKey, id))
 			}
 			return nil
 		},

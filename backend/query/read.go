@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -52,7 +53,10 @@ func (e *Engine) read(ctx context.Context, st statement) (*table, uint64, error)
 			for _, r := range readers {
 				r(block.Rows)
 			}
-			t.rows += block.Rows
+			t.grow(block.Rows)
+			if st.most > 0 && t.size > st.most {
+				return errTooLarge
+			}
 			return nil
 		},
 		OnProgress: func(_ context.Context, p proto.Progress) error {
@@ -64,6 +68,22 @@ func (e *Engine) read(ctx context.Context, st statement) (*table, uint64, error)
 		return nil, 0, fmt.Errorf("read %s: %w", st.source, err)
 	}
 	return t, done, nil
+}
+
+// errTooLarge says that an answer has more than its statement's most.
+var errTooLarge = errors.New("the answer is too large")
+
+// grow counts rows that were appended.
+func (t *table) grow(rows int) {
+	for i := range t.cells {
+		t.size += rows
+		if t.cells[i].kind == histograms {
+			for _, h := range t.cells[i].hists[t.rows:] {
+				t.size += len(h.buckets)
+			}
+		}
+	}
+	t.rows += rows
 }
 
 // settings apply to every statement: the server stops what its caller has given up.

@@ -20,6 +20,7 @@ type statement struct {
 	dims       []string
 	aggregates []string
 	levels     []string
+	most       int // of a table's size; 0 is no bound
 }
 
 // binder collects the values of a statement.

@@ -24,6 +24,8 @@ type TotalsRequest struct {
 	// At are the moments in Unix seconds, in order, multiples of the Horizon's
 	// resolution and within it. None asks which groups there are.
 	At []int64
+	// Most bounds the memory of the answer, see Totals.Size; 0 is maxTotalsRows.
+	Most int
 }
 
 // Horizon is the time in which totals are known, in Unix seconds.
@@ -37,6 +39,9 @@ type Horizon struct {
 type Totals struct {
 	Groups  []TotalsGroup
 	Notices []string
+	// Size is what the answer takes: 1 for each figure of a change, and for each bucket of
+	// a histogram's change.
+	Size int
 }
 
 // TotalsGroup says where the totals of a group change.
@@ -106,6 +111,9 @@ func (h Horizon) Coarser(resolution time.Duration) Horizon {
 // Totals answers a question about running totals within what the principal may see.
 func (e *Engine) Totals(ctx context.Context, p access.Principal, r TotalsRequest) (*Totals, error) {
 	out, err := e.guardedTotals(ctx, p, r)
+	if ctx.Value(recordedKey{}) != nil {
+		return out, err
+	}
 	record := AuditRecord{Kind: auditTotals, Metrics: r.Metrics, GroupBy: r.GroupBy, Filters: r.Filters, From: time.Unix(r.Horizon.First, 0), To: time.Unix(r.Horizon.Last, 0)}
 	if out != nil {
 		record.Rows = len(out.Groups)
@@ -159,29 +167,34 @@ func (e *Engine) totalsOf(ctx context.Context, p access.Principal, r TotalsReque
 	if err != nil {
 		return nil, err
 	}
-	st := w.totals(q, r)
+	most := maxTotalsRows
+	if r.Most > 0 {
+		most = min(most, r.Most)
+	}
+	st := w.totals(q, r, most)
+	st.most = most
 	if !st.bucketed { // a dense one has no rows of single steps
-		groups, err := e.readDense(ctx, q, st, r)
+		groups, size, err := e.readDense(ctx, q, st, r)
 		if err != nil {
 			return nil, err
 		}
-		return &Totals{Groups: groups, Notices: w.notices(false, q)}, nil
+		return &Totals{Groups: groups, Notices: w.notices(false, q), Size: size}, nil
 	}
 	t, _, err := e.read(ctx, st)
+	if errors.Is(err, errTooLarge) {
+		return nil, tooManyTotals(most)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if t.rows > maxTotalsRows {
-		return nil, tooManyTotals()
-	}
-	return &Totals{Groups: q.totalsGroups(t, r), Notices: w.notices(false, q)}, nil
+	return &Totals{Groups: q.totalsGroups(t, r), Notices: w.notices(false, q), Size: t.size}, nil
 }
 
 // maxTotalsRows bounds the memory of an answer.
 const maxTotalsRows = 20_000_000
 
-func tooManyTotals() error {
-	return requestError("groupBy", "", fmt.Sprintf("the groups' totals change more than %d times: take a shorter period, fewer moments or fewer groups", maxTotalsRows), "")
+func tooManyTotals(most int) error {
+	return requestError("groupBy", "", fmt.Sprintf("the groups' totals change in more than %d figures: take a shorter period, fewer moments or fewer groups", most), "")
 }
 
 // checkTotals checks a request as one of kind metrics, over the horizon.

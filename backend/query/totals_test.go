@@ -63,3 +63,46 @@ func TestTotalsAtMomentsWithGaps(t *testing.T) {
 		require.Len(t, g.Steps, next)
 	}
 }
+
+// What an answer takes is bounded while it is read, the buckets of histograms included,
+// and a reading that somebody else records is not recorded twice.
+func TestTotalsAreBounded(t *testing.T) {
+	s := querytest.New(t)
+	from := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	horizon := Horizon{First: from.Unix(), Last: from.Unix() + secondsPerDay, Resolution: 60}
+	var events []event.Event
+	for i := range 20 {
+		events = append(events, event.Event{
+			Kind: event.KindExecution, Status: event.StatusCompleted, Tenant: "acme", ID: strconv.Itoa(i),
+			Time: (horizon.First + int64(i)*600) * 1000, PreviousTime: event.NoTime, Duration: int64(1 + i*i*50), WorkflowID: "a",
+		})
+	}
+	s.Insert(t, events...)
+	s.Settle(t)
+	audit := &recorded{}
+	e, err := New(Config{Client: s.ReadOnly(t), Now: func() time.Time { return time.Unix(horizon.Last, 0) }, Auditor: audit})
+	require.NoError(t, err)
+	var at []int64
+	for moment := horizon.First; moment <= horizon.Last; moment += 600 {
+		at = append(at, moment)
+	}
+	r := TotalsRequest{Metrics: []string{"duration_sum"}, Histogram: true, GroupBy: []string{metric.Workflow}, Horizon: horizon, At: at}
+	got, err := e.Totals(Recorded(t.Context()), admin, r)
+	require.NoError(t, err)
+	require.Empty(t, audit.records)
+	require.Len(t, got.Groups, 1)
+	buckets := 0
+	for _, h := range got.Groups[0].Histograms {
+		buckets += len(h.Buckets)
+	}
+	require.Equal(t, 20, buckets)
+	require.GreaterOrEqual(t, got.Size, 40)
+	r.Most = got.Size
+	_, err = e.Totals(t.Context(), admin, r)
+	require.NoError(t, err)
+	require.Len(t, audit.records, 1)
+	r.Most--
+	_, err = e.Totals(t.Context(), admin, r)
+	var wrong *RequestError
+	require.ErrorAs(t, err, &wrong)
+}

@@ -47,7 +47,7 @@ func (b *binder) index(at []int64) string {
 }
 
 // densely renders the outer part.
-func (q *question) densely(b *binder, s metric.Source, names, levels []string, from string, at []int64) statement {
+func (q *question) densely(b *binder, s metric.Source, names, levels []string, from string, at []int64, most int) statement {
 	st := statement{source: s, params: b.params, dims: q.dims, aggregates: names, levels: levels}
 	index := b.index(at)
 	var keys, columns []string
@@ -64,7 +64,7 @@ func (q *question) densely(b *binder, s metric.Source, names, levels []string, f
 	}
 	st.sql = fmt.Sprintf("SELECT %s\nFROM %s", strings.Join(append(slices.Clone(keys), columns...), ", "), from)
 	if len(keys) > 0 {
-		st.sql += fmt.Sprintf("\nGROUP BY %[1]s\nORDER BY %[1]s\nLIMIT %[2]d", strings.Join(keys, ", "), maxTotalsRows/(len(at)+1)+1)
+		st.sql += fmt.Sprintf("\nGROUP BY %[1]s\nORDER BY %[1]s\nLIMIT %[2]d", strings.Join(keys, ", "), min(maxTotalsRows/(len(at)+1), most)+1)
 	}
 	if slices.Contains(levels, string(levelRaw)) {
 		st.sql += "\nSETTINGS do_not_merge_across_partitions_select_final = 1"
@@ -72,8 +72,8 @@ func (q *question) densely(b *binder, s metric.Source, names, levels []string, f
 	return st
 }
 
-// readDense runs a dense statement.
-func (e *Engine) readDense(ctx context.Context, q *question, st statement, r TotalsRequest) ([]TotalsGroup, error) {
+// readDense runs a dense statement. size is as in Totals.
+func (e *Engine) readDense(ctx context.Context, q *question, st statement, r TotalsRequest) (out []TotalsGroup, size int, err error) {
 	var results proto.Results
 	dims := make([]*proto.ColStr, len(st.dims))
 	for i, d := range st.dims {
@@ -85,9 +85,8 @@ func (e *Engine) readDense(ctx context.Context, q *question, st statement, r Tot
 		arrays[i] = newDenseColumn(aggregatesOf(st.source)[name].kind)
 		results = append(results, proto.ResultColumn{Name: column(name), Data: arrays[i].data})
 	}
-	var out []TotalsGroup
 	var refused error
-	err := e.client.Do(ctx, clickhouse.Query{
+	err = e.client.Do(ctx, clickhouse.Query{
 		SQL: st.sql, Params: st.params, Settings: e.settings(), Result: results,
 		OnResult: func(_ context.Context, block proto.Block) error {
 			for row := range block.Rows {
@@ -99,20 +98,21 @@ func (e *Engine) readDense(ctx context.Context, q *question, st statement, r Tot
 					g.Dimensions = append(g.Dimensions, d.Row(row))
 				}
 				out = append(out, g)
+				size += len(g.Steps) * len(st.aggregates)
 			}
-			if len(out)*(len(r.At)+1) > maxTotalsRows {
-				refused = tooManyTotals()
+			if size > st.most || len(out)*(len(r.At)+1) > maxTotalsRows {
+				refused = tooManyTotals(st.most)
 			}
 			return refused
 		},
 	})
 	if refused != nil {
-		return nil, refused
+		return nil, 0, refused
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", st.source, err)
+		return nil, 0, fmt.Errorf("read %s: %w", st.source, err)
 	}
-	return out, nil
+	return out, size, nil
 }
 
 // denseGroup makes steps of a group's row: the moments at which something is added.

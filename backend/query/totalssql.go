@@ -10,13 +10,13 @@ import (
 
 // totals plans and renders the statement: rows of step, dimensions and aggregates, or
 // a dense one.
-func (r *run) totals(q *question, req TotalsRequest) statement {
+func (r *run) totals(q *question, req TotalsRequest, most int) statement {
 	source := q.sources[0]
 	names := q.aggregates(source)
 	b := newBinder(q.scope)
 	if source == metric.SourceRunning {
 		from, levels := q.runningChanges(b, req.At)
-		return q.stepped(b, source, names, levels, from, req.At)
+		return q.stepped(b, source, names, levels, from, req.At, most)
 	}
 	src := rollupSources[source]
 	unsettled := readable(r.pending[src.kind], q.period(), q.byUser(source), r.e.limits.Unsettled)
@@ -37,9 +37,9 @@ func (r *run) totals(q *question, req TotalsRequest) statement {
 		branches, _ = q.branches(b, src, []segment{{levelDay, []span{{0, 0}}}}, measures)
 	}
 	if q.dense(source, names, req.At) {
-		return q.densely(b, source, names, levels, union(branches), req.At)
+		return q.densely(b, source, names, levels, union(branches), req.At, most)
 	}
-	return q.stepped(b, source, names, levels, union(branches), req.At)
+	return q.stepped(b, source, names, levels, union(branches), req.At, most)
 }
 
 // coverTotals covers the horizon with the coarsest rollups whose buckets do not
@@ -132,7 +132,7 @@ func spacing(at []int64) (int64, bool) {
 
 // stepped renders the outer part. Rows in which nothing is counted, such as those of
 // executions that only started where ended ones are asked for, are no group.
-func (q *question) stepped(b *binder, s metric.Source, names, levels []string, from string, at []int64) statement {
+func (q *question) stepped(b *binder, s metric.Source, names, levels []string, from string, at []int64, most int) statement {
 	st := statement{source: s, params: b.params, bucketed: true, dims: q.dims, aggregates: names, levels: levels}
 	columns := []string{b.step(at) + " AS t"}
 	keys := []string{}
@@ -152,7 +152,7 @@ func (q *question) stepped(b *binder, s metric.Source, names, levels []string, f
 		}
 	}
 	st.sql = fmt.Sprintf("SELECT %s\nFROM %s\nGROUP BY %s\nHAVING %s\nORDER BY %s\nLIMIT %d",
-		strings.Join(columns, ", "), from, strings.Join(keys, ", "), strings.Join(counted, " OR "), strings.Join(keys, ", "), maxTotalsRows+1)
+		strings.Join(columns, ", "), from, strings.Join(keys, ", "), strings.Join(counted, " OR "), strings.Join(keys, ", "), most+1)
 	if slices.Contains(levels, string(levelRaw)) || s == metric.SourceRunning {
 		st.sql += "\nSETTINGS do_not_merge_across_partitions_select_final = 1"
 	}

@@ -68,7 +68,7 @@ func (e *Engine) guardedValues(ctx context.Context, p access.Principal, r Values
 		return nil, err
 	}
 	if r.Dimension != metric.User || len(g.PseudonymKey) == 0 {
-		return e.listValues(ctx, p, r)
+		return e.listValues(g.context(ctx), p, r)
 	}
 	// Searched for in the pseudonyms: a part of an id would give it away.
 	search, limit := strings.ToLower(r.Search), r.Limit
@@ -106,6 +106,7 @@ func (e *Engine) listValues(ctx context.Context, p access.Principal, r ValuesReq
 	if q.narrowSince, err = e.narrow.read(ctx); err != nil {
 		return nil, err
 	}
+	q.minimum = minimumOf(ctx)
 	st := q.values(r.Dimension, r.Search, sources)
 	var col proto.ColStr
 	var out []string
@@ -177,7 +178,8 @@ func (e *Engine) checkValues(p access.Principal, r ValuesRequest) (*question, []
 	return q, sources, nil
 }
 
-// values renders the statement.
+// values renders the statement. Under a policy with a least number of users it lists what
+// so many have, and what is nobody's.
 func (q *question) values(dimension, search string, sources []metric.Source) statement {
 	b := newBinder(q.scope)
 	const day = secondsPerDay * 1000
@@ -186,6 +188,9 @@ func (q *question) values(dimension, search string, sources []metric.Source) sta
 	for i, s := range sources {
 		columns := dimensionsOf(s)
 		value := "CAST(" + text(columns[dimension]) + ", 'String') AS value, toUInt64(" + volumes[s] + ") AS volume"
+		if q.minimum > 1 {
+			value += ", " + person(columns) + " AS person"
+		}
 		if s == metric.SourceIngest {
 			branches[i] = fmt.Sprintf("    SELECT %s\n    FROM ingest_log\n    WHERE tenant = {tenant:String} AND %s%s",
 				value, within("minute", days, b.seconds), q.conditions(b, columns))
@@ -197,17 +202,29 @@ func (q *question) values(dimension, search string, sources []metric.Source) sta
 		}
 		q.dims = nil
 		seg := segment{level: levelDay, spans: days}
-		if !q.scope.all || dimension == metric.User || slices.ContainsFunc(q.filters, func(c condition) bool { return c.dimension == metric.User }) {
+		if !q.scope.all || q.minimum > 1 || dimension == metric.User || slices.ContainsFunc(q.filters, func(c condition) bool { return c.dimension == metric.User }) {
 			seg.level = levelDayUser
 		}
 		branches[i] = strings.Join(q.rollupBranches(b, rollupSources[s], []segment{seg}, value, []string{columns[dimension]}), "\n    UNION ALL\n")
+	}
+	having := ""
+	if q.minimum > 1 {
+		having = fmt.Sprintf("\nHAVING uniqExactIf(person, person != '') = 0 OR uniqExactIf(person, person != '') >= %d", q.minimum)
 	}
 	return statement{params: b.params, sql: fmt.Sprintf(`SELECT value
 FROM (
 %s
 )
 WHERE value != '' AND positionCaseInsensitiveUTF8(value, %s) > 0
-GROUP BY value
+GROUP BY value%s
 ORDER BY sum(volume) DESC, value
-LIMIT %d`, strings.Join(branches, "\n    UNION ALL\n"), b.bind(search, "String"), q.limit)}
+LIMIT %d`, strings.Join(branches, "\n    UNION ALL\n"), b.bind(search, "String"), having, q.limit)}
+}
+
+// person is the user of a row, where a source has users.
+func person(columns map[string]string) string {
+	if user := columns[metric.User]; user != "" {
+		return user
+	}
+	return "''"
 }
