@@ -9,18 +9,19 @@ import (
 	"github.com/flowgauge/flowgauge/backend/document"
 	"github.com/flowgauge/flowgauge/backend/promql"
 	"github.com/flowgauge/flowgauge/backend/query"
+	"github.com/flowgauge/flowgauge/backend/query/guards"
 )
 
 // questions serves what answers them, and what is about taking events in, which the
 // collector answers as well. whole serves the paths that events are sent to.
 func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
-	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(a.database.writer), Members: teams{a.people}.Members})
+	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(a.database.writer), Members: guards.Teams{Directory: a.people}.Members})
 	if err != nil {
 		return err
 	}
 	engine, err := query.New(query.Config{
 		Client: a.database.reader, Logger: a.log, Budgets: budgets,
-		Teams: teams{a.people}, Policies: policies{a.policies, []byte(a.cfg.Privacy.Key)}, Auditor: auditor{a.audit},
+		Teams: guards.Teams{Directory: a.people}, Policies: guards.Policies{Store: a.policies, Secret: []byte(a.cfg.Privacy.Key)}, Auditor: guards.Auditor{Log: a.audit},
 	})
 	if err != nil {
 		return err
@@ -29,8 +30,8 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := a.collector(api.Config{
-		Analytics: a.tracedQuestions(analytics), Conflicts: engine,
+	cfg, err := a.collector(engine, api.Config{
+		Analytics: a.tracedQuestions(analytics), Conflicts: engine, People: engine,
 		Authenticator: a.auth, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
 	}, whole)
 	if err != nil {
@@ -55,7 +56,7 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 			return err
 		}
 		prometheus, err := promql.New(promql.Config{
-			Store: engine, Authenticator: a.auth, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
+			Store: engine, Recorder: engine, Authenticator: a.auth, Denied: keystore.Denied, Registerer: a.registry, Logger: a.log,
 		})
 		if err != nil {
 			return err

@@ -57,6 +57,7 @@ type Authenticator interface {
 // Config is what an API needs.
 type Config struct {
 	Store         Store
+	Recorder      Recorder // of each request, in the place of each selector's reading; nil leaves that to the Store
 	Authenticator Authenticator
 	// Denied reports whether an error of the Authenticator is the caller's; nil
 	// takes every error for the caller's.
@@ -84,6 +85,7 @@ func (c Config) Validate() error {
 // API answers as the HTTP interface of a Prometheus server does.
 type API struct {
 	store   Store
+	records Recorder
 	auth    Authenticator
 	denied  func(error) bool
 	limits  Limits
@@ -113,7 +115,7 @@ func New(cfg Config) (*API, error) {
 	l := cfg.Limits.withDefaults()
 	p := parser.NewParser(parser.Options{})
 	a := &API{
-		store: cfg.Store, auth: cfg.Authenticator, denied: cfg.Denied, limits: l, version: cfg.Version, now: cfg.Now, log: cfg.Logger,
+		store: cfg.Store, records: cfg.Recorder, auth: cfg.Authenticator, denied: cfg.Denied, limits: l, version: cfg.Version, now: cfg.Now, log: cfg.Logger,
 		parser: p, engine: newEngine(l, p, cfg.Registerer), slots: make(chan struct{}, l.Queries),
 	}
 	return a, nil
@@ -134,7 +136,7 @@ func newEngine(l Limits, p parser.Parser, r prometheus.Registerer) *promql.Engin
 
 // queryable returns what one request may see. e is the query; nil for one that has none.
 func (a *API) queryable(who access.Principal, e parser.Expr, lookback time.Duration) storage.Queryable {
-	q := &queryable{store: a.store, who: who, lookback: lookback, maxSeries: a.limits.Series}
+	q := &queryable{store: a.store, who: who, lookback: lookback, maxSeries: a.limits.Series, most: a.limits.Samples}
 	if e != nil {
 		q.exact, q.sums = !hasSubquery(e), sumsOfRates(e)
 	}

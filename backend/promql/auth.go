@@ -40,7 +40,11 @@ func (a *API) authenticate(c *gin.Context) {
 		a.fail(c, http.StatusForbidden, "forbidden", errors.New("the key may not read: it needs the scope read or admin"), nil)
 	default:
 		c.Set(principalKey, p)
-		c.Request = c.Request.WithContext(query.WithSurface(c.Request.Context(), "promql"))
+		ctx := query.WithSurface(c.Request.Context(), "promql")
+		if a.records != nil {
+			ctx = query.Recorded(ctx)
+		}
+		c.Request = c.Request.WithContext(ctx)
 		return
 	}
 	c.Abort()

@@ -117,7 +117,7 @@ func (c *choice) filter(dimension string, operator query.Operator, values []stri
 
 // matchPattern holds a regular expression against the values that the label has.
 func (q *querier) matchPattern(ctx context.Context, horizon query.Horizon, c *choice, m *labels.Matcher) (some bool, err error) {
-	totals, err := q.store.Totals(ctx, q.who, query.TotalsRequest{
+	totals, err := q.totals(ctx, query.TotalsRequest{
 		Metrics: c.family.metrics(), GroupBy: []string{m.Name}, Filters: c.filters,
 		Horizon: q.resolved(horizon, c.family), At: c.family.span(horizon, q.mint, q.maxt),
 	})

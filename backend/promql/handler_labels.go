@@ -58,8 +58,29 @@ func (a *API) series(c *gin.Context) {
 		a.badData(c, err)
 		return
 	}
+	out, warnings, err := a.seriesOf(c, l)
+	if why := a.record(c, kindSeries, l.start, l.end, len(out), err); why != nil {
+		a.refuse(c, why, nil)
+		return
+	}
+	if err != nil {
+		a.refuse(c, err, warnings)
+		return
+	}
+	if l.limit > 0 && len(out) > l.limit {
+		out, warnings = out[:l.limit], warnings.Add(errTruncated)
+	}
+	a.succeed(c, out, warnings)
+}
+
+// seriesOf reads label sets in a query's turn.
+func (a *API) seriesOf(c *gin.Context, l lookup) ([]map[string]string, annotations.Annotations, error) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.limits.Timeout)
 	defer cancel()
+	if err := a.enter(c); err != nil {
+		return nil, nil, err
+	}
+	defer a.leave()
 	hints := &storage.SelectHints{Start: l.start.UnixMilli(), End: l.end.UnixMilli(), Func: seriesFunc}
 	sets := make([]storage.SeriesSet, len(l.sets))
 	for i, matchers := range l.sets {
@@ -70,15 +91,7 @@ func (a *API) series(c *gin.Context) {
 	for set.Next() {
 		out = append(out, set.At().Labels().Map())
 	}
-	if err := set.Err(); err != nil {
-		a.refuse(c, err, set.Warnings())
-		return
-	}
-	warnings := set.Warnings()
-	if l.limit > 0 && len(out) > l.limit {
-		out, warnings = out[:l.limit], warnings.Add(errTruncated)
-	}
-	a.succeed(c, out, warnings)
+	return out, set.Warnings(), set.Err()
 }
 
 func (a *API) labelNames(c *gin.Context) {
@@ -99,15 +112,40 @@ func (a *API) labelValues(c *gin.Context) {
 	})
 }
 
+// askNames asks a querier for names or values of labels.
+type askNames func(storage.Querier, context.Context, *storage.LabelHints, ...*labels.Matcher) ([]string, annotations.Annotations, error)
+
 // names answers with names or values of labels, the union over the matchers' sets.
-func (a *API) names(c *gin.Context, ask func(storage.Querier, context.Context, *storage.LabelHints, ...*labels.Matcher) ([]string, annotations.Annotations, error)) {
+func (a *API) names(c *gin.Context, ask askNames) {
 	l, err := a.look(c)
 	if err != nil {
 		a.badData(c, err)
 		return
 	}
+	out, warnings, err := a.namesOf(c, l, ask)
+	if why := a.record(c, kindLabels, l.start, l.end, len(out), err); why != nil {
+		a.refuse(c, why, nil)
+		return
+	}
+	if err != nil {
+		a.refuse(c, err, warnings)
+		return
+	}
+	if l.limit > 0 && len(out) > l.limit {
+		out = out[:l.limit]
+		warnings.Add(errTruncated)
+	}
+	a.succeed(c, out, warnings)
+}
+
+// namesOf reads names or values of labels in a query's turn.
+func (a *API) namesOf(c *gin.Context, l lookup, ask askNames) ([]string, annotations.Annotations, error) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.limits.Timeout)
 	defer cancel()
+	if err := a.enter(c); err != nil {
+		return nil, nil, err
+	}
+	defer a.leave()
 	if len(l.sets) == 0 {
 		l.sets = [][]*labels.Matcher{nil}
 	}
@@ -116,8 +154,7 @@ func (a *API) names(c *gin.Context, ask func(storage.Querier, context.Context, *
 	for _, matchers := range l.sets {
 		list, more, err := ask(l.querier, ctx, &storage.LabelHints{}, matchers...)
 		if err != nil {
-			a.refuse(c, err, warnings)
-			return
+			return nil, warnings, err
 		}
 		warnings.Merge(more)
 		for _, v := range list {
@@ -126,9 +163,5 @@ func (a *API) names(c *gin.Context, ask func(storage.Querier, context.Context, *
 	}
 	out := slices.AppendSeq([]string{}, maps.Keys(found))
 	slices.Sort(out)
-	if l.limit > 0 && len(out) > l.limit {
-		out = out[:l.limit]
-		warnings.Add(errTruncated)
-	}
-	a.succeed(c, out, warnings)
+	return out, warnings, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/annotations"
 )
 
 // query answers at one time.
@@ -20,7 +21,7 @@ func (a *API) query(c *gin.Context) {
 		a.badData(c, err)
 		return
 	}
-	a.run(c, func(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, text string) (promql.Query, error) {
+	a.run(c, at, at, func(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, text string) (promql.Query, error) {
 		return a.engine.NewInstantQuery(ctx, q, opts, text, at)
 	})
 }
@@ -53,7 +54,7 @@ func (a *API) queryRange(c *gin.Context) {
 		a.badData(c, err)
 		return
 	}
-	a.run(c, func(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, text string) (promql.Query, error) {
+	a.run(c, start, end, func(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, text string) (promql.Query, error) {
 		return a.engine.NewRangeQuery(ctx, q, opts, text, start, end, step)
 	})
 }
@@ -68,8 +69,8 @@ func thousands(n int) string {
 
 type prepare func(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, text string) (promql.Query, error)
 
-// run answers a query that prepare makes.
-func (a *API) run(c *gin.Context, prepare prepare) {
+// run answers a query that prepare makes, and keeps a record of it.
+func (a *API) run(c *gin.Context, from, to time.Time, prepare prepare) {
 	r := c.Request
 	limit, err := parseLimit(r)
 	if err != nil {
@@ -97,33 +98,42 @@ func (a *API) run(c *gin.Context, prepare prepare) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	text := r.FormValue("query")
-	expr, err := a.parse(text)
-	if err != nil {
-		a.badData(c, invalid("query", err))
+	res, warnings, bad, err := a.evaluate(ctx, c, text, back, prepare)
+	if why := a.record(c, kindQuery, from, to, size(res), err); why != nil {
+		a.refuse(c, why, nil)
 		return
 	}
+	switch {
+	case bad != nil:
+		a.badData(c, invalid("query", bad))
+	case err != nil:
+		a.refuse(c, err, warnings)
+	default:
+		if value, cut := truncated(res, limit); cut {
+			res = value
+			warnings = warnings.Add(errTruncated)
+		}
+		a.succeed(c, &result{res}, warnings)
+	}
+}
+
+// evaluate runs a query in its turn. bad is why the query is none; err is so then, too.
+func (a *API) evaluate(ctx context.Context, c *gin.Context, text string, back time.Duration, prepare prepare) (_ parser.Value, _ annotations.Annotations, bad, err error) {
+	expr, err := a.parse(text)
+	if err != nil {
+		return nil, nil, err, wrong("query", err)
+	}
 	if err := a.enter(c); err != nil {
-		a.refuse(c, err, nil)
-		return
+		return nil, nil, nil, err
 	}
 	defer a.leave()
 	q, err := prepare(ctx, a.queryable(principal(c), expr, back), promql.NewPrometheusQueryOpts(false, back, nil), text)
 	if err != nil {
-		a.badData(c, invalid("query", err))
-		return
+		return nil, nil, err, wrong("query", err)
 	}
 	defer q.Close()
 	res := q.Exec(ctx)
-	if res.Err != nil {
-		a.refuse(c, res.Err, res.Warnings)
-		return
-	}
-	warnings := res.Warnings
-	if value, cut := truncated(res.Value, limit); cut {
-		res.Value = value
-		warnings = warnings.Add(errTruncated)
-	}
-	a.succeed(c, &result{res.Value}, warnings)
+	return res.Value, res.Warnings, nil, res.Err
 }
 
 // parse checks a query's text and parses it.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -32,6 +33,8 @@ type queryable struct {
 	maxSeries int
 	exact     bool                 // hints say when the engine evaluates; not with subqueries
 	sums      map[string]*grouping // of rates, by selector; see sumsOfRates
+	most      int                  // of what the selectors of the request hold together, see query.Totals.Size
+	held      atomic.Int64
 
 	once    sync.Once
 	horizon query.Horizon
@@ -124,6 +127,30 @@ func (e *tooManySeriesError) Error() string {
 	return fmt.Sprintf("the selector has more than %d series: choose fewer with matchers, or sum them up: sum by (workflow) (…)", e.most)
 }
 
+// totals asks for totals that are no more than what the request may still hold.
+func (q *queryable) totals(ctx context.Context, r query.TotalsRequest) (*query.Totals, error) {
+	if r.Most = q.most - int(q.held.Load()); r.Most <= 0 {
+		return nil, &tooMuchError{most: q.most}
+	}
+	return q.store.Totals(ctx, q.who, r)
+}
+
+// kept asks for totals that the request holds until it is answered.
+func (q *queryable) kept(ctx context.Context, r query.TotalsRequest) (*query.Totals, error) {
+	totals, err := q.totals(ctx, r)
+	if err == nil {
+		q.held.Add(int64(totals.Size))
+	}
+	return totals, err
+}
+
+// tooMuchError refuses what would take too much memory.
+type tooMuchError struct{ most int }
+
+func (e *tooMuchError) Error() string {
+	return fmt.Sprintf("the selectors of the query have more than %d samples together: take a shorter period, a longer step, or fewer series", e.most)
+}
+
 // read asks for a selection's totals and makes series of them. sum is not nil if
 // nothing but a sum of their rates is asked for.
 func (q *querier) read(ctx context.Context, s *selection, sum *grouping) ([]storage.Series, []string, error) {
@@ -132,7 +159,7 @@ func (q *querier) read(ctx context.Context, s *selection, sum *grouping) ([]stor
 			return list, notices, err
 		}
 	}
-	totals, err := q.store.Totals(ctx, q.who, s.request(nil))
+	totals, err := q.kept(ctx, s.request(nil))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -183,8 +210,9 @@ func (q *querier) collect(ctx context.Context, hints *storage.LabelHints, matche
 // who bring an engine of their own.
 func NewQueryable(store Store, who access.Principal, e parser.Expr) func() storage.Queryable {
 	return func() storage.Queryable {
+		l := Limits{}.withDefaults()
 		return &queryable{
-			store: store, who: who, lookback: lookback, maxSeries: Limits{}.withDefaults().Series, exact: !hasSubquery(e), sums: sumsOfRates(e),
+			store: store, who: who, lookback: lookback, maxSeries: l.Series, most: l.Samples, exact: !hasSubquery(e), sums: sumsOfRates(e),
 		}
 	}
 }

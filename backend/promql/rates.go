@@ -123,13 +123,13 @@ func (q *querier) summed(ctx context.Context, s *selection, g *grouping) (list [
 	if err != nil || !ok {
 		return nil, nil, false, err
 	}
-	totals, err := q.store.Totals(ctx, q.who, sums.request(nil))
+	totals, err := q.kept(ctx, sums.request(nil))
 	if err != nil {
 		return nil, nil, false, err
 	}
 	groups := totals.Groups
 	if len(young) > 0 {
-		apart, err := q.store.Totals(ctx, q.who, s.request(young))
+		apart, err := q.kept(ctx, s.request(young))
 		if err != nil {
 			return nil, nil, false, err
 		}
@@ -180,7 +180,7 @@ func (q *querier) young(ctx context.Context, s *selection) (only [][]string, ok 
 	}
 	r := s.request(nil)
 	r.At = []int64{before, after}
-	totals, err := q.store.Totals(ctx, q.who, r)
+	totals, err := q.totals(ctx, r)
 	if err != nil {
 		return nil, false, err
 	}

@@ -63,17 +63,22 @@ func (a *API) refuse(c *gin.Context, err error, warnings annotations.Annotations
 		request  *query.RequestError
 		denied   *query.AccessError
 		many     *tooManySeriesError
+		much     *tooMuchError
 		samples  promql.ErrTooManySamples
 		limited  *clickhouse.Error
 	)
 	switch {
+	case errors.Is(err, query.ErrNotRecorded):
+		a.log.ErrorContext(c.Request.Context(), "record a PromQL query", "error", err)
+		c.Header("Retry-After", "5")
+		a.fail(c, http.StatusServiceUnavailable, typeUnavailable, errors.New("the answer is withheld, because it could not be recorded: try again later"), nil)
 	case errors.As(err, &canceled), errors.Is(err, context.Canceled):
 		a.fail(c, statusClientClosed, typeCanceled, err, warnings)
 	case errors.As(err, &timeout), errors.Is(err, context.DeadlineExceeded):
 		a.fail(c, http.StatusServiceUnavailable, typeTimeout, err, warnings)
 	case errors.As(err, &denied):
 		a.fail(c, http.StatusForbidden, "forbidden", err, warnings)
-	case errors.As(err, &request), errors.As(err, &many), errors.As(err, &samples):
+	case errors.As(err, &request), errors.As(err, &many), errors.As(err, &much), errors.As(err, &samples):
 		a.fail(c, http.StatusUnprocessableEntity, typeExecution, err, warnings)
 	case errors.As(err, &limited) && limited.Class == clickhouse.ClassLimit:
 		a.fail(c, http.StatusUnprocessableEntity, typeExecution, errors.New("the query asks more of the database than it may: choose fewer series, a shorter period, or sum them up"), nil)

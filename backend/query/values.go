@@ -187,9 +187,11 @@ func (q *question) values(dimension, search string, sources []metric.Source) sta
 	branches := make([]string, len(sources))
 	for i, s := range sources {
 		columns := dimensionsOf(s)
+		needs := []string{columns[dimension]}
 		value := "CAST(" + text(columns[dimension]) + ", 'String') AS value, toUInt64(" + volumes[s] + ") AS volume"
 		if q.minimum > 1 {
 			value += ", " + person(columns) + " AS person"
+			needs = append(needs, columns[metric.User])
 		}
 		if s == metric.SourceIngest {
 			branches[i] = fmt.Sprintf("    SELECT %s\n    FROM ingest_log\n    WHERE tenant = {tenant:String} AND %s%s",
@@ -205,7 +207,7 @@ func (q *question) values(dimension, search string, sources []metric.Source) sta
 		if !q.scope.all || q.minimum > 1 || dimension == metric.User || slices.ContainsFunc(q.filters, func(c condition) bool { return c.dimension == metric.User }) {
 			seg.level = levelDayUser
 		}
-		branches[i] = strings.Join(q.rollupBranches(b, rollupSources[s], []segment{seg}, value, []string{columns[dimension]}), "\n    UNION ALL\n")
+		branches[i] = strings.Join(q.rollupBranches(b, rollupSources[s], []segment{seg}, value, needs), "\n    UNION ALL\n")
 	}
 	having := ""
 	if q.minimum > 1 {
