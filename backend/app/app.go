@@ -148,7 +148,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.prices = pricing.NewStore(a.database.writer, a.log)
 	a.people = directory.NewStore(a.database.writer, 0)
 	a.policies = policy.NewStore(a.database.reader)
-	records, err := audit.New(audit.Config{Client: a.database.reader, Required: a.cfg.Audit.Required, Logger: a.log})
+	records, err := audit.New(audit.Config{Client: a.database.reader, Required: a.cfg.Audit.Required, Logger: a.log, Registerer: a.registry})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -51,13 +53,14 @@ func TestChainsHoldTogether(t *testing.T) {
 	assert.EqualValues(t, 8, r.Records)
 	assert.Len(t, r.Chains, 2)
 
-	list, err := audit.List(t.Context(), client, "acme", audit.Page{UserID: "u1", Limit: 10})
+	list, next, err := audit.List(t.Context(), client, "acme", audit.Page{UserID: "u1", Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, list, 3)
+	assert.Empty(t, next)
 	assert.Equal(t, began.Add(3*time.Second), list[0].At)
 	assert.Equal(t, "it's \\ odd\n", list[0].Filters[0].Values[0])
 	assert.Equal(t, "acme", list[0].Tenant)
-	list, err = audit.List(t.Context(), client, "acme", audit.Page{Outcome: "denied", Limit: 10})
+	list, _, err = audit.List(t.Context(), client, "acme", audit.Page{Outcome: "denied", Limit: 10})
 	require.NoError(t, err)
 	assert.Empty(t, list)
 
@@ -66,6 +69,36 @@ func TestChainsHoldTogether(t *testing.T) {
 	r = verify(t, client, "acme")
 	assert.Nil(t, r.Broken)
 	assert.EqualValues(t, 8, r.Records)
+}
+
+// Pages put together are the list, whatever their size: records of one moment, of several
+// chains, and stored twice included.
+func TestPagesOfRecords(t *testing.T) {
+	client := schematest.Client(t)
+	fill(t, client, "acme", 4)
+	fill(t, client, "acme", 3)
+	require.NoError(t, client.Exec(t.Context(), "INSERT INTO audit_log SELECT * FROM audit_log WHERE tenant = 'acme' AND sequence = 2", nil))
+	all, next, err := audit.List(t.Context(), client, "acme", audit.Page{Limit: 100})
+	require.NoError(t, err)
+	require.Len(t, all, 7)
+	require.Empty(t, next)
+	for _, limit := range []int{1, 2, 3, 6, 7} {
+		var got []audit.Record
+		for page := (audit.Page{Limit: limit}); ; {
+			list, next, err := audit.List(t.Context(), client, "acme", page)
+			require.NoError(t, err)
+			require.LessOrEqual(t, len(list), limit)
+			got = append(got, list...)
+			if page.Cursor = next; next == "" {
+				break
+			}
+		}
+		assert.Equal(t, all, got, limit)
+	}
+	for _, cursor := range []string{"1", "x.y.z", "1.a.-1", "1.a.1.1", "99999999999999999.a.1", "' OR 1 --"} {
+		_, _, err := audit.List(t.Context(), client, "acme", audit.Page{Cursor: cursor, Limit: 1})
+		require.ErrorIs(t, err, audit.ErrCursor, cursor)
+	}
 }
 
 // Whatever is done to the rows is found, and where.
@@ -111,13 +144,22 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	defer stop()
 	require.ErrorIs(t, required.Add(done, audit.Record{At: began, Tenant: "acme"}), audit.ErrFull)
 
-	lax, err := audit.New(audit.Config{Client: gone})
+	measured := prometheus.NewRegistry()
+	lax, err := audit.New(audit.Config{Client: gone, Registerer: measured})
 	require.NoError(t, err)
 	for range 20_100 {
 		require.NoError(t, lax.Add(ctx, audit.Record{At: began, Tenant: "acme"}))
 	}
 	require.Error(t, lax.Flush(ctx))
 	assert.EqualValues(t, 100, lax.Dropped())
+	require.NoError(t, testutil.GatherAndCompare(measured, strings.NewReader(`
+# HELP flowgauge_audit_dropped_total Readings of data whose audit record could not be kept: with audit.required their answers were withheld.
+# TYPE flowgauge_audit_dropped_total counter
+flowgauge_audit_dropped_total 100
+# HELP flowgauge_audit_waiting_records Audit records that wait in memory for the database.
+# TYPE flowgauge_audit_waiting_records gauge
+flowgauge_audit_waiting_records 20000
+`)))
 }
 
 // Whatever is asked is written down in bounded records, which are stored.
@@ -156,7 +198,7 @@ func TestRecordsAreBounded(t *testing.T) {
 	assert.Len(t, params, 100, "the caller's are the caller's")
 	require.NoError(t, l.Flush(t.Context()))
 	assert.Nil(t, verify(t, client, "acme").Broken)
-	list, err := audit.List(t.Context(), client, "acme", audit.Page{Limit: 10})
+	list, _, err := audit.List(t.Context(), client, "acme", audit.Page{Limit: 10})
 	require.NoError(t, err)
 	require.Len(t, list, 7)
 	for _, r := range list {

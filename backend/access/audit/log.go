@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 )
@@ -20,8 +21,9 @@ type Config struct {
 	Client *clickhouse.Client // may insert into audit_log and select from it
 	// Required withholds an answer until its record is stored. Otherwise records are
 	// stored within a second, and counted where they cannot be.
-	Required bool
-	Logger   *slog.Logger // nil is silent
+	Required   bool
+	Logger     *slog.Logger          // nil is silent
+	Registerer prometheus.Registerer // nil registers nothing
 }
 
 // The bounds of what waits in memory.
@@ -49,6 +51,8 @@ type Log struct {
 	size    int               // bytes of waiting
 	dropped map[string]uint64 // by tenant, since the last record
 	wake    chan struct{}
+
+	lost prometheus.Counter
 
 	writing sync.Mutex
 	chains  map[string]*chain // by tenant
@@ -78,7 +82,33 @@ func New(cfg Config) (*Log, error) {
 	if _, err := rand.Read(id[:]); err != nil {
 		return nil, fmt.Errorf("name an audit chain: %w", err)
 	}
-	return &Log{cfg: cfg, id: hex.EncodeToString(id[:]), dropped: map[string]uint64{}, wake: make(chan struct{}, 1), chains: map[string]*chain{}}, nil
+	l := &Log{cfg: cfg, id: hex.EncodeToString(id[:]), dropped: map[string]uint64{}, wake: make(chan struct{}, 1), chains: map[string]*chain{}}
+	return l, l.measure()
+}
+
+// measure registers what is to be watched.
+func (l *Log) measure() error {
+	l.lost = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "flowgauge_audit_dropped_total",
+		Help: "Readings of data whose audit record could not be kept: with audit.required their answers were withheld.",
+	})
+	if l.cfg.Registerer == nil {
+		return nil
+	}
+	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "flowgauge_audit_waiting_records",
+		Help: "Audit records that wait in memory for the database.",
+	}, func() float64 {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return float64(len(l.waiting))
+	})
+	for _, c := range []prometheus.Collector{l.lost, waiting} {
+		if err := l.cfg.Registerer.Register(c); err != nil {
+			return fmt.Errorf("audit: register metrics: %w", err)
+		}
+	}
+	return nil
 }
 
 // Add takes a record over. With Required it returns when the record is stored, or
@@ -93,6 +123,7 @@ func (l *Log) Add(ctx context.Context, r Record) error {
 	l.mu.Lock()
 	if len(l.waiting) >= maxWaiting || l.size+p.size > maxWaitingBytes {
 		l.dropped[r.Tenant]++
+		l.lost.Inc()
 		l.mu.Unlock()
 		if l.cfg.Required {
 			return ErrFull

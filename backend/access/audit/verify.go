@@ -47,135 +47,146 @@ type Broken struct {
 	Problem  string    `json:"problem"`
 }
 
-// Verify recomputes the chains of a tenant, one record after another.
+// links is how many links between chains are looked up at once.
+const links = 1000
+
+// spill bounds the memory in which the database puts the records of a tenant in order.
+const spill = 128 << 20
+
+// Verify recomputes the chains of a tenant, one record after another. What it holds in
+// memory grows with the number of chains, of which each start of a process makes one, and
+// not with that of the records.
 func Verify(ctx context.Context, client *clickhouse.Client, tenant string) (Report, error) {
-	report := Report{Chains: []Head{}}
-	heads := map[string]map[uint64]string{} // hashes that a chain may continue
-	var continued []Record
-	var last struct {
+	v := verifier{tenant: tenant, report: Report{Chains: []Head{}}, rows: newRows()}
+	err := client.Do(ctx, clickhouse.Query{
+		SQL:    fmt.Sprintf("SELECT %s FROM audit_log WHERE tenant = {tenant:String} ORDER BY chain, sequence, hash SETTINGS max_bytes_before_external_sort = %d", columns, spill),
+		Params: map[string]any{"tenant": tenant}, Result: v.rows.results(),
+		OnResult: func(context.Context, proto.Block) error {
+			for i := range v.rows.tenant.Rows() {
+				if v.report.Broken != nil {
+					return nil
+				}
+				if problem := v.check(i); problem != "" {
+					v.report.Broken = &Broken{v.rows.chain.Row(i), v.rows.sequence.Row(i), v.rows.at.Row(i).UTC(), problem}
+				}
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return v.report, fmt.Errorf("read audit records: %w", err)
+	}
+	v.end()
+	for from := 0; from < len(v.continued) && v.report.Broken == nil; from += links {
+		if err := v.follow(ctx, client, v.continued[from:min(from+links, len(v.continued))]); err != nil {
+			return v.report, err
+		}
+	}
+	return v.report, nil
+}
+
+// verifier goes through the records of a tenant, chain by chain.
+type verifier struct {
+	tenant    string
+	rows      *rows
+	report    Report
+	continued []link
+	last      struct {
 		chain    string
 		sequence uint64
 		hash     hash
 	}
-	r := newRows()
-	check := func(i int) string {
-		var previous, sum hash
-		copy(previous[:], r.previous.Row(i))
-		copy(sum[:], r.hash.Row(i))
-		chain, sequence, text := r.chain.Row(i), r.sequence.Row(i), r.record.Row(i)
-		var rec Record
-		if err := json.Unmarshal([]byte(text), &rec); err != nil {
-			return "it is no record"
-		}
-		if chain != last.chain {
-			if last.chain != "" {
-				report.Chains = append(report.Chains, Head{last.chain, last.sequence, last.hash.String()})
-			}
-			last.chain, last.sequence, last.hash = chain, 0, previous
-			heads[chain] = map[uint64]string{}
-			if rec.Continues != nil {
-				continued = append(continued, rec)
-				if rec.Continues.Hash != previous.String() {
-					return "it does not follow what it continues"
-				}
-			} else if previous != (hash{}) {
-				return "it follows a record that it does not name"
-			}
-		}
-		if sequence == last.sequence && sum == last.hash && chained(previous, text) == sum {
-			return "" // written twice, because an answer was lost
-		}
-		switch {
-		case sequence != last.sequence+1:
-			return fmt.Sprintf("record %d follows record %d: there is one too few or too many", sequence, last.sequence)
-		case previous != last.hash:
-			return "it does not follow the record before it"
-		case chained(previous, text) != sum:
-			return "it was changed: its hash is another"
-		case rec.Chain != chain || rec.Sequence != sequence || rec.Tenant != tenant || !rec.At.Equal(r.at.Row(i)):
-			return "its columns say something else than the record"
-		}
-		last.sequence, last.hash = sequence, sum
-		heads[chain][sequence] = sum.String()
-		report.Records++
-		report.Dropped += rec.Dropped
-		return ""
+}
+
+// link is the first record of a chain that continues another one.
+type link struct {
+	chain    string
+	sequence uint64
+	at       time.Time
+	to       Head
+}
+
+// check says what is wrong with a row, if anything is.
+func (v *verifier) check(i int) string {
+	r := v.rows
+	var previous, sum hash
+	copy(previous[:], r.previous.Row(i))
+	copy(sum[:], r.hash.Row(i))
+	chain, sequence, text := r.chain.Row(i), r.sequence.Row(i), r.record.Row(i)
+	var rec Record
+	if err := json.Unmarshal([]byte(text), &rec); err != nil {
+		return "it is no record"
 	}
+	if chain != v.last.chain {
+		v.end()
+		v.last.chain, v.last.sequence, v.last.hash = chain, 0, previous
+		if rec.Continues != nil {
+			v.continued = append(v.continued, link{chain, sequence, rec.At, *rec.Continues})
+			if rec.Continues.Hash != previous.String() {
+				return "it does not follow what it continues"
+			}
+		} else if previous != (hash{}) {
+			return "it follows a record that it does not name"
+		}
+	}
+	if sequence == v.last.sequence && sum == v.last.hash && chained(previous, text) == sum {
+		return "" // written twice, because an answer was lost
+	}
+	switch {
+	case sequence != v.last.sequence+1:
+		return fmt.Sprintf("record %d follows record %d: there is one too few or too many", sequence, v.last.sequence)
+	case previous != v.last.hash:
+		return "it does not follow the record before it"
+	case chained(previous, text) != sum:
+		return "it was changed: its hash is another"
+	case rec.Chain != chain || rec.Sequence != sequence || rec.Tenant != v.tenant || !rec.At.Equal(r.at.Row(i)):
+		return "its columns say something else than the record"
+	}
+	v.last.sequence, v.last.hash = sequence, sum
+	v.report.Records++
+	v.report.Dropped += rec.Dropped
+	return ""
+}
+
+// end notes the head of a chain that has no more records.
+func (v *verifier) end() {
+	if v.last.chain != "" {
+		v.report.Chains = append(v.report.Chains, Head{v.last.chain, v.last.sequence, v.last.hash.String()})
+	}
+}
+
+// follow looks whether what chains continue is still there.
+func (v *verifier) follow(ctx context.Context, client *clickhouse.Client, some []link) error {
+	chains, sequences := make([]string, len(some)), make([]int64, len(some))
+	for i, l := range some {
+		chains[i], sequences[i] = l.to.Chain, int64(l.to.Sequence)
+	}
+	type name struct {
+		chain    string
+		sequence uint64
+	}
+	there, r := map[name]string{}, newRows()
 	err := client.Do(ctx, clickhouse.Query{
-		SQL:    "SELECT " + columns + " FROM audit_log WHERE tenant = {tenant:String} ORDER BY chain, sequence",
-		Params: map[string]any{"tenant": tenant}, Result: r.results(),
+		SQL: "SELECT " + columns + ` FROM audit_log WHERE tenant = {tenant:String} AND (chain, sequence) IN (
+    SELECT c, toUInt64(s) FROM (SELECT {chains:Array(String)} AS cs, {sequences:Array(Int64)} AS ss) ARRAY JOIN cs AS c, ss AS s)`,
+		Params: map[string]any{"tenant": v.tenant, "chains": chains, "sequences": sequences}, Result: r.results(),
 		OnResult: func(context.Context, proto.Block) error {
 			for i := range r.tenant.Rows() {
-				if report.Broken != nil {
-					return nil
-				}
-				if problem := check(i); problem != "" {
-					report.Broken = &Broken{r.chain.Row(i), r.sequence.Row(i), r.at.Row(i).UTC(), problem}
-				}
+				var sum hash
+				copy(sum[:], r.hash.Row(i))
+				there[name{r.chain.Row(i), r.sequence.Row(i)}] = sum.String()
 			}
 			return nil
 		},
 	})
 	if err != nil {
-		return report, fmt.Errorf("read audit records: %w", err)
+		return fmt.Errorf("read audit records: %w", err)
 	}
-	if last.chain != "" {
-		report.Chains = append(report.Chains, Head{last.chain, last.sequence, last.hash.String()})
-	}
-	for _, rec := range continued {
-		if c := rec.Continues; report.Broken == nil && heads[c.Chain][c.Sequence] != c.Hash {
-			report.Broken = &Broken{rec.Chain, rec.Sequence, rec.At, fmt.Sprintf("it continues record %d of chain %s, which is not there any more", c.Sequence, c.Chain)}
-		}
-	}
-	return report, nil
-}
-
-// Page says which records to list: the newest first.
-type Page struct {
-	From, To time.Time // own time; zero is no bound
-	UserID   string
-	KeyID    string
-	Kind     string
-	Outcome  string
-	Before   *Head // the last record of the page before
-	Limit    int
-}
-
-// List returns records.
-func List(ctx context.Context, client *clickhouse.Client, tenant string, p Page) ([]Record, error) {
-	sql := "SELECT " + columns + " FROM audit_log WHERE tenant = {tenant:String}"
-	params := map[string]any{"tenant": tenant}
-	if !p.From.IsZero() {
-		sql += " AND at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')"
-		params["from"] = p.From.UnixMilli()
-	}
-	if !p.To.IsZero() {
-		sql += " AND at < fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
-		params["to"] = p.To.UnixMilli()
-	}
-	for _, f := range []struct{ name, value string }{{"userId", p.UserID}, {"keyId", p.KeyID}, {"kind", p.Kind}, {"outcome", p.Outcome}} {
-		if f.value != "" {
-			sql += " AND JSONExtractString(record, '" + f.name + "') = {" + f.name + ":String}"
-			params[f.name] = f.value
-		}
-	}
-	r, out := newRows(), []Record{}
-	err := client.Do(ctx, clickhouse.Query{
-		SQL:    fmt.Sprintf("%s ORDER BY at DESC, chain, sequence DESC LIMIT 1 BY chain, sequence, hash LIMIT %d", sql, p.Limit),
-		Params: params, Result: r.results(),
-		OnResult: func(context.Context, proto.Block) error {
-			for i := range r.tenant.Rows() {
-				var rec Record
-				if err := json.Unmarshal(r.record.RowBytes(i), &rec); err != nil {
-					return fmt.Errorf("audit record %d of chain %s: %w", r.sequence.Row(i), r.chain.Row(i), err)
-				}
-				out = append(out, rec)
-			}
+	for _, l := range some {
+		if there[name{l.to.Chain, l.to.Sequence}] != l.to.Hash {
+			v.report.Broken = &Broken{l.chain, l.sequence, l.at, fmt.Sprintf("it continues record %d of chain %s, which is not there any more", l.to.Sequence, l.to.Chain)}
 			return nil
-		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read audit records: %w", err)
+		}
 	}
-	return out, nil
+	return nil
 }

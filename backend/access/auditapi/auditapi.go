@@ -1,13 +1,14 @@
 // Package auditapi lets administrators read over HTTP who read what, and what is kept
 // from whom:
 //
-//	GET /api/v1/audit           records, the newest first
+//	GET /api/v1/audit           records, the newest first; next is the cursor of the next page
 //	GET /api/v1/audit/verify    recomputes the chains
 //	GET /api/v1/policy          the tenant's access policy
 //	PUT /api/v1/policy          a new one, YAML or JSON
 package auditapi
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -59,7 +60,7 @@ func (a *API) Register(router gin.IRouter) {
 }
 
 func (a *API) list(c *gin.Context) {
-	page := audit.Page{UserID: c.Query("userId"), KeyID: c.Query("keyId"), Kind: c.Query("kind"), Outcome: c.Query("outcome"), Limit: defaultRecords}
+	page := audit.Page{UserID: c.Query("userId"), KeyID: c.Query("keyId"), Kind: c.Query("kind"), Outcome: c.Query("outcome"), Cursor: c.Query("cursor"), Limit: defaultRecords}
 	for name, at := range map[string]*time.Time{"from": &page.From, "to": &page.To} {
 		text := c.Query(name)
 		if text == "" {
@@ -80,12 +81,20 @@ func (a *API) list(c *gin.Context) {
 		}
 		page.Limit = n
 	}
-	records, err := audit.List(c.Request.Context(), a.client, rest.Principal(c).Tenant, page)
-	if err != nil {
+	records, next, err := audit.List(c.Request.Context(), a.client, rest.Principal(c).Tenant, page)
+	switch {
+	case errors.Is(err, audit.ErrCursor):
+		rest.Refuse(c, http.StatusBadRequest, "invalid_parameter", "cursor: "+err.Error())
+		return
+	case err != nil:
 		rest.Unavailable(c, a.log, err)
 		return
 	}
-	c.JSON(http.StatusOK, gin.H{"records": records})
+	answer := gin.H{"records": records}
+	if next != "" {
+		answer["next"] = next
+	}
+	c.JSON(http.StatusOK, answer)
 }
 
 func (a *API) verify(c *gin.Context) {
@@ -103,7 +112,7 @@ func (a *API) policy(c *gin.Context) {
 		rest.Unavailable(c, a.log, err)
 		return
 	}
-	c.Header("ETag", `"`+strconv.FormatUint(revision, 10)+`"`)
+	c.Header("ETag", rest.ETag(revision))
 	c.JSON(http.StatusOK, d)
 }
 
@@ -125,6 +134,6 @@ func (a *API) putPolicy(c *gin.Context) {
 		return
 	}
 	a.log.InfoContext(c.Request.Context(), "an access policy was put in force", "tenant", p.Tenant, "revision", revision, "by", p.KeyID)
-	c.Header("ETag", `"`+strconv.FormatUint(revision, 10)+`"`)
+	c.Header("ETag", rest.ETag(revision))
 	c.JSON(http.StatusOK, d)
 }
