@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/document"
+	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 // Documents is what the endpoints need of document.Store.
@@ -52,6 +53,8 @@ func (s shelf) refuse(c *gin.Context, err error) {
 		err = Refused(http.StatusForbidden, "forbidden", err.Error())
 	case errors.Is(err, document.ErrChanged):
 		err = Refused(http.StatusPreconditionFailed, "changed", err.Error())
+	case errors.Is(err, document.ErrFull):
+		err = Refused(http.StatusConflict, "too-many", err.Error())
 	}
 	s.fail(c, err)
 }
@@ -78,6 +81,10 @@ func (s shelf) list(c *gin.Context, limit *int, cursor *string) {
 		s.refuse(c, err)
 		return
 	}
+	if err := s.owners(c, docs); err != nil {
+		s.refuse(c, err)
+		return
+	}
 	answer, list := gin.H{}, make([]any, len(docs))
 	for i, d := range docs {
 		if list[i], err = s.show(d); err != nil {
@@ -91,6 +98,30 @@ func (s shelf) list(c *gin.Context, limit *int, cursor *string) {
 		linkNext(c, next)
 	}
 	s.json(c, answer)
+}
+
+// owners leaves of documents' owners what the caller may know of them.
+func (s shelf) owners(c *gin.Context, docs []document.Document) error {
+	names, err := s.names(c)
+	if err != nil {
+		return err
+	}
+	for i := range docs {
+		docs[i].Owner = names.Shown(docs[i].OwnerFor(principal(c)))
+	}
+	return nil
+}
+
+// People is what is needed of query.Engine to name users outside of answers.
+type People interface {
+	Names(ctx context.Context, p access.Principal) (*query.Names, error)
+}
+
+func (a *API) names(c *gin.Context) (*query.Names, error) {
+	if a.people == nil {
+		return nil, nil
+	}
+	return a.people.Names(c.Request.Context(), principal(c))
 }
 
 // linkNext names the address of the next page.
@@ -126,7 +157,7 @@ func (s shelf) create(c *gin.Context, d document.Document, err error) {
 	s.document(c, http.StatusCreated, d, s.show)
 }
 
-func (s shelf) put(c *gin.Context, id, ifMatch string, read func(now document.Document) (document.Document, error)) {
+func (s shelf) put(c *gin.Context, id, ifMatch string, read func(text []byte, now document.Document) (document.Document, error)) {
 	if !s.here(c) {
 		return
 	}
@@ -141,8 +172,13 @@ func (s shelf) put(c *gin.Context, id, ifMatch string, read func(now document.Do
 		s.refuse(c, err)
 		return
 	}
+	text, err := body(c)
+	if err != nil {
+		s.refuse(c, err)
+		return
+	}
 	d, err := s.docs.Change(c.Request.Context(), principal(c), id, version, func(now *document.Document) error {
-		next, err := read(*now)
+		next, err := read(text, *now)
 		now.Name, now.Public, now.Body = next.Name, next.Public, next.Body
 		return err
 	})
@@ -192,7 +228,12 @@ func (s shelf) document(c *gin.Context, status int, d document.Document, show fu
 		c.Writer.WriteHeaderNow()
 		return
 	}
-	v, err := show(d)
+	one := []document.Document{d}
+	if err := s.owners(c, one); err != nil {
+		s.refuse(c, err)
+		return
+	}
+	v, err := show(one[0])
 	if err != nil {
 		s.refuse(c, err)
 		return

@@ -33,11 +33,7 @@ func (s server) dashboards() shelf {
 
 // readDashboard reads one that is sent, as widgets or as Grafana has it. public is
 // what the query says for the latter.
-func readDashboard(c *gin.Context, public *bool, now document.Document) (document.Document, error) {
-	text, err := body(c)
-	if err != nil {
-		return document.Document{}, err
-	}
+func readDashboard(c *gin.Context, text []byte, public *bool, now document.Document) (document.Document, error) {
 	raw, err := dashboard.Parse(text)
 	if err != nil {
 		return document.Document{}, invalid("body", "", err.Error(), `{"name":"Mine","widgets":[]}`)
@@ -81,7 +77,11 @@ func (s server) ListDashboards(c *gin.Context, params spec.ListDashboardsParams)
 // CreateDashboard answers POST /dashboards.
 func (s server) CreateDashboard(c *gin.Context, params spec.CreateDashboardParams) {
 	if shelf := s.dashboards(); shelf.here(c) {
-		d, err := readDashboard(c, params.IsPublic, document.Document{})
+		var d document.Document
+		text, err := body(c)
+		if err == nil {
+			d, err = readDashboard(c, text, params.IsPublic, document.Document{})
+		}
 		shelf.create(c, d, err)
 	}
 }
@@ -99,8 +99,8 @@ func (s server) GetGrafanaDashboard(c *gin.Context, id string) {
 
 // PutDashboard answers PUT /dashboards/{id}.
 func (s server) PutDashboard(c *gin.Context, id string, params spec.PutDashboardParams) {
-	s.dashboards().put(c, id, c.GetHeader("If-Match"), func(now document.Document) (document.Document, error) {
-		return readDashboard(c, params.IsPublic, now)
+	s.dashboards().put(c, id, c.GetHeader("If-Match"), func(text []byte, now document.Document) (document.Document, error) {
+		return readDashboard(c, text, params.IsPublic, now)
 	})
 }
 

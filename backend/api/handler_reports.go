@@ -35,12 +35,8 @@ func (s server) reports() shelf {
 	}}
 }
 
-func takeReport(c *gin.Context) (document.Document, error) {
+func takeReport(text []byte) (document.Document, error) {
 	d := document.Document{}
-	text, err := body(c)
-	if err != nil {
-		return d, err
-	}
 	raw, err := dashboard.Parse(text)
 	if err != nil {
 		return d, invalid("body", "", err.Error(), reportExample)
@@ -68,7 +64,11 @@ func (s server) ListReports(c *gin.Context, params spec.ListReportsParams) {
 // CreateReport answers POST /reports.
 func (s server) CreateReport(c *gin.Context) {
 	if shelf := s.reports(); shelf.here(c) {
-		d, err := takeReport(c)
+		var d document.Document
+		text, err := body(c)
+		if err == nil {
+			d, err = takeReport(text)
+		}
 		shelf.create(c, d, err)
 	}
 }
@@ -81,7 +81,7 @@ func (s server) GetReport(c *gin.Context, id string) {
 
 // PutReport answers PUT /reports/{id}.
 func (s server) PutReport(c *gin.Context, id string, _ spec.PutReportParams) {
-	s.reports().put(c, id, c.GetHeader("If-Match"), func(document.Document) (document.Document, error) { return takeReport(c) })
+	s.reports().put(c, id, c.GetHeader("If-Match"), func(text []byte, _ document.Document) (document.Document, error) { return takeReport(text) })
 }
 
 // DeleteReport answers DELETE /reports/{id}.

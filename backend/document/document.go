@@ -17,6 +17,7 @@ package document
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/access"
@@ -38,6 +39,7 @@ var (
 	ErrNotFound  = errors.New("there is no such document")
 	ErrForbidden = errors.New("only the owner and administrators may change it")
 	ErrChanged   = errors.New("it was changed meanwhile: read it again and make your change there")
+	ErrFull      = errors.New("there are too many")
 )
 
 // MaxBody bounds a document.
@@ -61,6 +63,16 @@ func OwnerOf(p access.Principal) string {
 		return p.UserID
 	}
 	return "key:" + p.KeyID
+}
+
+// OwnerFor returns the owner as far as a principal may know them: administrators all of
+// their tenant, a manager the team's, everybody themselves. Others see what is public
+// without seeing whose it is.
+func (d *Document) OwnerFor(p access.Principal) string {
+	if d.mayChange(p) || p.Role == access.RoleManager && slices.Contains(p.TeamUserIDs, d.Owner) {
+		return d.Owner
+	}
+	return ""
 }
 
 func (d *Document) mayRead(p access.Principal) bool { return d.Public || d.mayChange(p) }

@@ -4,44 +4,55 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
 
+	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 )
 
 // revision is a row without its body.
 type revision struct {
 	Document
-	base    uint64
 	deleted bool
 }
 
-const revisionsSQL = `SELECT id, version, base, owner, public, name, toUnixTimestamp64Milli(created) AS created_ms,
-    toUnixTimestamp64Milli(updated) AS updated_ms, deleted
-FROM documents FINAL WHERE tenant = {tenant:String} AND kind = {kind:String}%s ORDER BY id, version`
+// A document is what stands of its revisions: the first one, and each that was made from
+// the one that stood.
+const (
+	standsSQL = `(id, version) IN (
+    SELECT id, arrayFold((stands, r) -> if(r.2 = stands, r.1, stands), arraySort(groupArray((version, base))), toUInt64(0))
+    FROM documents FINAL WHERE tenant = {tenant:String} AND kind = {kind:String}%s GROUP BY id)`
 
-// read reads revisions in order and keeps of each document the one that stands: the
-// first one, and each that was made from the one that stood.
-func (s *Store) read(ctx context.Context, tenant, where string, params map[string]any) ([]revision, error) {
+	revisionsSQL = `SELECT id, version, owner, public, name, toUnixTimestamp64Milli(created) AS created_ms,
+    toUnixTimestamp64Milli(updated) AS updated_ms, deleted
+FROM documents FINAL WHERE tenant = {tenant:String} AND kind = {kind:String} AND ` + standsSQL + `%s`
+)
+
+// params are those of every statement, with more.
+func (s *Store) params(tenant string, more map[string]any) map[string]any {
+	out := map[string]any{"tenant": tenant, "kind": string(s.kind)}
+	maps.Copy(out, more)
+	return out
+}
+
+// read reads what stands of documents, without their bodies. of restricts documents by
+// their ids, rest what stands of them.
+func (s *Store) read(ctx context.Context, tenant, of, rest string, params map[string]any) ([]revision, error) {
 	var (
 		id, owner, name  proto.ColStr
-		version, base    proto.ColUInt64
+		version          proto.ColUInt64
 		public, deleted  proto.ColUInt8
 		created, updated proto.ColInt64
 		out              []revision
-		all              = map[string]any{"tenant": tenant, "kind": string(s.kind)}
 	)
-	for k, v := range params {
-		all[k] = v
-	}
 	err := s.client.Do(ctx, clickhouse.Query{
-		SQL: fmt.Sprintf(revisionsSQL, where), Params: all,
+		SQL: fmt.Sprintf(revisionsSQL, of, rest), Params: s.params(tenant, params),
 		Result: proto.Results{
 			{Name: "id", Data: &id},
 			{Name: "version", Data: &version},
-			{Name: "base", Data: &base},
 			{Name: "owner", Data: &owner},
 			{Name: "public", Data: &public},
 			{Name: "name", Data: &name},
@@ -51,19 +62,10 @@ func (s *Store) read(ctx context.Context, tenant, where string, params map[strin
 		},
 		OnResult: func(context.Context, proto.Block) error {
 			for i := range id.Rows() {
-				r := revision{
-					Document: Document{
-						ID: id.Row(i), Version: version[i], Owner: owner.Row(i), Public: public[i] != 0, Name: name.Row(i),
-						Created: millis(created[i]), Updated: millis(updated[i]),
-					},
-					base: base[i], deleted: deleted[i] != 0,
-				}
-				switch last := len(out) - 1; {
-				case last < 0 || out[last].ID != r.ID:
-					out = append(out, r)
-				case r.base == out[last].Version:
-					out[last] = r
-				}
+				out = append(out, revision{Document{
+					ID: id.Row(i), Version: version[i], Owner: owner.Row(i), Public: public[i] != 0, Name: name.Row(i),
+					Created: millis(created[i]), Updated: millis(updated[i]),
+				}, deleted[i] != 0})
 			}
 			return nil
 		},
@@ -74,24 +76,49 @@ func (s *Store) read(ctx context.Context, tenant, where string, params map[strin
 	return out, nil
 }
 
-// heads returns what stands of a tenant's documents, without their bodies.
-func (s *Store) heads(ctx context.Context, tenant string) ([]Document, error) {
-	rows, err := s.read(ctx, tenant, "", nil)
+// standing returns what a principal may read, by name, without the bodies: so many that
+// come after a document, or the first.
+func (s *Store) standing(ctx context.Context, p access.Principal, after *Document, limit int) ([]Document, error) {
+	rest, params := " AND deleted = 0", map[string]any{}
+	if p.Role != access.RoleAdmin {
+		rest += " AND (public = 1 OR owner = {reader:String})"
+		params["reader"] = OwnerOf(p)
+	}
+	if after != nil {
+		rest += " AND (lowerUTF8(name), id) > (lowerUTF8({after:String}), {id:String})"
+		params["after"], params["id"] = after.Name, after.ID
+	}
+	rows, err := s.read(ctx, p.Tenant, "", fmt.Sprintf("%s ORDER BY lowerUTF8(name), id LIMIT %d", rest, limit), params)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Document, 0, len(rows))
-	for _, r := range rows {
-		if !r.deleted {
-			out = append(out, r.Document)
-		}
+	out := make([]Document, len(rows))
+	for i, r := range rows {
+		out[i] = r.Document
 	}
 	return out, nil
 }
 
+// count returns how many documents a tenant has.
+func (s *Store) count(ctx context.Context, tenant string) (int, error) {
+	var n proto.ColUInt64
+	err := s.client.Do(ctx, clickhouse.Query{
+		SQL:    fmt.Sprintf("SELECT count() AS n FROM documents FINAL WHERE tenant = {tenant:String} AND kind = {kind:String} AND deleted = 0 AND "+standsSQL, ""),
+		Params: s.params(tenant, nil), Result: proto.Results{{Name: "n", Data: &n}},
+		OnResult: func(context.Context, proto.Block) error { return nil },
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count %ss: %w", s.kind, err)
+	}
+	if n.Rows() == 0 {
+		return 0, nil
+	}
+	return int(n[0]), nil
+}
+
 // head returns the revision that stands, of a deleted document too.
 func (s *Store) head(ctx context.Context, tenant, id string) (revision, error) {
-	rows, err := s.read(ctx, tenant, " AND id = {id:String}", map[string]any{"id": id})
+	rows, err := s.read(ctx, tenant, " AND id = {id:String}", "", map[string]any{"id": id})
 	if err != nil {
 		return revision{}, err
 	}

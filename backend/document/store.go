@@ -1,32 +1,30 @@
 package document
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 )
 
+// MaxDocuments is how many documents of a kind a tenant may have.
+const MaxDocuments = 10_000
+
 // Store keeps documents of one kind.
 type Store struct {
 	client *clickhouse.Client
 	kind   Kind
 	now    func() time.Time
-	// changing lets this process's changes come one after the other; those of others
-	// are told apart by base.
-	changing sync.Mutex
+	most   int
 }
 
 // NewStore returns a Store.
 func NewStore(client *clickhouse.Client, kind Kind) *Store {
-	return &Store{client: client, kind: kind, now: time.Now}
+	return &Store{client: client, kind: kind, now: time.Now, most: MaxDocuments}
 }
 
 // Page says which part of a list is wanted.
@@ -37,26 +35,23 @@ type Page struct {
 
 // List returns what a principal may read, by name, and the cursor of the next page.
 func (s *Store) List(ctx context.Context, p access.Principal, page Page) (_ []Document, next string, err error) {
-	all, err := s.heads(ctx, p.Tenant)
+	var after *Document
+	if page.After != "" {
+		d, err := s.Get(ctx, p, page.After)
+		if err != nil {
+			return nil, "", err
+		}
+		after = &d
+	}
+	list, err := s.standing(ctx, p, after, page.Limit+1)
 	if err != nil {
 		return nil, "", err
 	}
-	all = slices.DeleteFunc(all, func(d Document) bool { return !d.mayRead(p) })
-	slices.SortFunc(all, func(a, b Document) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.ID, b.ID))
-	})
-	if page.After != "" {
-		at := slices.IndexFunc(all, func(d Document) bool { return d.ID == page.After })
-		if at < 0 {
-			return nil, "", ErrNotFound
-		}
-		all = all[at+1:]
+	if len(list) > page.Limit {
+		list = list[:page.Limit]
+		next = list[len(list)-1].ID
 	}
-	if len(all) > page.Limit {
-		all = all[:page.Limit]
-		next = all[len(all)-1].ID
-	}
-	return all, next, s.bodies(ctx, p.Tenant, all)
+	return list, next, s.bodies(ctx, p.Tenant, list)
 }
 
 // Get returns a document that a principal may read.
@@ -73,13 +68,24 @@ func (s *Store) Get(ctx context.Context, p access.Principal, id string) (Documen
 
 // Create stores a new document of the principal's and gives it an id.
 func (s *Store) Create(ctx context.Context, p access.Principal, d Document) (Document, error) {
+	n, err := s.count(ctx, p.Tenant)
+	switch {
+	case err != nil:
+		return Document{}, err
+	case n >= s.most:
+		return Document{}, fmt.Errorf("%w: a tenant may have %d %ss, and delete some to make others", ErrFull, s.most, s.kind)
+	}
 	now := s.now().UTC().Truncate(time.Millisecond)
 	d.ID, d.Owner, d.Created = rand.Text(), OwnerOf(p), now
 	return s.put(ctx, p.Tenant, d, 0, false)
 }
 
+// attempts is how often a change of whichever version stands is made anew, because
+// others were faster.
+const attempts = 5
+
 // Change edits a document. version is the one that the edit was made from; 0 is
-// whichever stands.
+// whichever stands, and edit is then called again where another change was faster.
 func (s *Store) Change(ctx context.Context, p access.Principal, id string, version uint64, edit func(*Document) error) (Document, error) {
 	return s.change(ctx, p, id, version, edit, false)
 }
@@ -91,8 +97,15 @@ func (s *Store) Delete(ctx context.Context, p access.Principal, id string, versi
 }
 
 func (s *Store) change(ctx context.Context, p access.Principal, id string, version uint64, edit func(*Document) error, deleted bool) (Document, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
+	for attempt := 1; ; attempt++ {
+		d, err := s.changeOnce(ctx, p, id, version, edit, deleted)
+		if version != 0 || attempt == attempts || !errors.Is(err, ErrChanged) {
+			return d, err
+		}
+	}
+}
+
+func (s *Store) changeOnce(ctx context.Context, p access.Principal, id string, version uint64, edit func(*Document) error, deleted bool) (Document, error) {
 	d, err := s.Get(ctx, p, id)
 	switch {
 	case err != nil:

@@ -100,3 +100,65 @@ func TestChangesSideBySide(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, got.Version+1, again.Version)
 }
+
+// A tenant has a bounded number of documents of a kind, whoever's they are. Those that
+// were deleted do not count, and another tenant's do not.
+func TestTooManyDocuments(t *testing.T) {
+	s := NewStore(schematest.Client(t), Report)
+	s.most = 2
+	ann, boss := who("acme", access.RoleViewer, "ann"), who("acme", access.RoleAdmin, "")
+	first, err := s.Create(t.Context(), ann, Document{Name: "1", Body: json.RawMessage(`{}`)})
+	require.NoError(t, err)
+	_, err = s.Create(t.Context(), boss, Document{Name: "2", Body: json.RawMessage(`{}`)})
+	require.NoError(t, err)
+	_, err = s.Create(t.Context(), ann, Document{Name: "3", Body: json.RawMessage(`{}`)})
+	require.ErrorIs(t, err, ErrFull)
+	require.ErrorContains(t, err, "a tenant may have 2 reports")
+	_, err = s.Create(t.Context(), who("other", access.RoleViewer, "ann"), Document{Name: "3", Body: json.RawMessage(`{}`)})
+	require.NoError(t, err)
+	require.NoError(t, s.Delete(t.Context(), ann, first.ID, 0))
+	_, err = s.Create(t.Context(), ann, Document{Name: "3", Body: json.RawMessage(`{}`)})
+	require.NoError(t, err)
+}
+
+// Who edits slowly keeps nobody from editing, and changes of whichever version stands
+// all come to stand.
+func TestASlowEditIsInNobodysWay(t *testing.T) {
+	s := NewStore(schematest.Client(t), Dashboard)
+	ann := who("acme", access.RoleViewer, "ann")
+	slow, err := s.Create(t.Context(), ann, Document{Name: "slow", Body: json.RawMessage(`{}`)})
+	require.NoError(t, err)
+	other, err := s.Create(t.Context(), ann, Document{Name: "other", Body: json.RawMessage(`{}`)})
+	require.NoError(t, err)
+	edits := 0
+	got, err := s.Change(t.Context(), ann, slow.ID, 0, func(d *Document) error {
+		edits++
+		_, err := s.Change(t.Context(), ann, other.ID, 0, func(d *Document) error { d.Name += "!"; return nil })
+		require.NoError(t, err)
+		if edits == 1 {
+			_, err = s.Change(t.Context(), ann, slow.ID, 0, func(d *Document) error { d.Name += " faster"; return nil })
+			require.NoError(t, err)
+		}
+		d.Name += " late"
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, "slow faster late", got.Name, "the edit is made anew on what stands")
+	require.Equal(t, 2, edits)
+}
+
+func TestOwners(t *testing.T) {
+	d := Document{Owner: "ann", Public: true}
+	for _, c := range []struct {
+		p    access.Principal
+		want string
+	}{
+		{who("acme", access.RoleViewer, "ann"), "ann"},
+		{who("acme", access.RoleViewer, "bob"), ""},
+		{who("acme", access.RoleAdmin, ""), "ann"},
+		{access.Principal{Tenant: "acme", Role: access.RoleManager, UserID: "mona", TeamUserIDs: []string{"ann", "mona"}}, "ann"},
+		{access.Principal{Tenant: "acme", Role: access.RoleManager, UserID: "max", TeamUserIDs: []string{"max"}}, ""},
+	} {
+		require.Equal(t, c.want, d.OwnerFor(c.p))
+	}
+}
