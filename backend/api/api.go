@@ -49,6 +49,9 @@ type Config struct {
 	Dashboards Documents
 	Reports    Documents
 	Budgets    Budgets // likewise
+	// People says what users are called to a caller in documents and budgets; nil: by
+	// their ids.
+	People People
 
 	Live Live // tells live counters; without a Hub it is not here
 
@@ -87,6 +90,7 @@ type API struct {
 
 	dashboardDocs, reportDocs Documents
 	budgets                   Budgets
+	people                    People
 
 	live    Live
 	streams *streams
@@ -120,7 +124,7 @@ func New(cfg Config) (*API, error) {
 		document: d, analytics: cfg.Analytics, auth: cfg.Authenticator, denied: cfg.Denied, log: cfg.Logger, metrics: m,
 		conflictList: cfg.Conflicts, letters: cfg.Letters, replays: cfg.Replays, waiting: cfg.Waiting,
 		live: cfg.Live, streams: streams,
-		dashboardDocs: cfg.Dashboards, reportDocs: cfg.Reports, budgets: cfg.Budgets,
+		dashboardDocs: cfg.Dashboards, reportDocs: cfg.Reports, budgets: cfg.Budgets, people: cfg.People,
 	}, nil
 }
 

@@ -63,6 +63,7 @@ type DeadLetter struct {
 	PayloadBase64 string `json:"payloadBase64,omitempty"`
 	PayloadBytes  int    `json:"payloadBytes"`        // as it is kept
 	Cut           bool   `json:"cut,omitempty"`       // a part of that is given
+	Withheld      bool   `json:"withheld,omitempty"`  // the caller's policy keeps back what was sent and said of it
 	Truncated     bool   `json:"truncated,omitempty"` // more was sent than is kept
 
 	State     string       `json:"state"`

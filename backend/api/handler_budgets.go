@@ -107,9 +107,14 @@ func (s server) ListBudgets(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
+	names, err := s.names(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
 	list := make([]standing, len(budgets))
 	for i, b := range budgets {
-		list[i] = standing{b, states[b.ID]}
+		list[i] = standing{shownBudget(names, b), states[b.ID]}
 	}
 	s.json(c, gin.H{"data": list})
 }
@@ -129,6 +134,12 @@ func (s server) GetBudget(c *gin.Context, id string) {
 		s.fail(c, err)
 		return
 	}
+	names, err := s.names(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	b = shownBudget(names, b)
 	body, err := json.Marshal(gin.H{"data": standing{b, states[id]}, "meta": meta})
 	if err != nil {
 		s.fail(c, err)
@@ -190,6 +201,16 @@ func (s server) PutBudgets(c *gin.Context, _ spec.PutBudgetsParams) {
 		}
 		changes[0].Any = changes[0].Base == 0
 	}
+	names, err := s.names(c)
+	for i := range changes {
+		if err == nil {
+			err = meantBudget(c.Request.Context(), names, &changes[i].Budget, several, i)
+		}
+	}
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
 	p := principal(c)
 	budgets, err := s.budgets.Change(c.Request.Context(), p, document.OwnerOf(p), changes)
 	if err != nil {
@@ -198,6 +219,9 @@ func (s server) PutBudgets(c *gin.Context, _ spec.PutBudgetsParams) {
 	}
 	if !several {
 		c.Header("ETag", `"`+strconv.FormatUint(budgets[0].Revision, 10)+`"`)
+	}
+	for i := range budgets {
+		budgets[i] = shownBudget(names, budgets[i])
 	}
 	c.Header("Cache-Control", "private, no-cache")
 	c.JSON(http.StatusOK, gin.H{"data": budgets})
