@@ -7,6 +7,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/api"
 	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/query/cache"
+	"github.com/flowgauge/flowgauge/backend/query/guards"
 )
 
 // remembered answers from the cache what was asked before.
@@ -22,7 +23,10 @@ func (a *App) remember(engine *query.Engine) (api.Analytics, error) {
 	}
 	c, err := cache.New(cache.Config{
 		Engine: engine, Redis: a.limits.redis, MaxBytes: a.cfg.Cache.MaxBytes, TTL: a.cfg.Cache.TTL,
-		Revision: a.revision, Logger: a.log, Registerer: a.registry,
+		Revision: func(ctx context.Context, p access.Principal) (string, error) {
+			return guards.Revision(ctx, p, a.people, a.policies)
+		},
+		Logger: a.log, Registerer: a.registry,
 	})
 	if err != nil {
 		return nil, err
