@@ -28,6 +28,7 @@ var environment = map[string]string{
 	"FLOWGAUGE_CLICKHOUSE_USER":     "flowgauge_reader",
 	"FLOWGAUGE_CLICKHOUSE_PASSWORD": "secret",
 	"FLOWGAUGE_TENANT":              "acme",
+	"FLOWGAUGE_PSEUDONYM_KEY":       "0123456789abcdef0123456789abcdef",
 	"FLOWGAUGE_DASHBOARDS":          "/var/lib/grafana/flowgauge-dashboards",
 }
 
@@ -111,7 +112,7 @@ func TestDatasource(t *testing.T) {
 	require.Equal(t, "flowgauge", settings.Database)
 	require.Equal(t, "flowgauge_reader", settings.Username)
 	require.Equal(t, "acme", settings.Tenant)
-	require.Equal(t, map[string]string{"password": "secret"}, got.SecureJSONData)
+	require.Equal(t, map[string]string{"password": "secret", "pseudonymKey": "0123456789abcdef0123456789abcdef"}, got.SecureJSONData)
 }
 
 func TestDashboards(t *testing.T) {

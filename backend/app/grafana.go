@@ -104,7 +104,7 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 		"FLOWGAUGE_CLICKHOUSE_HOST="+dbHost, "FLOWGAUGE_CLICKHOUSE_PORT="+dbPort,
 		"FLOWGAUGE_CLICKHOUSE_USER="+endpoint.User, "FLOWGAUGE_CLICKHOUSE_PASSWORD="+endpoint.Password,
 		"FLOWGAUGE_CLICKHOUSE_DATABASE="+endpoint.Database, "FLOWGAUGE_CLICKHOUSE_SECURE="+strconv.FormatBool(endpoint.TLS != nil),
-		"FLOWGAUGE_TENANT="+a.cfg.Tenant,
+		"FLOWGAUGE_TENANT="+a.cfg.Tenant, "FLOWGAUGE_PSEUDONYM_KEY="+a.cfg.Privacy.Key,
 	)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start Grafana: %w", err)

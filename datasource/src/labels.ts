@@ -23,7 +23,7 @@ export const labels = {
     username: {
       label: 'User',
       placeholder: 'flowgauge_reader',
-      tooltip: 'A ClickHouse user that may select from the database and nothing else.',
+      tooltip: 'A ClickHouse user that may select from the database, insert into audit_log, and nothing else.',
     },
     password: { label: 'Password', placeholder: 'Password', tooltip: 'Kept encrypted; it never comes back here.' },
     tls: 'TLS',
@@ -56,6 +56,17 @@ export const labels = {
       label: 'Connections',
       placeholder: '8',
       tooltip: 'How many queries of this datasource run at once; further ones wait.',
+    },
+    access: 'Access',
+    pseudonymKey: {
+      label: 'Pseudonym key',
+      placeholder: 'As in privacy.key_file',
+      tooltip:
+        'What the servers’ privacy.key_file holds. Where the tenant’s access policy wants pseudonyms, nothing is shown without it.',
+    },
+    auditRequired: {
+      label: 'Require audit records',
+      tooltip: 'Withhold answers of which no audit record can be stored. Otherwise such readings are counted.',
     },
   },
   query: {

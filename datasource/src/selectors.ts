@@ -9,6 +9,8 @@ export const selectors = {
     tenant: 'flowgauge-config-tenant',
     timeout: 'flowgauge-config-timeout',
     maxConns: 'flowgauge-config-max-conns',
+    pseudonymKey: 'flowgauge-config-pseudonym-key',
+    auditRequired: 'flowgauge-config-audit-required',
     secure: 'flowgauge-config-secure',
     serverName: 'flowgauge-config-server-name',
     tlsSkipVerify: 'flowgauge-config-tls-skip-verify',

@@ -105,10 +105,14 @@ export interface FlowgaugeOptions extends DataSourceJsonData {
   timeout?: number;
   /** Connections the plugin keeps at most. */
   maxConns?: number;
+  /** No answer without an audit record of it. */
+  auditRequired?: boolean;
 }
 
 export interface FlowgaugeSecureOptions {
   password?: string;
+  /** The servers' key of pseudonyms. */
+  pseudonymKey?: string;
   tlsCACert?: string;
   tlsClientCert?: string;
   tlsClientKey?: string;

@@ -28,7 +28,7 @@ const MaxBytes = 64 << 10
 const ttl = 5 * time.Second
 
 // ErrNoKey says that a policy wants pseudonyms and this process cannot make them.
-var ErrNoKey = errors.New("the tenant's policy wants pseudonyms, and no key is configured (privacy.key_file)")
+var ErrNoKey = errors.New("the tenant's policy wants pseudonyms, and no key is configured (privacy.key_file, or in a Grafana datasource its pseudonym key)")
 
 // Document is a tenant's policy: what holds for each role.
 type Document struct {

@@ -17,15 +17,20 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/instancemgmt"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/resource/httpadapter"
 
 	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/access/audit"
+	"github.com/flowgauge/flowgauge/backend/access/directory"
+	"github.com/flowgauge/flowgauge/backend/access/policy"
 	"github.com/flowgauge/flowgauge/backend/budget"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/query"
+	"github.com/flowgauge/flowgauge/backend/query/guards"
 )
 
 // ID is the plugin's id, as plugin.json has it.
@@ -44,6 +49,7 @@ type Datasource struct {
 	settings Settings
 	client   *clickhouse.Client
 	engine   analytics
+	records  *records
 	slots    chan struct{} // one for each query that may run at once
 	broken   error         // why the settings cannot be used, or nil
 }
@@ -84,22 +90,43 @@ func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
 	if err != nil {
 		return err
 	}
-	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(client)})
-	if err != nil {
-		return fmt.Errorf("open budgets: %w", err)
-	}
-	engine, err := query.New(query.Config{Client: client, Budgets: budgets, Limits: query.Limits{Timeout: settings.timeout()}})
+	engine, records, err := guarded(client, settings)
 	if err != nil {
 		client.Close()
-		return fmt.Errorf("open query engine: %w", err)
+		return err
 	}
-	d.settings, d.client, d.engine = settings, client, engine
+	d.settings, d.client, d.engine, d.records = settings, client, engine, records
 	d.slots = make(chan struct{}, settings.MaxConns)
 	return nil
 }
 
-// Dispose closes the connections.
+// guarded is the engine with what the tenant has decided about access, and whatever is
+// asked of it is recorded.
+func guarded(client *clickhouse.Client, s Settings) (*query.Engine, *records, error) {
+	teams := guards.Teams{Directory: directory.NewStore(client, 0)}
+	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(client), Members: teams.Members})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open budgets: %w", err)
+	}
+	log, err := audit.New(audit.Config{Client: client, Required: s.AuditRequired, Logger: slog.New(pluginLog{})})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the audit log: %w", err)
+	}
+	engine, err := query.New(query.Config{
+		Client: client, Budgets: budgets, Limits: query.Limits{Timeout: s.timeout()},
+		Teams: teams, Policies: guards.Policies{Store: policy.NewStore(client), Secret: []byte(s.pseudonymKey)}, Auditor: guards.Auditor{Log: log},
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open query engine: %w", err)
+	}
+	return engine, keep(log), nil
+}
+
+// Dispose writes the records that wait, and closes the connections.
 func (d *Datasource) Dispose() {
+	if d.records != nil {
+		d.records.stop()
+	}
 	if d.client != nil {
 		d.client.Close()
 	}

@@ -57,7 +57,7 @@ func (d *Datasource) check(ctx context.Context, pc backend.PluginContext, h *hea
 		}
 	}
 	now := time.Now().UTC()
-	result, err := d.engine.Do(ctx, principal(d.settings, pc), query.Request{
+	result, err := d.engine.Do(query.WithSurface(ctx, surface), principal(d.settings, pc), query.Request{
 		Metrics: []string{"executions"}, From: now.Add(-healthPeriod), To: now,
 	})
 	if err != nil {

@@ -88,7 +88,7 @@ func (e *schemaError) problem() problem {
 // the right would serve only somebody who got hold of the password. Servers
 // that do not know CHECK GRANT are not asked.
 func (d *Datasource) checkRights(ctx context.Context, h *health) error {
-	for _, table := range []string{"executions", "rollup_executions"} {
+	for _, table := range []string{"executions", "rollup_executions", "access_policies"} {
 		var may proto.ColUInt8
 		err := d.client.Do(ctx, clickhouse.Query{
 			SQL:    fmt.Sprintf("CHECK GRANT INSERT ON %s.%s", identifier(d.settings.Database), table),
@@ -101,6 +101,22 @@ func (d *Datasource) checkRights(ctx context.Context, h *health) error {
 			h.Warnings = append(h.Warnings, fmt.Sprintf("The user %q may change data: use one that may only select.", d.settings.Username))
 			return nil
 		}
+	}
+	return d.checkRecords(ctx, h)
+}
+
+// checkRecords warns of a user who may not write audit records: nobody would know who
+// has read what here.
+func (d *Datasource) checkRecords(ctx context.Context, h *health) error {
+	var may proto.ColUInt8
+	database := identifier(d.settings.Database)
+	err := d.client.Do(ctx, clickhouse.Query{
+		SQL:    fmt.Sprintf("CHECK GRANT INSERT ON %s.audit_log", database),
+		Result: proto.Results{{Name: "result", Data: &may}},
+	})
+	if err == nil && may.Rows() > 0 && may[0] == 0 {
+		h.Warnings = append(h.Warnings, fmt.Sprintf("The user %q may not write audit records, so readings are not recorded: run GRANT INSERT ON %s.audit_log TO %s.",
+			d.settings.Username, database, identifier(d.settings.Username)))
 	}
 	return nil
 }

@@ -85,6 +85,12 @@ func sort(err error, s Settings) problem {
 		return problem{Title: denied.Error(), Status: backend.StatusForbidden, Source: backend.ErrorSourceDownstream}
 	case errors.As(err, &missing):
 		return problem{Title: missing.Error(), Status: backend.StatusNotFound, Source: backend.ErrorSourceDownstream}
+	case errors.Is(err, query.ErrNotRecorded):
+		return problem{
+			Title:  "The answer is withheld, because no audit record of it could be stored.",
+			Hint:   fmt.Sprintf("Run GRANT INSERT ON %s.audit_log TO %s on the server, or switch “Require audit records” off.", s.Database, s.Username),
+			Status: backend.StatusForbidden, Source: backend.ErrorSourceDownstream,
+		}
 	case errors.Is(err, context.DeadlineExceeded):
 		return problem{
 			Title:  fmt.Sprintf("The query took longer than %d seconds.", s.Timeout),

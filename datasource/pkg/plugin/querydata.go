@@ -9,6 +9,8 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 // QueryData answers the queries of a panel at the same time, as many as there
@@ -69,7 +71,7 @@ func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q b
 		return nil, ctx.Err()
 	}
 	who := principal(d.settings, req.PluginContext)
-	result, err := d.engine.Do(ctx, who, r)
+	result, err := d.engine.Do(query.WithSurface(ctx, surface), who, r)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func (d *Datasource) getValues(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who := principal(d.settings, backend.PluginConfigFromContext(r.Context()))
-	values, err := d.engine.Values(r.Context(), who, ask)
+	values, err := d.engine.Values(query.WithSurface(r.Context(), surface), who, ask)
 	if err != nil {
 		d.fail(w, r, err)
 		return

@@ -25,10 +25,12 @@ type Settings struct {
 	Database          string `json:"database"`
 	Username          string `json:"username"`
 	Tenant            string `json:"tenant"`
-	Timeout           int    `json:"timeout"`  // seconds
-	MaxConns          int    `json:"maxConns"` // also how many queries run at once
+	Timeout           int    `json:"timeout"`       // seconds
+	MaxConns          int    `json:"maxConns"`      // also how many queries run at once
+	AuditRequired     bool   `json:"auditRequired"` // no answer without a record of it
 
 	password      string
+	pseudonymKey  string // the servers' privacy.key_file; without it roles with pseudonyms get no answer
 	tlsCACert     string
 	tlsClientCert string
 	tlsClientKey  string
@@ -45,6 +47,7 @@ const (
 	defaultMaxConns   = 8
 	mostTimeout       = 3600
 	mostMaxConns      = 1000
+	leastKey          = 32
 )
 
 // SettingsError says which setting is wrong and what to do.
@@ -70,6 +73,7 @@ func ParseSettings(in backend.DataSourceInstanceSettings) (Settings, error) {
 		}
 	}
 	s.password = in.DecryptedSecureJSONData["password"]
+	s.pseudonymKey = strings.TrimSpace(in.DecryptedSecureJSONData["pseudonymKey"])
 	s.tlsCACert = in.DecryptedSecureJSONData["tlsCACert"]
 	s.tlsClientCert = in.DecryptedSecureJSONData["tlsClientCert"]
 	s.tlsClientKey = in.DecryptedSecureJSONData["tlsClientKey"]
@@ -135,6 +139,8 @@ func (s *Settings) Validate() error {
 		return &SettingsError{"port", fmt.Sprintf("%d is not a port.", s.Port), "Enter the port of the native protocol, usually 9000, or 9440 with TLS."}
 	case s.Timeout < 1 || s.Timeout > mostTimeout:
 		return &SettingsError{"timeout", fmt.Sprintf("%d seconds is out of range.", s.Timeout), fmt.Sprintf("Enter 1 to %d seconds.", mostTimeout)}
+	case s.pseudonymKey != "" && len(s.pseudonymKey) < leastKey:
+		return &SettingsError{"pseudonymKey", fmt.Sprintf("It has %d characters, which can be guessed.", len(s.pseudonymKey)), "Enter what the servers' privacy.key_file holds: with another key everybody has another pseudonym here."}
 	case s.MaxConns < 1 || s.MaxConns > mostMaxConns:
 		return &SettingsError{"maxConns", fmt.Sprintf("%d connections is out of range.", s.MaxConns), fmt.Sprintf("Enter 1 to %d.", mostMaxConns)}
 	}

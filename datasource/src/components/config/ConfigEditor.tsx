@@ -4,7 +4,7 @@ import React from 'react';
 import { ConfigProps, useSettings } from '../../hooks/useSettings';
 import { labels } from '../../labels';
 import { selectors } from '../../selectors';
-import { NumberField, SecretField, TextField } from './fields';
+import { NumberField, SecretField, SwitchField, TextField } from './fields';
 import { TlsSection } from './TlsSection';
 
 const words = labels.config;
@@ -28,6 +28,10 @@ export function ConfigEditor(props: ConfigProps) {
         <TextField settings={settings} name="tenant" words={words.tenant} testId={ids.tenant} />
         <NumberField settings={settings} name="timeout" words={words.timeout} testId={ids.timeout} />
         <NumberField settings={settings} name="maxConns" words={words.maxConns} testId={ids.maxConns} />
+      </FieldSet>
+      <FieldSet label={words.access}>
+        <SecretField settings={settings} name="pseudonymKey" words={words.pseudonymKey} testId={ids.pseudonymKey} />
+        <SwitchField settings={settings} name="auditRequired" words={words.auditRequired} testId={ids.auditRequired} />
       </FieldSet>
     </>
   );
