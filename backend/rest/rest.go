@@ -3,8 +3,13 @@
 package rest
 
 import (
+	"encoding/json"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -52,6 +57,31 @@ func Refuse(c *gin.Context, status int, code, detail string) {
 		"type": "urn:flowgauge:problem:" + code, "title": http.StatusText(status), "status": status, "code": code, "detail": detail,
 	})
 }
+
+// Decode reads a body of one JSON object with no members but those that are named, and
+// answers where it cannot. What is wrong is said without quoting it: a caller may have
+// pasted a key into the wrong place. No body at all is an empty object where it is optional.
+func Decode(c *gin.Context, into any, most int64, optional bool, members string) bool {
+	d := json.NewDecoder(http.MaxBytesReader(c.Writer, c.Request.Body, most))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	if err == nil {
+		if _, rest := d.Token(); errors.Is(rest, io.EOF) {
+			return true
+		}
+	} else if optional && errors.Is(err, io.EOF) {
+		return true
+	}
+	detail := "the body must be one JSON object; its members are " + members
+	if err != nil && strings.HasPrefix(err.Error(), "json: unknown field") {
+		detail = "the body has a member that is not known; known are " + members
+	}
+	Refuse(c, http.StatusBadRequest, "malformed_json", detail)
+	return false
+}
+
+// ETag is the entity tag of a revision.
+func ETag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
 
 // Unavailable answers that the database is away, and logs why: the error may quote
 // a statement, which is nothing for the caller.

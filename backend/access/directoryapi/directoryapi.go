@@ -12,7 +12,6 @@
 package directoryapi
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -71,7 +70,7 @@ func (a *API) read(c *gin.Context, part func(*directory.Snapshot) (any, bool)) {
 		a.fail(c, directory.ErrNotFound)
 		return
 	}
-	c.Header("ETag", etag(now.Revision()))
+	c.Header("ETag", rest.ETag(now.Revision()))
 	c.JSON(http.StatusOK, out)
 }
 
@@ -123,7 +122,7 @@ func (a *API) replace(c *gin.Context) {
 
 func (a *API) putUser(c *gin.Context) {
 	var u directory.User
-	if !decode(c, &u, "name, role, teams") {
+	if !rest.Decode(c, &u, maxEntry, false, "name, role, teams") {
 		return
 	}
 	if u.ID != "" && u.ID != c.Param("id") {
@@ -141,7 +140,7 @@ func (a *API) putUser(c *gin.Context) {
 
 func (a *API) putTeam(c *gin.Context) {
 	var t directory.Team
-	if !decode(c, &t, "name, members, managers") {
+	if !rest.Decode(c, &t, maxEntry, false, "name, members, managers") {
 		return
 	}
 	if t.ID != "" && t.ID != c.Param("id") {
@@ -171,8 +170,6 @@ func (a *API) deleteTeam(c *gin.Context) {
 	}
 }
 
-func etag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
-
 // by reads whose change a request makes, and of which revision.
 func (a *API) by(c *gin.Context) (directory.By, bool) {
 	by := directory.By{Author: "API key " + rest.Principal(c).KeyID}
@@ -197,7 +194,7 @@ func (a *API) done(c *gin.Context, now *directory.Snapshot, err error, what stri
 	}
 	p := rest.Principal(c)
 	a.log.InfoContext(c.Request.Context(), what, "tenant", p.Tenant, "revision", now.Revision(), "by", p.KeyID)
-	c.Header("ETag", etag(now.Revision()))
+	c.Header("ETag", rest.ETag(now.Revision()))
 	if body == nil {
 		c.Status(http.StatusNoContent)
 		return
@@ -217,15 +214,4 @@ func (a *API) fail(c *gin.Context, err error) {
 	default:
 		rest.Unavailable(c, a.log, err)
 	}
-}
-
-// decode reads one JSON object.
-func decode(c *gin.Context, into any, members string) bool {
-	d := json.NewDecoder(http.MaxBytesReader(c.Writer, c.Request.Body, maxEntry))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		rest.Refuse(c, http.StatusBadRequest, "malformed_json", "the body must be one JSON object with the members "+members)
-		return false
-	}
-	return true
 }

@@ -1,11 +1,7 @@
 package keyapi
 
 import (
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -42,7 +38,7 @@ type issued struct {
 // create makes a key.
 func (a *API) create(c *gin.Context) {
 	var w wanted
-	if !decode(c, &w, "tenant, name, scopes, role, userId, crossTenant, expiresAt, certificate, limits") {
+	if !rest.Decode(c, &w, maxBody, true, "tenant, name, scopes, role, userId, crossTenant, expiresAt, certificate, limits") {
 		return
 	}
 	p := rest.Principal(c)
@@ -75,7 +71,7 @@ func (a *API) rotate(c *gin.Context) {
 	var w struct {
 		Grace string `json:"grace"`
 	}
-	if !decode(c, &w, "grace") {
+	if !rest.Decode(c, &w, maxBody, true, "grace") {
 		return
 	}
 	grace := DefaultGrace
@@ -107,25 +103,4 @@ func (a *API) revoke(c *gin.Context) {
 	}
 	a.log.InfoContext(c.Request.Context(), "an API key was revoked", "key_id", k.ID, "tenant", k.Tenant, "by", rest.Principal(c).KeyID)
 	c.Status(http.StatusNoContent)
-}
-
-// decode reads one JSON object, none being an empty one. What is wrong with it is
-// said without quoting it: a caller may have pasted a key into the wrong place.
-func decode(c *gin.Context, into any, members string) bool {
-	d := json.NewDecoder(http.MaxBytesReader(c.Writer, c.Request.Body, maxBody))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	if err == nil {
-		if _, rest := d.Token(); errors.Is(rest, io.EOF) {
-			return true
-		}
-	} else if errors.Is(err, io.EOF) {
-		return true
-	}
-	detail := "the body must be one JSON object; its members are " + members
-	if err != nil && strings.HasPrefix(err.Error(), "json: unknown field") {
-		detail = "the body has a member that is not known; known are " + members
-	}
-	rest.Refuse(c, http.StatusBadRequest, "malformed_json", detail)
-	return false
 }

@@ -43,8 +43,6 @@ func (a *API) Register(router gin.IRouter) {
 	g.GET("/revisions", a.revisions)
 }
 
-func etag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
-
 // show answers with the book in force.
 func (a *API) show(c *gin.Context) {
 	r, err := a.prices.Current(c.Request.Context(), rest.Principal(c).Tenant)
@@ -54,7 +52,7 @@ func (a *API) show(c *gin.Context) {
 	case err != nil:
 		rest.Unavailable(c, a.log, err)
 	default:
-		c.Header("ETag", etag(r.Revision))
+		c.Header("ETag", rest.ETag(r.Revision))
 		c.JSON(http.StatusOK, r)
 	}
 }
@@ -112,7 +110,7 @@ func (a *API) put(c *gin.Context) {
 		rest.Unavailable(c, a.log, err)
 	default:
 		a.log.InfoContext(ctx, "a price book was put in force", "tenant", p.Tenant, "revision", r.Revision, "rules", len(book.Rules), "by", p.KeyID)
-		c.Header("ETag", etag(r.Revision))
+		c.Header("ETag", rest.ETag(r.Revision))
 		c.JSON(http.StatusOK, r)
 	}
 }
