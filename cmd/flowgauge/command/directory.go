@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/flowgauge/flowgauge/backend/access/directory"
-	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
+	"github.com/flowgauge/flowgauge/backend/clickhouse"
 )
 
 func newDirectory() *cobra.Command {
@@ -34,26 +34,9 @@ manages a team and so sees its members' data. Running servers follow within 5 se
 
 // withDirectory runs what needs the directory of a tenant.
 func withDirectory(cmd *cobra.Command, run func(store *directory.Store, tenant string) error) error {
-	cfg, err := load(cmd)
-	if err != nil {
-		return err
-	}
-	tenant, err := cmd.Flags().GetString("tenant")
-	if err != nil {
-		return err
-	}
-	if tenant == "" {
-		tenant = cfg.Tenant
-	}
-	client, err := databaseOf(cfg)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if err := schema.Migrate(cmd.Context(), client); err != nil { // it may come before the first server
-		return err
-	}
-	return run(directory.NewStore(client, -1), tenant)
+	return withTenant(cmd, func(client *clickhouse.Client, tenant string) error {
+		return run(directory.NewStore(client, -1), tenant)
+	})
 }
 
 func newDirectoryImport() *cobra.Command {
@@ -66,12 +49,7 @@ CSV, a file that ends in .csv, has a row for each user and the columns id, name,
 semicolons between teams. - reads YAML from standard input.`,
 		Example: `  flowgauge directory import people.yaml
   flowgauge directory export | sed s/ana/anna/ | flowgauge directory import -`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
-				return usageError{err}
-			}
-			return nil
-		},
+		Args: oneFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := readFile(cmd, args[0])
 			if err != nil {
