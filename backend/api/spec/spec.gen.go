@@ -1686,7 +1686,7 @@ type Dashboard struct {
 	RefreshInterval *int      `json:"refreshInterval,omitempty"`
 	UpdatedAt       time.Time `json:"updatedAt"`
 
-	// UserId The owner
+	// UserId The owner, as far as the caller may know them
 	UserId  string   `json:"userId"`
 	Widgets []Widget `json:"widgets"`
 }
@@ -1733,6 +1733,9 @@ type DeadLetter struct {
 
 	// Truncated More was sent than the 64 KiB that are kept
 	Truncated *bool `json:"truncated,omitempty"`
+
+	// Withheld The caller's access policy keeps back payload, message and events
+	Withheld *bool `json:"withheld,omitempty"`
 }
 
 // ErrorGroups defines model for ErrorGroups.
@@ -2077,7 +2080,7 @@ type Report struct {
 	TimeZone  *string   `json:"timeZone,omitempty"`
 	UpdatedAt time.Time `json:"updatedAt"`
 
-	// UserId The owner
+	// UserId The owner, as far as the caller may know them
 	UserId string `json:"userId"`
 }
 
