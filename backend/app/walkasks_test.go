@@ -462,7 +462,7 @@ func (w *world) kindly(k query.KindInfo) []map[string]any {
 			q["filters"] = filters(dimension)
 			out = append(out, q)
 		}
-		for _, owner := range []string{"shared", "ann", "cem", "eve"} { // those of one workflow
+		for _, owner := range []string{"shared", "ann", "eve", "cem"} { // those of one workflow
 			q := question(nil)
 			q["filters"] = []any{map[string]any{"dimension": metric.Workflow, "operator": "in", "values": []string{mark(owner, "workflow")}}}
 			out = append(out, q)

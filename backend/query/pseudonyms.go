@@ -104,7 +104,7 @@ func (g *guard) users(ctx context.Context, from, to int64) (*disguise, error) {
 		for _, table := range history.Tables {
 			for _, suffix := range []string{history.Baseline, history.Versions} {
 				branches = append(branches, fmt.Sprintf("    SELECT DISTINCT user_id FROM %s WHERE tenant = {tenant:String} AND %s%s",
-					table+suffix, within("time", days, b.millis), q.conditions(b, nil)))
+					table+suffix, within("time", []span{days}, b.millis), q.conditions(b, nil)))
 			}
 		}
 	}
