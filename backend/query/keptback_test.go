@@ -196,7 +196,7 @@ func TestNames(t *testing.T) {
 	assert.Equal(t, ann, names.Shown("ann"))
 	assert.Equal(t, "key:k1", names.Shown("key:k1"))
 	assert.Empty(t, names.Shown(""))
-	e.pseudonyms = pseudonyms{} // another process
+	e.pseudonyms = &pseudonyms{} // another process
 	for text, want := range map[string]string{ann: "ann", "key:k1": "key:k1", "": ""} {
 		id, ok, err := names.Meant(t.Context(), text)
 		require.NoError(t, err)
