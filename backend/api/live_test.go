@@ -151,9 +151,16 @@ func TestLiveAsJSON(t *testing.T) {
 		status      int
 		param       string
 	}{
-		{"manager", "?groupBy=workflow", 403, ""}, {"manager", "?workflow=x", 403, ""}, {"manager", "?window=5m", 400, "window"},
-		{"admin", "?window=4s", 400, "window"}, {"admin", "?window=16m", 400, "window"}, {"admin", "?interval=61s", 400, "interval"},
-		{"admin", "?groupBy=user", 400, "groupBy"}, {"admin", "?limit=0", 400, "limit"}, {"", "", 401, ""}, {"ingest", "", 403, ""},
+		{"manager", "?groupBy=workflow", 403, ""},
+		{"manager", "?workflow=x", 403, ""},
+		{"manager", "?window=5m", 400, "window"},
+		{"admin", "?window=4s", 400, "window"},
+		{"admin", "?window=16m", 400, "window"},
+		{"admin", "?interval=61s", 400, "interval"},
+		{"admin", "?groupBy=user", 400, "groupBy"},
+		{"admin", "?limit=0", 400, "limit"},
+		{"", "", 401, ""},
+		{"ingest", "", 403, ""},
 	} {
 		resp := r.get(t, c.role, c.query)
 		assert.Equal(t, c.status, resp.StatusCode, "%+v", c)

@@ -340,8 +340,11 @@ func (in *injector) batch(r *rand.Rand) error {
 	var got struct{ Data []map[string]any }
 	decode := json.NewDecoder(bytes.NewReader(answer))
 	decode.UseNumber()
-	if err := decode.Decode(&got); err != nil || code != http.StatusOK {
-		return fmt.Errorf("a list of values is refused: %d %s %v", code, answer, err)
+	if err := decode.Decode(&got); err != nil {
+		return fmt.Errorf("a list of values is answered with what is no JSON: %d %s: %w", code, answer, err)
+	}
+	if code != http.StatusOK {
+		return fmt.Errorf("a list of values is refused: %d %s", code, answer)
 	}
 	have := map[string]string{}
 	for _, row := range got.Data {

@@ -204,7 +204,7 @@ func TestNobodySeesAnothersRow(t *testing.T) {
 	reading, outside, prom := w.reading(), w.outside(), w.prom()
 	everybody := []string{"acme's boss", "admin", "mona", "ann", "guest", "stranger", "other's admin", "other's boss"}
 
-	t.Run("endpoints", func(t *testing.T) {
+	t.Run("endpoints", func(*testing.T) {
 		// Records say what was asked for: only the tenant's own, so far.
 		for name, owner := range map[string]string{"admin": "cem", "ann": "ann", "other's admin": "eve"} {
 			period := url.Values{"from": {w.from}, "to": {w.to}, "user": {mark(owner, "user")}}
@@ -229,7 +229,7 @@ func TestNobodySeesAnothersRow(t *testing.T) {
 		same := compared(some(reading, 1))
 		w.alike(same, w.everyAsk(w.as("ann"), same), w.everyAsk(w.as("ann's mirror"), same))
 	})
-	t.Run("questions and the cache", func(t *testing.T) {
+	t.Run("questions and the cache", func(*testing.T) {
 		first := w.questions(w.from)
 		w.everyAsk(w.as("admin"), some(first, 3))
 		asked := slices.DeleteFunc(some(first, 3), func(a ask) bool { return a.name == "kind budgets" })
@@ -248,7 +248,7 @@ func TestNobodySeesAnothersRow(t *testing.T) {
 			before[name] = got
 		}
 	})
-	t.Run("PromQL", func(t *testing.T) {
+	t.Run("PromQL", func(*testing.T) {
 		for _, name := range []string{"admin", "mona", "stranger", "other's admin"} {
 			w.everyAsk(w.as(name), some(prom, 2))
 		}
@@ -276,7 +276,7 @@ func TestNobodySeesAnothersRow(t *testing.T) {
 			}
 		}
 	})
-	t.Run("Grafana's plugin", func(t *testing.T) { w.plugin() })
+	t.Run("Grafana's plugin", func(*testing.T) { w.plugin() })
 	for name := range w.asked {
 		if !slices.Contains(rowless, name) && !isRowless(name) {
 			assert.True(t, w.shown[name], "no answer to %q shows anybody anything: the walk would not notice a leak", name)
@@ -315,7 +315,7 @@ func TestNobodySeesAnothersRow(t *testing.T) {
 		},
 	}
 	for _, p := range policies {
-		t.Run(p.name, func(t *testing.T) {
+		t.Run(p.name, func(*testing.T) {
 			w.policy(p.document, p.inForce)
 			w.hides = p.hides
 			if p.hides == nil { // only groups of several users, and rows of nobody

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -84,19 +85,19 @@ func rowsOf(owner string) []map[string]any {
 		rows = append(rows, map[string]any{
 			"kind": "step", "id": of("stepevent") + step, "executionId": of("execution"), "stepId": step, "stepType": of("steptype"),
 			"startTime": at(1 + i), "endTime": at(2 + i), "duration": 60_000, "status": "completed", "inputSize": 10 * (n + 1), "outputSize": n,
-			"creditsUsed": fmt.Sprint(n + 1), "dependsOn": []string{of("stepevent") + of("step")}[:i], "source": of("source"),
+			"creditsUsed": strconv.Itoa(n + 1), "dependsOn": []string{of("stepevent") + of("step")}[:i], "source": of("source"),
 		})
 	}
 	rows = append(rows, map[string]any{
 		"kind": "cost", "id": of("cost"), "timestamp": at(9), "userId": user, "workflowId": of("workflow"), "executionId": of("execution"),
-		"actionType": of("actiontype"), "credits": fmt.Sprint(3 * (n + 1)), "dollarAmount": fmt.Sprintf("%d.%d1", n+1, n), "metadata": metadata,
+		"actionType": of("actiontype"), "credits": strconv.Itoa(3 * (n + 1)), "dollarAmount": fmt.Sprintf("%d.%d1", n+1, n), "metadata": metadata,
 	})
 	for i, resource := range []string{of("resourceid"), user} {
 		if owner == "nobody" {
 			break
 		}
 		rows = append(rows, map[string]any{
-			"kind": "activity", "id": of("activity") + fmt.Sprint(i), "userId": user, "timestamp": at(10 + i), "sessionId": of("session"),
+			"kind": "activity", "id": of("activity") + strconv.Itoa(i), "userId": user, "timestamp": at(10 + i), "sessionId": of("session"),
 			"action": of("action"), "resource": of("resource"), "resourceId": resource, "duration": 100 * (n + 1), "metadata": metadata,
 		})
 	}

@@ -226,7 +226,10 @@ func TestFragmentsAndDeadLetters(t *testing.T) {
 		fragment("1", "", event.StatusStarted), fragment("1", "", 0), fragment("2", "1", event.StatusStarted), fragment("2", "1", event.StatusCompleted),
 		fragment("1", "", event.StatusFailed), fragment("1", "", event.StatusFailed),
 		event.AppendDeadLetter(nil, &event.DeadLetter{Tenant: "acme", Code: "too_long"}),
-		event.AppendDuplicates(nil, &event.Duplicates{Tenant: "acme", Kind: event.KindCost, Count: 4}), nil, {99}, {event.RecordEvent},
+		event.AppendDuplicates(nil, &event.Duplicates{Tenant: "acme", Kind: event.KindCost, Count: 4}),
+		nil,
+		{99},
+		{event.RecordEvent},
 	}
 	c.Count(batch)
 	c.Count([][]byte{batch[len(batch)-5]})

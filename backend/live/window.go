@@ -210,8 +210,10 @@ func (w *Window) show(from, to int64) *Snapshot {
 		why  string
 		true bool
 	}{
-		{ReasonNobody, w.since == 0}, {ReasonBegan, w.since > from || w.oldest > from},
-		{ReasonGap, w.lost(from, to)}, {ReasonUncounted, w.folds > 0},
+		{ReasonNobody, w.since == 0},
+		{ReasonBegan, w.since > from || w.oldest > from},
+		{ReasonGap, w.lost(from, to)},
+		{ReasonUncounted, w.folds > 0},
 	} {
 		if r.true {
 			s.Reasons = append(s.Reasons, r.why)

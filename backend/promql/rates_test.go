@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
 
@@ -42,7 +43,7 @@ func TestSumsOfRatesAreFound(t *testing.T) {
 			if e, err := testParser.ParseExpr("sum by (a) ((increase(m[5m])))"); err == nil && e.String() == parsed(t, text).String() {
 				function = "increase"
 			}
-			m := labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "m")
+			m := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "m")
 			require.Equal(t, want, sumsOfRates(parsed(t, text))[selectorKey(function, 5*time.Minute, []*labels.Matcher{m})])
 		})
 	}
@@ -122,7 +123,7 @@ func TestSumsOfRates(t *testing.T) {
 			store.asked = nil
 			got := evaluate(t, a.engine, a.queryable(admin, expr, lookback), text, at)
 			equal(t, fmt.Sprint(text, at), want, got)
-			require.NotZero(t, len(points(got.Value)))
+			require.NotEmpty(t, points(got.Value))
 			last := store.asked[len(store.asked)-1]
 			require.Len(t, store.asked, 3, "which are young, the sums, and those apart")
 			require.NotNil(t, last.Only, "the series that began")

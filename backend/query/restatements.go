@@ -102,11 +102,11 @@ func (e *Engine) between(ctx context.Context, r *Request) (before, after *Engine
 	text := paramOf(restatementsParams, r, "since")
 	since, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		if day, dateErr := time.Parse(time.DateOnly, text); dateErr == nil {
-			since = DayStart(day.Year(), day.Month(), day.Day(), loc)
-		} else {
+		day, err := time.Parse(time.DateOnly, text)
+		if err != nil {
 			return nil, nil, requestError("params.since", text, "must be a time as RFC 3339 or a date", restatementsParams[0].Example)
 		}
+		since = DayStart(day.Year(), day.Month(), day.Day(), loc)
 	}
 	if after = e; e.asOf == 0 {
 		if after, err = e.at(ctx, e.now()); err != nil {

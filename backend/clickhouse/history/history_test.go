@@ -121,7 +121,7 @@ func TestDaysLeaveTheWindow(t *testing.T) {
 	b.now = first.AddDate(0, 0, 8)
 	s := b.advance(k, 0)
 	require.Equal(t, time.Date(2026, 3, 6, 0, 0, 0, 0, time.UTC), s.Earliest(), "three days before today")
-	require.Equal(t, "", b.rows("activity_baseline"))
+	require.Empty(t, b.rows("activity_baseline"))
 	require.Equal(t, s, b.advance(k, time.Minute), "questions may be under way that know of no new beginning")
 	s = b.advance(k, time.Hour)
 	require.Equal(t, time.Date(2026, 3, 5, 0, 0, 0, 0, time.UTC).UnixMicro(), s.Moved, "a day lies between")

@@ -43,8 +43,11 @@ func Read(ctx context.Context, client *clickhouse.Client) (State, error) {
 	err := client.Do(ctx, clickhouse.Query{
 		SQL: "SELECT change, toInt8(phase) AS state, since, moved, changed_at FROM history_state WHERE tenant = '' ORDER BY change DESC, changed_at DESC LIMIT 1",
 		Result: proto.Results{
-			{Name: "change", Data: &change}, {Name: "state", Data: &phase}, {Name: "since", Data: &since},
-			{Name: "moved", Data: &moved}, {Name: "changed_at", Data: &at},
+			{Name: "change", Data: &change},
+			{Name: "state", Data: &phase},
+			{Name: "since", Data: &since},
+			{Name: "moved", Data: &moved},
+			{Name: "changed_at", Data: &at},
 		},
 		OnResult: func(context.Context, proto.Block) error {
 			for i := range change.Rows() {

@@ -84,10 +84,10 @@ const auditPage = 1000
 
 // listAudit prints records page by page, as they come.
 func listAudit(cmd *cobra.Command, client *clickhouse.Client, tenant string, page audit.Page, most int, asJSON bool) error {
-	print, flush := auditTable(cmd.OutOrStdout())
+	write, flush := auditTable(cmd.OutOrStdout())
 	if asJSON {
 		lines := json.NewEncoder(cmd.OutOrStdout())
-		print, flush = func(r *audit.Record) error { return lines.Encode(r) }, func() error { return nil }
+		write, flush = func(r *audit.Record) error { return lines.Encode(r) }, func() error { return nil }
 	}
 	for left := most; ; {
 		page.Limit = auditPage
@@ -99,7 +99,7 @@ func listAudit(cmd *cobra.Command, client *clickhouse.Client, tenant string, pag
 			return err
 		}
 		for i := range records {
-			if err := print(&records[i]); err != nil {
+			if err := write(&records[i]); err != nil {
 				return err
 			}
 		}

@@ -3,7 +3,6 @@ package plugin
 import (
 	"bytes"
 	"encoding/json"
-	"strings"
 	"testing"
 	"time"
 
@@ -105,5 +104,5 @@ func TestAShortKeyOfPseudonymsIsRefused(t *testing.T) {
 	var wrong *SettingsError
 	require.ErrorAs(t, err, &wrong)
 	require.Equal(t, "pseudonymKey", wrong.Setting)
-	require.False(t, strings.Contains(err.Error(), "short"))
+	require.NotContains(t, err.Error(), "short")
 }
