@@ -91,6 +91,7 @@ func TestAccessFromTheCommandLine(t *testing.T) {
 
 	// What was sent, and said of it, is withheld from then on, and cannot be searched.
 	for {
+		list.Data = nil // else what is left out now stays from before
 		s.answered(http.StatusOK, http.MethodGet, letters, "", "", &list)
 		if list.Data[0].Withheld {
 			break
