@@ -67,7 +67,12 @@ func (r *narrowReader) read(ctx context.Context) (narrowSince, error) {
 			return nil
 		},
 	})
-	if err != nil {
+	switch {
+	case clickhouse.ClassOf(err) == clickhouse.ClassUnavailable:
+		// The shard with this table may be away while those of the question are there.
+		// What is not known to be narrow is read of the rollups by all dimensions.
+		return known, nil
+	case err != nil:
 		return nil, fmt.Errorf("read how far back there are narrow rollups: %w", err)
 	}
 	r.mu.Lock()
