@@ -123,7 +123,7 @@ func TestEveryFieldIsStored(t *testing.T) {
 		"executions": fmt.Sprintf("('t','2024-02-29 23:59:59.999','e1','terminal','w',3,'u','tr','webhook','failed',1099511627776,%d,4,'timeout','after 30 s',%d,'2024-02-29 23:59:59.994',2,'{\"a\":1}','n8n',0)",
 			event.DurationBucket(1<<40), event.Fingerprint("after 30 s")),
 		"steps":    "('t','2024-02-29 23:59:59.999','s1','e1','fetch','http','skipped','2024-03-01 00:00:00.006','1970-01-01 00:00:00.000',7," + strconv.Itoa(int(event.DurationBucket(7))) + ",1099511627776,2,0.000000000000001,'',0,'',['s0','s\\'9'],0,'n8n',0)",
-		"costs":    "('t','2024-02-29 23:59:59.999','c1','w','u','e1','llm',-12345678901234567890123.123456789012345,0.0000008,'sent',0,'','',0)",
+		"costs":    "('t','2024-02-29 23:59:59.999','c1','w','u','e1','llm',-12345678901234567890123.123456789012345,0.0000008,'sent',0,'1970-01-01 00:00:00.000','','',0)",
 		"activity": "('t','2024-02-29 23:59:59.999','a1','u','se','login','app','1',9,'{}','',0)",
 	} {
 		assert.Equal(t, []string{want}, r.lines("SELECT toString(tuple(* EXCEPT (version, stored_at))) AS line FROM "+table), table)
