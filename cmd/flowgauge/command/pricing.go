@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/flowgauge/flowgauge/backend/access/directory"
+	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/config"
 	"github.com/flowgauge/flowgauge/backend/pricing"
 )
@@ -35,23 +36,9 @@ dollars of costs that come without them; what a source sends is never changed.`,
 
 // withPrices runs what needs the price books of a tenant.
 func withPrices(cmd *cobra.Command, run func(cfg config.Config, store *pricing.Store, tenant string) error) error {
-	cfg, err := load(cmd)
-	if err != nil {
-		return err
-	}
-	tenant, err := cmd.Flags().GetString("tenant")
-	if err != nil {
-		return err
-	}
-	if tenant == "" {
-		tenant = cfg.Tenant
-	}
-	client, err := databaseOf(cfg)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	return run(cfg, pricing.NewStore(client, slog.New(slog.DiscardHandler)), tenant)
+	return asTenant(cmd, func(cfg config.Config, client *clickhouse.Client, tenant string) error {
+		return run(cfg, pricing.NewStore(client, slog.New(slog.DiscardHandler)), tenant)
+	})
 }
 
 func newPricingShow() *cobra.Command {

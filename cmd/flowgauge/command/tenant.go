@@ -5,10 +5,22 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
+	"github.com/flowgauge/flowgauge/backend/config"
 )
 
-// withTenant runs what needs the database, on behalf of the tenant that --tenant names.
+// withTenant runs what needs the database as this version knows it, on behalf of the
+// tenant that --tenant names: it may come before the first server.
 func withTenant(cmd *cobra.Command, run func(client *clickhouse.Client, tenant string) error) error {
+	return asTenant(cmd, func(_ config.Config, client *clickhouse.Client, tenant string) error {
+		if err := schema.Migrate(cmd.Context(), client); err != nil {
+			return err
+		}
+		return run(client, tenant)
+	})
+}
+
+// asTenant runs what needs the database, on behalf of the tenant that --tenant names.
+func asTenant(cmd *cobra.Command, run func(cfg config.Config, client *clickhouse.Client, tenant string) error) error {
 	cfg, err := load(cmd)
 	if err != nil {
 		return err
@@ -25,8 +37,5 @@ func withTenant(cmd *cobra.Command, run func(client *clickhouse.Client, tenant s
 		return err
 	}
 	defer client.Close()
-	if err := schema.Migrate(cmd.Context(), client); err != nil { // it may come before the first server
-		return err
-	}
-	return run(client, tenant)
+	return run(cfg, client, tenant)
 }
