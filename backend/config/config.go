@@ -116,7 +116,7 @@ type Rollup struct {
 
 // History is what is kept of versions of events that others have replaced.
 type History struct {
-	Days int `koanf:"days"` // 0 keeps none
+	Days int `koanf:"days"` // 0: this process keeps none; -1 removes what there is
 }
 
 // Default returns the configuration of a machine that has set nothing.
@@ -262,8 +262,8 @@ func (c *Config) Validate() error {
 	if c.Sink.BatchSize < 1 || c.Sink.BatchSize > 1_000_000 {
 		errs = append(errs, fmt.Errorf("sink.batch_size is %d: it is between 1 and 1000000", c.Sink.BatchSize))
 	}
-	if c.History.Days < 0 || c.History.Days > maxHistory {
-		errs = append(errs, fmt.Errorf("history.days is %d: it is between 0, which keeps none, and %d", c.History.Days, maxHistory))
+	if c.History.Days < -1 || c.History.Days > maxHistory {
+		errs = append(errs, fmt.Errorf("history.days is %d: it is between 1 and %d, 0 for none, or -1, which removes the history", c.History.Days, maxHistory))
 	}
 	if c.WAL.MaxBytes < 64<<20 {
 		errs = append(errs, fmt.Errorf("wal.max_bytes is %d: it is at least 67108864 (64 MiB)", c.WAL.MaxBytes))

@@ -34,8 +34,8 @@
 // What is stored already is copied into the baseline when the views are there; what
 // was being stored meanwhile is copied once more after a grace. Only then is the history
 // on, and since is that moment: versions that had been replaced before are not known. A
-// database in which nothing was stored yet has a history from the beginning. Switched
-// off, the views and all rows go.
+// database in which nothing was stored yet has a history from the beginning. Removed,
+// the views and all rows go.
 //
 // One process does this for a database (package lease). The configuration of that one
 // counts.

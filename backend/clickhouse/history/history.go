@@ -42,10 +42,14 @@ const (
 	retry = time.Minute
 )
 
+// Remove is the number of days that removes a history. It is not 0, which a process has
+// that was not told of the history: what is removed does not come back.
+const Remove = -1
+
 // Config says for how long history is kept.
 type Config struct {
 	Client *clickhouse.Client
-	Days   int    // 0 keeps none and removes what there is
+	Days   int    // 0 leaves the history to others, Remove removes it
 	Holder string // names this process among those that may do it
 	Logger *slog.Logger
 	Now    func() time.Time // nil is time.Now
@@ -67,8 +71,8 @@ func New(cfg Config) (*Keeper, error) {
 	switch {
 	case cfg.Client == nil:
 		return nil, errors.New("history: no ClickHouse client")
-	case cfg.Days < 0:
-		return nil, fmt.Errorf("history: the number of days is %d; it must be 0, which keeps none, or more", cfg.Days)
+	case cfg.Days < Remove:
+		return nil, fmt.Errorf("history: the number of days is %d; it must be %d, which removes the history, or more", cfg.Days, Remove)
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -90,9 +94,19 @@ func New(cfg Config) (*Keeper, error) {
 	return k, nil
 }
 
-// Run keeps the history until ctx ends.
+// errRemoved ends Run when there is no history any more.
+var errRemoved = errors.New("the history is removed")
+
+// Run keeps the history until ctx ends, or removes it.
 func (k *Keeper) Run(ctx context.Context) error {
-	return k.lease.Run(ctx, func(ctx context.Context, _ *lease.Term) error {
+	if k.days <= 0 && k.none(ctx) {
+		return nil // and no lease is taken
+	}
+	if k.days == 0 {
+		k.log.WarnContext(ctx, "a history of events is kept that this process does not look after: set history.days to the number of days here too, or to -1 to remove it")
+		return nil
+	}
+	err := k.lease.Run(ctx, func(ctx context.Context, _ *lease.Term) error {
 		for {
 			s, err := k.Advance(ctx)
 			pause := interval
@@ -104,9 +118,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 				k.log.WarnContext(ctx, "keep the history of events", "error", err, "retry_in", pause)
 			case s.Phase == Starting:
 				pause = k.start + time.Second
-			case k.days == 0:
-				<-ctx.Done() // keeps the lease: nobody else need look
-				return nil
+			case k.days == Remove:
+				return errRemoved
 			}
 			select {
 			case <-ctx.Done():
@@ -115,6 +128,20 @@ func (k *Keeper) Run(ctx context.Context) error {
 			}
 		}
 	})
+	if errors.Is(err, errRemoved) {
+		return nil
+	}
+	return err
+}
+
+// none reports whether there is no history, nor anything left of one.
+func (k *Keeper) none(ctx context.Context) bool {
+	s, err := Read(ctx, k.client)
+	if err != nil || s.Phase != Off {
+		return false
+	}
+	there, err := k.existing(ctx)
+	return err == nil && len(there) == 0
 }
 
 // Advance takes the next step, if it is time for one, and returns where the history
@@ -126,6 +153,8 @@ func (k *Keeper) Advance(ctx context.Context) (State, error) {
 	}
 	switch {
 	case k.days == 0:
+		return s, nil
+	case k.days == Remove:
 		return k.switchOff(ctx, s)
 	case s.Phase == Off:
 		return k.begin(ctx, s)

@@ -88,12 +88,15 @@ func TestSwitchingOnAndOff(t *testing.T) {
 	require.Equal(t, "a=2", b.rows("activity"))
 	require.Equal(t, "a=1 a=2", b.rows("activity_history"))
 
-	off := b.keeper(0)
+	require.NoError(t, b.keeper(0).Run(t.Context()), "who was not told of the history leaves it alone")
+	require.Equal(t, "a=1 a=2", b.rows("activity_history"))
+	off := b.keeper(history.Remove)
 	require.Equal(t, history.Off, b.advance(off, time.Hour).Phase)
 	b.store("b", 3, b.now)
 	require.Empty(t, b.rows("activity_history"))
 	require.Empty(t, b.rows("activity_baseline"))
 	require.Equal(t, history.Off, b.advance(off, time.Hour).Phase, "and again nothing")
+	require.NoError(t, off.Run(t.Context()), "it does not wait for anything")
 
 	b.advance(k, time.Hour)
 	b.store("b", 4, b.now)

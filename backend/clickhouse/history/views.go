@@ -44,7 +44,7 @@ func viewOf(table, columns string) string {
 	return table + Versions + "_mv_" + hex.EncodeToString(sum[:4])
 }
 
-// views makes the views that are missing and drops those that are out of date.
+// views makes the views that are missing, and drops those that are out of date.
 func (k *Keeper) views(ctx context.Context) error {
 	there, err := k.existing(ctx)
 	if err != nil {
@@ -58,9 +58,7 @@ func (k *Keeper) views(ctx context.Context) error {
 		}
 		name := viewOf(table, list)
 		wanted[name] = true
-		if slices.Contains(there, name) {
-			continue
-		}
+		// Also where it is there: of the nodes of a cluster some may lack it.
 		text := fmt.Sprintf("CREATE MATERIALIZED VIEW IF NOT EXISTS {{view %q}} TO {{local %q}} AS SELECT %s FROM {{local %q}}", name, table+Versions, list, table)
 		if err := schema.Define(ctx, k.client, text); err != nil {
 			return fmt.Errorf("keep the history of %s: %w", table, err)
