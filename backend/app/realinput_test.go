@@ -35,8 +35,9 @@ func realInput(t *testing.T) string {
 var inputs = []string{"bpic2012", "nextflow", "focus", "ecom"}
 
 // Importing all real input gives the figures that were counted beside it, to the
-// unit and to the last digit; a kill -9 of the server in the middle and a second
-// import of everything change none of them.
+// unit and to the last digit, whether REST, PromQL or Grafana's datasource is asked; a
+// kill -9 of the server in the middle and a second import of everything change none of
+// them.
 func TestRealInputGivesTheCountedFigures(t *testing.T) {
 	data := realInput(t)
 	dir := t.TempDir()
@@ -58,16 +59,20 @@ func TestRealInputGivesTheCountedFigures(t *testing.T) {
 	s = up(t, dir)
 	require.NoError(t, s.importFiles(files...), "an interrupted import goes on")
 	s.settle()
-	before := requireCounted(t, s, data)
+	before, requests := requireCounted(t, s, data)
+	requireSameFromPlugin(t, newDatasource(t, s), requests, before)
+	requireCountedByPromQL(t, s, expected(t, data, "bpic2012"))
 
 	require.NoError(t, s.importFiles(files...), "a finished one is repeated")
 	s.settle()
-	require.Equal(t, before, requireCounted(t, s, data))
+	again, _ := requireCounted(t, s, data)
+	require.Equal(t, before, again)
 
 	recompute := exec.Command(program, "recompute", "--data-dir", dir, "--from", "2000-01-01", "--to", "2030-01-01")
 	out, err := recompute.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Equal(t, before, requireCounted(t, s, data))
+	again, _ = requireCounted(t, s, data)
+	require.Equal(t, before, again)
 }
 
 func storedRecords(s *server) int {
@@ -80,20 +85,20 @@ func storedRecords(s *server) int {
 	return 0
 }
 
-// requireCounted checks every figure and returns the answers.
-func requireCounted(t *testing.T, s *server, data string) map[string][]row {
+// requireCounted checks every figure and returns the answers and what was asked.
+func requireCounted(t *testing.T, s *server, data string) (answers map[string][]row, requests map[string]string) {
 	t.Helper()
-	answers := map[string][]row{}
+	answers, requests = map[string][]row{}, map[string]string{}
 	ask := func(name, request string) []row {
 		rows := s.ask(request)
-		answers[name] = rows
+		answers[name], requests[name] = rows, request
 		return rows
 	}
 	loans(t, ask, expected(t, data, "bpic2012"))
 	science(t, ask, expected(t, data, "nextflow"))
 	charges(t, ask, expected(t, data, "focus"))
 	shop(t, ask, expected(t, data, "ecom"))
-	return answers
+	return answers, requests
 }
 
 func expected(t *testing.T, data, name string) map[string]any {

@@ -136,32 +136,3 @@ func TestNextflowEqualsItsTotals(t *testing.T) {
 		near(t, w.Duration/1000, durations[name], name)
 	}
 }
-
-func TestBPIC2012EqualsItsTotals(t *testing.T) {
-	if testing.Short() {
-		t.Skip("166 days of four kinds take a while to roll up")
-	}
-	var want struct {
-		Users      float64            `json:"activity_users"`
-		Duration   float64            `json:"duration_ms_sum_terminal"`
-		Errors     map[string]float64 `json:"errors"`
-		Executions map[string]float64 `json:"executions"`
-		Steps      map[string]struct {
-			Count    float64 `json:"count"`
-			Duration float64 `json:"duration_ms_sum"`
-		} `json:"steps"`
-	}
-	r := openReal(t, "bpic2012", time.Date(2012, 5, 1, 0, 0, 0, 0, time.UTC), &want)
-	require.InDelta(t, want.Executions["started"], r.one("sum(flowgauge_executions_started_total)"), 0)
-	delete(want.Executions, "started")
-	require.Equal(t, want.Executions, r.by("status", "sum by (status) (flowgauge_executions_total)"))
-	near(t, want.Duration/1000, r.one("sum(flowgauge_execution_duration_seconds_sum)"), "durations")
-	require.Equal(t, want.Errors, r.by("error_type", `sum by (error_type) (flowgauge_executions_total{status="failed"})`))
-	counts, durations := r.by("step", `sum by (step) (flowgauge_steps_total{status!="skipped"})`), r.by("step", "histogram_sum(sum by (step) (flowgauge_step_duration_seconds))")
-	require.Len(t, counts, len(want.Steps))
-	for name, s := range want.Steps {
-		require.InDelta(t, s.Count, counts[name], 0, name)
-		near(t, s.Duration/1000, durations[name], name)
-	}
-	require.InDelta(t, want.Users, r.one(`count(count by (user) (flowgauge_user_actions_total{user!=""}))`), 0)
-}

@@ -42,7 +42,6 @@ func newPast(t *testing.T) *past {
 	for batch := range slices.Chunk(w.rows, len(w.rows)/3+1) {
 		w.Write(t, batch...)
 	}
-	w.Settle(t)
 	for _, table := range append([]string{"executions_by_id"}, history.Tables...) {
 		w.Exec(t, "OPTIMIZE TABLE "+w.Table(table)+" FINAL")
 	}
@@ -73,9 +72,15 @@ func deliveries(from, now time.Time) []querytest.Row {
 			case 0: // once more, as it was
 			case 1:
 				e.WorkflowID, e.UserID = []string{"wf-a", "wf-b"}[r.IntN(2)], []string{"ann", "bob"}[r.IntN(2)]
+				if e.Kind == event.KindActivity { // is of no workflow
+					e.WorkflowID = ""
+				}
 			case 2:
-				e.Duration += 1000
-				e.Credits, e.Dollars = e.Credits.Add(e.Credits), e.Dollars.Neg()
+				if e.Kind == event.KindCost {
+					e.Credits, e.Dollars = e.Credits.Add(e.Credits), e.Dollars.Neg()
+				} else {
+					e.Duration += 1000
+				}
 			case 3:
 				e.PreviousTime = e.Time
 				e.Time += r.Int64N(40 * 3_600_000)
@@ -134,10 +139,10 @@ func oracleAt(rows []querytest.Row, now, at time.Time) *oracle {
 }
 
 func (w *past) drawMoment(t *rapid.T, name string, after time.Time) time.Time {
-	if rapid.IntRange(0, 9).Draw(t, name+" is now") == 0 {
+	if rapid.IntRange(0, 9).Draw(t, name+" is now") == 9 {
 		return w.now
 	}
-	return after.Add(time.Duration(rapid.Int64Range(1, int64(w.now.Sub(after))).Draw(t, name))).Truncate(time.Microsecond)
+	return after.Add(time.Duration(1 + evenly(t, name, int64(w.now.Sub(after))))).Truncate(time.Microsecond)
 }
 
 func (o *oracle) rows(t require.TestingT, r Request, users []string, kind event.Kind) map[string]map[string]string {
@@ -158,6 +163,7 @@ func (o *oracle) rows(t require.TestingT, r Request, users []string, kind event.
 // move on to any moment after which is asked.
 func TestAnswersAsOfAMomentAreRecounts(t *testing.T) {
 	w := newPast(t)
+	w.Settle(t)
 	e := newEngine(t, w.Store, w.now, patient)
 	since := w.from
 	check := func(t *testing.T) {
@@ -426,10 +432,11 @@ func TestTheSinkFillsTheHistory(t *testing.T) {
 // What ran at a moment is known as it was known at another.
 func TestWhatRanAsItWasKnown(t *testing.T) {
 	w := newPast(t)
+	w.Settle(t)
 	e := newEngine(t, w.Store, w.now, patient)
 	rapid.Check(t, func(t *rapid.T) {
 		asOf := w.drawMoment(t, "asOf", w.from)
-		from := w.from.Add(time.Duration(rapid.Int64Range(0, int64(pastLength)).Draw(t, "from")))
+		from := w.from.Add(time.Duration(evenly(t, "from", int64(pastLength))))
 		from = from.Truncate(time.Hour)
 		r := Request{
 			Metrics: []string{"executions_running"}, From: from, To: from.Add(time.Duration(rapid.IntRange(1, 60).Draw(t, "hours")) * time.Hour),

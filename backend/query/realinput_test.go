@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -183,64 +182,4 @@ func TestNextflowEqualsItsTotals(t *testing.T) {
 	require.Equal(t, numbers(durations), by(t, e, r))
 	r.Metrics = []string{"steps"}
 	require.Equal(t, numbers(counts), by(t, e, r))
-}
-
-func TestBPIC2012EqualsItsTotals(t *testing.T) {
-	if testing.Short() {
-		t.Skip("166 days of four kinds take a while to roll up")
-	}
-	var want struct {
-		Actions    map[string]float64 `json:"activity_by_name"`
-		Users      float64            `json:"activity_users"`
-		DAU        float64            `json:"dau_sum"`
-		Duration   float64            `json:"duration_ms_sum_terminal"`
-		Errors     map[string]float64 `json:"errors"`
-		Executions map[string]float64 `json:"executions"`
-		Steps      map[string]struct {
-			Count    float64 `json:"count"`
-			Duration float64 `json:"duration_ms_sum"`
-		} `json:"steps"`
-	}
-	s := loadReal(t, "bpic2012", &want)
-	e := newEngine(t, s, utc(2026, 1, 1), Limits{})
-	r := Request{Metrics: []string{"executions_started", "executions_completed", "executions_failed", "duration_sum"}, From: utc(2011, 9, 1), To: utc(2012, 5, 1)}
-	require.Equal(t, map[string]string{
-		"executions_started": number(want.Executions["started"]), "executions_completed": number(want.Executions["completed"]),
-		"executions_failed": number(want.Executions["failed"]), "duration_sum": number(want.Duration),
-	}, one(t, e, r))
-	failed := r
-	failed.Metrics, failed.GroupBy = []string{"executions_failed"}, []string{"error_type"}
-	got := by(t, e, failed)
-	delete(got, "") // The completed ones.
-	require.Equal(t, numbers(want.Errors), got)
-	counts, durations := map[string]float64{}, map[string]float64{}
-	for name, step := range want.Steps {
-		counts[name], durations[name] = step.Count, step.Duration
-	}
-	r.GroupBy = []string{"step"}
-	r.Metrics = []string{"steps"}
-	require.Equal(t, numbers(counts), by(t, e, r))
-	r.Metrics = []string{"step_duration_sum"}
-	require.Equal(t, numbers(durations), by(t, e, r))
-	// The totals are by name; an action is a name and, behind a dot, its phase.
-	r.Metrics, r.GroupBy = []string{"actions"}, []string{"action"}
-	actions := map[string]float64{}
-	for action, n := range by(t, e, r) {
-		name, _, _ := strings.Cut(action, ".")
-		count, err := strconv.ParseFloat(n, 64)
-		require.NoError(t, err)
-		actions[name] += count
-	}
-	require.Equal(t, want.Actions, actions)
-	r.GroupBy = nil
-	r.Metrics = []string{"active_users"}
-	require.Equal(t, map[string]string{"active_users": number(want.Users)}, one(t, e, r))
-	r.Granularity = Day
-	res, err := e.Do(t.Context(), admin, r)
-	require.NoError(t, err)
-	sum := 0.0
-	for row := range res.Frame.Rows() {
-		sum += *res.Frame.Fields[1].At(row).(*float64)
-	}
-	require.InDelta(t, want.DAU, sum, 0)
 }

@@ -21,12 +21,15 @@ func TestTopGroupsOfMergedBuckets(t *testing.T) {
 	s.Insert(t, sampleEvents(from, 20*time.Hour, 300, 11)...)
 	s.Settle(t)
 	e := newEngine(t, s, from.Add(100*time.Hour), Limits{})
-	for _, m := range metric.All().Metrics {
+	for n, m := range metric.All().Metrics {
 		if len(m.Sources) > 1 || m.Name == "pending_buckets" || m.Sources[0] == metric.SourceRolling {
 			continue
 		}
 		for i, groupBy := range [][]string{m.Dimensions, m.Dimensions[:min(1, len(m.Dimensions))]} {
 			ascending := i == 1
+			if !ascending && n%4 != 0 { // All dimensions at once are slow: every fourth metric.
+				continue
+			}
 			r := Request{
 				Metrics: []string{m.Name}, From: from, To: from.Add(17*time.Hour + 777*time.Millisecond), Granularity: Hour,
 				GroupBy: groupBy, Limit: 2, Ascending: ascending,

@@ -74,24 +74,31 @@ func TestTeams(t *testing.T) {
 	}
 
 	// A team's figures are those of its members, for every metric, with and without a limit.
-	for _, m := range metric.All().Metrics {
-		if !m.HasDimension(metric.Team) {
-			assert.False(t, m.HasDimension(metric.User), m.Name)
+	members := map[string]Filter{
+		"blue": {metric.User, In, []string{"ann", "zed"}}, "it's \\ red": {metric.User, In, []string{"ann", "bob"}},
+		"": {metric.User, NotIn, []string{"ann", "bob", "zed"}}, "idle": {metric.User, In, []string{"zed"}},
+	}
+	for _, together := range ofOneKind() {
+		var names []string
+		for _, m := range together {
+			names = append(names, m.Name)
+		}
+		if !together[0].HasDimension(metric.Team) {
+			assert.False(t, together[0].HasDimension(metric.User), names)
 			continue
 		}
-		members := map[string]Filter{
-			"blue": {metric.User, In, []string{"ann", "zed"}}, "it's \\ red": {metric.User, In, []string{"ann", "bob"}},
-			"": {metric.User, NotIn, []string{"ann", "bob", "zed"}}, "idle": {metric.User, In, []string{"zed"}},
-		}
-		grouped := figuresBy(ask(admin, Request{Metrics: []string{m.Name}, GroupBy: []string{metric.Team}}), metric.Team, m.Name)
-		top := figuresBy(ask(admin, Request{Metrics: []string{m.Name}, GroupBy: []string{metric.Team}, Limit: 10, Compare: PreviousPeriod}), metric.Team, m.Name)
+		grouped := ask(admin, Request{Metrics: names, GroupBy: []string{metric.Team}})
+		top := ask(admin, Request{Metrics: names, GroupBy: []string{metric.Team}, Limit: 10, Compare: PreviousPeriod})
 		for team, filter := range members {
-			byUser := ask(admin, Request{Metrics: []string{m.Name}, Filters: []Filter{filter}})
-			byTeam := ask(admin, Request{Metrics: []string{m.Name}, Filters: []Filter{{metric.Team, In, []string{team}}}})
-			assert.Equal(t, textOf(byUser, byUser.Frame.Fields[0], 0), textOf(byTeam, byTeam.Frame.Fields[0], 0), "%s of %q", m.Name, team)
-			if figure, there := grouped[team]; there {
-				assert.Equal(t, textOf(byUser, byUser.Frame.Fields[0], 0), figure, "%s of %q", m.Name, team)
-				assert.Equal(t, figure, top[team], "%s of %q among the top", m.Name, team)
+			byUser := ask(admin, Request{Metrics: names, Filters: []Filter{filter}})
+			byTeam := ask(admin, Request{Metrics: names, Filters: []Filter{{metric.Team, In, []string{team}}}})
+			for i, name := range names {
+				want := textOf(byUser, byUser.Frame.Fields[i], 0)
+				assert.Equal(t, want, textOf(byTeam, byTeam.Frame.Fields[i], 0), "%s of %q", name, team)
+				if figure, there := figuresBy(grouped, metric.Team, name)[team]; there {
+					assert.Equal(t, want, figure, "%s of %q", name, team)
+					assert.Equal(t, figure, figuresBy(top, metric.Team, name)[team], "%s of %q among the top", name, team)
+				}
 			}
 		}
 	}

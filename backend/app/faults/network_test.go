@@ -16,8 +16,8 @@ import (
 )
 
 var (
-	cuts   = flag.Int("faults.cuts", 40, "how often the network to ClickHouse is disturbed")
-	outage = flag.Duration("faults.outage", 15*time.Second, "how long ClickHouse is away while events come in")
+	cuts   = flag.Int("faults.cuts", 16, "how often the network to ClickHouse is disturbed")
+	outage = flag.Duration("faults.outage", 6*time.Second, "how long ClickHouse is away while events come in")
 )
 
 // through puts a network between the collectors and ClickHouse that can be broken.
@@ -72,7 +72,7 @@ func TestClickHouseIsAway(t *testing.T) {
 	proxy := p.through()
 	collector := p.start("collector")
 	collector.ready()
-	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4, *outage/15_000)
+	l := startLoad(t, func() []string { return []string{collector.url} }, key, 4, *outage/6_000)
 	proxy.Stop()
 	time.Sleep(*outage / 2)
 	collector.kill()
