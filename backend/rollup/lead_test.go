@@ -117,7 +117,7 @@ func TestALeaderThatWakesUpHarmsNothing(t *testing.T) {
 				c := newCluster(t)
 				load := newLoad(uint64(nth))
 				for _, table := range tables {
-					load.insert(t, c.client, table, 80)
+					load.insert(t, c.client, table, 30)
 				}
 				sleeper := c.roller("sleeper", time.Hour)
 				asleep, awake := make(chan struct{}), make(chan struct{})
@@ -147,7 +147,7 @@ func TestALeaderThatWakesUpHarmsNothing(t *testing.T) {
 					}
 				}
 				for _, table := range tables {
-					load.insert(t, c.client, table, 20)
+					load.insert(t, c.client, table, 10)
 				}
 				_, err := other.Settle(t.Context())
 				require.NoError(t, err)
@@ -198,7 +198,7 @@ SELECT 'rollup', 3, 'x', 'before', 1, 0, toUnixTimestamp64Micro(now64(6) + INTER
 	load := newLoad(4)
 	for range 3 {
 		for _, table := range tables {
-			load.insert(t, c.client, table, 50)
+			load.insert(t, c.client, table, 25)
 		}
 		_, err := r.Settle(t.Context())
 		require.NoError(t, err)

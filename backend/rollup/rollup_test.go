@@ -214,9 +214,9 @@ func TestSpans(t *testing.T) {
 func TestRollupsEqualRecount(t *testing.T) {
 	r, client := newRoller(t)
 	load := newLoad(1)
-	for range 6 {
+	for range 4 {
 		for _, k := range []string{"executions", "steps", "costs", "activity"} {
-			load.insert(t, client, k, 150)
+			load.insert(t, client, k, 100)
 			if load.rng.IntN(3) == 0 {
 				_, err := r.Settle(t.Context())
 				require.NoError(t, err)

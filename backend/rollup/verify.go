@@ -39,6 +39,11 @@ func Verify(ctx context.Context, client *clickhouse.Client, tenant string, from,
 	const day = 24 * time.Hour
 	for at := from.UTC().Truncate(day); at.Before(to); at = at.Add(day) {
 		for _, k := range kinds {
+			if there, err := anything(ctx, client, k, at); err != nil {
+				return c, fmt.Errorf("verify %s on %s: %w", k.name, at.Format(time.DateOnly), err)
+			} else if !there {
+				continue
+			}
 			for _, body := range k.bodies() {
 				if err := verify(ctx, client, k, body, tenant, at, &c); err != nil {
 					return c, fmt.Errorf("verify %s by %s on %s: %w", k.name, body.title(), at.Format(time.DateOnly), err)
@@ -123,6 +128,18 @@ func (k kind) bodies() []body {
 		}
 	}
 	return out
+}
+
+// anything says whether a day has raw rows of a kind or buckets that it ever had.
+func anything(ctx context.Context, client *clickhouse.Client, k kind, day time.Time) (bool, error) {
+	var there proto.ColUInt8
+	err := client.Do(ctx, clickhouse.Query{
+		SQL: "SELECT toUInt8(1) AS there FROM (SELECT 1 FROM " + k.raw + " WHERE " + inSpan +
+			" LIMIT 1 UNION ALL SELECT 1 FROM bucket_versions WHERE kind = {kind:String} AND " + bucketsInSpan + " LIMIT 1) LIMIT 1",
+		Params: map[string]any{"kind": k.name, "from": day.Unix(), "to": day.AddDate(0, 0, 1).Unix()},
+		Result: proto.Results{{Name: "there", Data: &there}},
+	})
+	return there.Rows() > 0, err
 }
 
 func verify(ctx context.Context, client *clickhouse.Client, k kind, l body, tenant string, day time.Time, c *Checked) error {
