@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
 	"github.com/klauspost/compress/gzip"
 	swagger "github.com/swaggest/swgui/v5/static"
+	"go.yaml.in/yaml/v3"
 )
 
 // DocsRoot is where a page to read the document and to try the endpoints is.
@@ -34,6 +36,11 @@ type docsFile struct {
 // docsFiles are the page's own, and Swagger UI as its package has it.
 func docsFiles() (map[string]docsFile, error) {
 	files := map[string]docsFile{}
+	document, err := docsDocument(openAPI)
+	if err != nil {
+		return nil, fmt.Errorf("page of the API: %w", err)
+	}
+	files["openapi.yaml"] = newDocsFile("application/yaml", compress("gzip", document))
 	for name, media := range map[string]string{
 		"index.html": "text/html", "init.js": "text/javascript", "style.css": "text/css",
 		"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css",
@@ -46,10 +53,64 @@ func docsFiles() (map[string]docsFile, error) {
 			}
 			text = compress("gzip", own)
 		}
-		sum := sha256.Sum256(text)
-		files[name] = docsFile{media: media + "; charset=utf-8", tag: hex.EncodeToString(sum[:16]), gzipped: text}
+		files[name] = newDocsFile(media, text)
 	}
 	return files, nil
+}
+
+func newDocsFile(media string, gzipped []byte) docsFile {
+	sum := sha256.Sum256(gzipped)
+	return docsFile{media: media + "; charset=utf-8", tag: hex.EncodeToString(sum[:16]), gzipped: gzipped}
+}
+
+// docsDocument is the document as the page has it: with the examples of parameters that
+// need not be given in words only. It would fill them all in, and few go together.
+func docsDocument(text []byte) ([]byte, error) {
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return nil, err
+	}
+	tellExamples(&root)
+	return yaml.Marshal(&root)
+}
+
+func tellExamples(n *yaml.Node) {
+	for _, child := range n.Content {
+		tellExamples(child)
+	}
+	in, example := member(n, "in"), member(n, "example")
+	if in == nil || example == nil || in.Value == "path" {
+		return
+	}
+	if required := member(n, "required"); required != nil && required.Value == "true" {
+		return
+	}
+	value := example.Value
+	if len(example.Content) > 0 {
+		value = example.Content[0].Value
+	}
+	if about := member(n, "description"); about != nil {
+		about.Value = strings.TrimSpace(about.Value) + " (for example " + value + ")"
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Value == "example" {
+			n.Content = slices.Delete(n.Content, i, i+2)
+			return
+		}
+	}
+}
+
+// member returns a member of a mapping, nil without one.
+func member(n *yaml.Node, name string) *yaml.Node {
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return n.Content[i+1]
+		}
+	}
+	return nil
 }
 
 // RegisterDocs adds the page to a router. It can be read without a key.

@@ -29,7 +29,7 @@ func TestDocs(t *testing.T) {
 	}
 	require.Equal(t, DocsRoot+"/", get("").Header().Get("Location"))
 	for name, part := range map[string]string{
-		"": "swagger-ui-bundle.js", "index.html": "<!doctype html>", "init.js": "SwaggerUIBundle(", "style.css": "@media", "swagger-ui-bundle.js": "SwaggerUIBundle", "swagger-ui.css": ".swagger-ui",
+		"openapi.yaml": "operationId: getExecutions", "": "swagger-ui-bundle.js", "index.html": "<!doctype html>", "init.js": "SwaggerUIBundle(", "style.css": "@media", "swagger-ui-bundle.js": "SwaggerUIBundle", "swagger-ui.css": ".swagger-ui",
 	} {
 		plain := get("/" + name)
 		require.Equal(t, http.StatusOK, plain.Code, name)
@@ -43,6 +43,15 @@ func TestDocs(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(plain.Body.Bytes(), text), name)
 		require.Equal(t, http.StatusNotModified, get("/"+name, "If-None-Match", plain.Header().Get("ETag")).Code)
+	}
+	// The page fills in what has to be given, and nothing else.
+	shown, err := parse(get("/openapi.yaml").Body.Bytes())
+	require.NoError(t, err)
+	for name, o := range a.document.operations {
+		require.Len(t, shown.operations[name].Parameters, len(o.Parameters), name)
+		for _, p := range shown.operations[name].Parameters {
+			require.Equal(t, p.Required && o.find(p.Name).Example != nil, p.Example != nil, "%s %s", name, p.Name)
+		}
 	}
 	require.Equal(t, http.StatusNotFound, get("/../api.go").Code)
 	require.Equal(t, http.StatusNotFound, get("/docs.go").Code)

@@ -2,7 +2,7 @@
 
 // The key that is entered stays in this page's memory and goes when the page does.
 SwaggerUIBundle({
-  url: "../analytics/openapi.yaml",
+  url: "openapi.yaml",
   dom_id: "#page",
   deepLinking: true,
   filter: true,
