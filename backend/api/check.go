@@ -49,6 +49,14 @@ func (a *API) check(o *operation) gin.HandlerFunc {
 				return
 			}
 		}
+		for _, p := range o.in("header") {
+			for _, v := range c.Request.Header.Values(p.Name) {
+				if err := p.value(v); err != nil {
+					a.fail(c, err)
+					return
+				}
+			}
+		}
 		c.Request.URL.RawQuery = raw.Encode()
 	}
 }
@@ -82,7 +90,7 @@ func (o *operation) check(raw url.Values) error {
 	}
 	for _, p := range known {
 		values := raw[p.Name]
-		if p.Schema.is("string") && len(values) == 1 && values[0] == "" && p.Schema.Enum == nil {
+		if p.Schema.is("string") && len(values) == 1 && values[0] == "" && p.Schema.Enum == nil && p.Schema.Pattern == "" {
 			delete(raw, p.Name)
 			values = nil
 		}

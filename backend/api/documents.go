@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -276,6 +278,11 @@ func oursOf(d document.Document) ours { return ours{d.ID, d.Owner, d.Public, d.C
 
 // takeOurs removes them from what is sent, and returns isPublic.
 func takeOurs(raw map[string]any) (public bool, err error) {
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		if raw[name] == nil {
+			return false, invalid(name, "null", "must not be null: leave it out", "")
+		}
+	}
 	if v, ok := raw["isPublic"]; ok {
 		if public, ok = v.(bool); !ok {
 			return false, invalid("isPublic", "", "must be true or false", "false", "true", "false")

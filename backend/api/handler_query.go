@@ -1,11 +1,14 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,9 +34,17 @@ func (s server) Query(c *gin.Context, _ spec.QueryParams) {
 // error: misspelt, it would silently ask another question.
 func decode(body io.Reader) (query.Request, error) {
 	var r query.Request
-	d := json.NewDecoder(body)
+	text, err := io.ReadAll(body)
+	if err == nil {
+		if null := refuseNulls(text); null != nil {
+			return r, null
+		}
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	err := d.Decode(&r)
+	if err == nil {
+		err = d.Decode(&r)
+	}
 	if err == nil {
 		if _, err := d.Token(); !errors.Is(err, io.EOF) {
 			return r, invalid("body", "", "must be one JSON object and nothing else", "")
@@ -58,6 +69,24 @@ func decode(body io.Reader) (query.Request, error) {
 			requestMembers()...)
 	}
 	return r, invalid("body", "", "must be a JSON object: "+err.Error(), `{"metrics":["executions"],"from":"2026-03-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}`)
+}
+
+// refuseNulls wants no member of an object to be null. It would be taken for one that is
+// not there, and that need not be what is meant.
+func refuseNulls(text []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return nil // is said where it is decoded
+	}
+	if members == nil {
+		return invalid("body", "null", "must be a JSON object", "{}")
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if string(members[name]) == "null" {
+			return invalid(name, "null", "must not be null: leave it out", "")
+		}
+	}
+	return nil
 }
 
 // requestMembers are the names of a Request's members.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -160,9 +161,17 @@ func (a *API) replayStream(c *gin.Context, f DeadLetterFilter, limit int, dryRun
 // decodeObject reads one JSON object. A member that it does not have is an error:
 // misspelt, it would silently mean everything.
 func decodeObject(body io.Reader, into any, members ...string) error {
-	d := json.NewDecoder(body)
+	text, err := io.ReadAll(body)
+	if err == nil {
+		if null := refuseNulls(text); null != nil {
+			return null
+		}
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	err := d.Decode(into)
+	if err == nil {
+		err = d.Decode(into)
+	}
 	if err == nil {
 		if _, err := d.Token(); !errors.Is(err, io.EOF) {
 			return invalid("body", "", "must be one JSON object and nothing else", "")

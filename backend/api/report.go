@@ -81,6 +81,9 @@ func (r *report) check() error {
 	}
 	for i, q := range r.Requests {
 		at := fmt.Sprintf("requests.%d", i)
+		if len([]rune(q.Title)) > maxName {
+			return invalid(at+".title", q.Title, "must be text of up to "+strconv.Itoa(maxName)+" characters", "Runs of the week")
+		}
 		if r.Period == "" && (q.From.IsZero() || q.To.IsZero()) {
 			return invalid("period", "", at+" has no period of its own, nor has the report", reportPeriods[1], reportPeriods...)
 		}
