@@ -15,6 +15,8 @@ import (
 	"github.com/flowgauge/flowgauge/collector/receive/openlineage"
 )
 
+var errCursor = &query.RequestError{Param: "cursor", Message: "is not the next of a page: begin without one", Example: "1774699200000000.0.3fa9c1d2e4b5a697"}
+
 // deadLetters speaks the API's words for package deadletter, which is above it.
 type deadLetters struct {
 	letterRules
@@ -64,7 +66,9 @@ func (d *deadLetters) List(ctx context.Context, p access.Principal, f api.DeadLe
 			return 0, err
 		}
 		var letters []deadletter.Letter
-		if letters, next, err = d.store.List(ctx, scope, filterOf(f), deadletter.Page{After: page.Cursor, Limit: page.Limit, Payload: page.Payload}); err != nil {
+		if letters, next, err = d.store.List(ctx, scope, filterOf(f), deadletter.Page{After: page.Cursor, Limit: page.Limit, Payload: page.Payload}); errors.Is(err, deadletter.ErrNotFound) {
+			return 0, errCursor
+		} else if err != nil {
 			return 0, err
 		}
 		out = make([]api.DeadLetter, len(letters))
