@@ -37,7 +37,12 @@
 //     the sum is not 0;
 //   - histograms add up by buckets, and all have one schema.
 //
-// It is not done where the sum's operand is anything but the selector itself, because
-// then the samples of single series matter: rate extrapolates each series, and not
-// below 0.
+// In sum by (a) (rate(metric[5m])), and with increase, it is the same but for series
+// that rise in a window by more than they were at its beginning, because rate does not
+// extrapolate a series below 0. Those that may do so stay series of their own; see
+// summed. It is not done where the sum's operand is anything else: then the samples of
+// single series matter.
+//
+// Of a window that rate or increase looks at, ClickHouse is asked for the first and the
+// last sample: a counter without resets tells no more.
 package promql

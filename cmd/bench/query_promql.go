@@ -31,10 +31,11 @@ var promqlQuestions = []struct {
 }{
 	{"24 h, added up in ClickHouse", "sum by (workflow) (flowgauge_executions_total)", 24 * time.Hour, 5 * time.Minute},
 	{"30 d, added up in ClickHouse", "sum by (workflow) (flowgauge_executions_total)", promqlDays * 24 * time.Hour, time.Hour},
-	{"24 h, rate of each series", "sum by (workflow) (rate(flowgauge_executions_total[5m]))", 24 * time.Hour, 5 * time.Minute},
-	{"30 d, rate of each series", "sum by (workflow) (rate(flowgauge_executions_total[1h]))", promqlDays * 24 * time.Hour, 6 * time.Hour},
+	{"24 h, a sum of rates", "sum by (workflow) (rate(flowgauge_executions_total[5m]))", 24 * time.Hour, 5 * time.Minute},
+	{"30 d, a sum of rates", "sum by (workflow) (rate(flowgauge_executions_total[1h]))", promqlDays * 24 * time.Hour, 6 * time.Hour},
+	{"24 h, rates of single series", "topk(10, rate(flowgauge_executions_total[5m]))", 24 * time.Hour, 5 * time.Minute},
 	{"instant", "sum(flowgauge_executions_total)", 0, 0},
-	{"instant, rate of each series", "topk(10, rate(flowgauge_executions_total[5m]))", 0, 0},
+	{"instant, rates of single series", "topk(10, rate(flowgauge_executions_total[5m]))", 0, 0},
 }
 
 // countSQL is how many executions of a series ended in a minute since the first; count
