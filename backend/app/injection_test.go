@@ -34,7 +34,7 @@ import (
 )
 
 var (
-	injections    = flag.Int("injections", 2000, "how many hostile texts TestInjection sends")
+	injections    = flag.Int("injections", 5000, "how many hostile texts TestInjection sends")
 	injectionSeed = flag.Uint64("injection-seed", 1, "which ones")
 )
 
@@ -316,13 +316,13 @@ func (in *injector) anyParameter(r *rand.Rand, t func() string) error {
 	return err
 }
 
-// batch asks for figures of many workflows at once, and wants those that there are.
-func (in *injector) batch(r *rand.Rand) error {
+// batch asks for figures of many values of a dimension at once, and wants those that there are.
+func (in *injector) batch(r *rand.Rand, dimension string) error {
 	values, want := []string{}, map[string]string{}
 	in.mu.Lock()
 	stored := slices.Sorted(maps.Keys(in.stored))
 	in.mu.Unlock()
-	for range 100 {
+	for range 150 {
 		text := in.text(r)
 		if r.IntN(4) == 0 && len(stored) > 0 {
 			text = stored[r.IntN(len(stored))]
@@ -332,7 +332,6 @@ func (in *injector) batch(r *rand.Rand) error {
 			want[text] = "1"
 		}
 	}
-	dimension := []string{metric.Workflow, metric.User, metric.ErrorType, "metadata.note"}[r.IntN(4)]
 	code, answer, err := in.question(fmt.Sprintf(`"metrics": ["executions_failed"], "groupBy": [%q], "filters": [{"dimension": %q, "operator": "in", "values": %s}]`, dimension, dimension, quoted(values)))
 	if err != nil {
 		return err
@@ -397,7 +396,7 @@ func TestInjection(t *testing.T) {
 	require.Contains(t, before, in.secret)
 
 	seeded := func(n uint64) *rand.Rand { return rand.New(rand.NewPCG(*injectionSeed, n)) }
-	in.store(seeded(0), min(*injections/4, 2000))
+	in.store(seeded(0), min(*injections/10, 2000))
 	var group errgroup.Group
 	group.SetLimit(4)
 	for round := uint64(1); in.made.Load() < int64(*injections); round++ {
@@ -408,7 +407,12 @@ func TestInjection(t *testing.T) {
 					return fmt.Errorf("round %d: %w", round, err)
 				}
 			}
-			return in.batch(r)
+			for _, dimension := range []string{metric.Workflow, metric.User, metric.ErrorType, "metadata.note"} {
+				if err := in.batch(r, dimension); err != nil {
+					return fmt.Errorf("round %d: %w", round, err)
+				}
+			}
+			return nil
 		})
 	}
 	require.NoError(t, group.Wait())

@@ -183,6 +183,7 @@ func figuresOf(r reply) any {
 		return nil
 	}
 	delete(v, "meta")
+	delete(v, "value") // of a problem: it may be a time
 	return v
 }
 

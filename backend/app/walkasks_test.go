@@ -192,6 +192,8 @@ func (w *world) variations(o operation, path string, whole bool) []ask {
 		case p.Name == "from" || p.Name == "to":
 			from, to := w.period(strings.HasPrefix(o.path, "/collector") && o.path != "/collector/conflicts" || strings.HasSuffix(path, "/source"))
 			base.Set(p.Name, map[string]string{"from": from, "to": to}[p.Name])
+		case p.Name == "since":
+			base.Set(p.Name, w.began)
 		case p.Name == "min_executions": // fewer are no ranking
 			base.Set(p.Name, "1")
 		case p.Required && valuesOf(p.Name) != nil:
@@ -237,6 +239,8 @@ func (w *world) variations(o operation, path string, whole bool) []ask {
 			out = append(out, one("", url.Values{"search": {"zz"}}))
 		case p.Schema.Enum != nil:
 			odds.Set(p.Name, p.Schema.Enum[len(p.Schema.Enum)-1])
+		case p.Name == "asOf":
+			out = append(out, one(" as of now", url.Values{"asOf": {time.Now().UTC().Format(time.RFC3339)}}))
 		case p.Example != nil && p.Name != "cursor" && p.Name != "fields":
 			odds.Set(p.Name, example(p.Example))
 		}
@@ -421,6 +425,8 @@ func (w *world) kindly(k query.KindInfo) []map[string]any {
 		base["subject"] = "periods"
 	case query.KindRanking:
 		base["min_executions"] = "1"
+	case query.KindRestatements:
+		base["since"] = w.began
 	}
 	filters := func(dimension string) []any {
 		return []any{map[string]any{"dimension": dimension, "operator": "in", "values": valuesOf(dimension)}}
@@ -429,6 +435,9 @@ func (w *world) kindly(k query.KindInfo) []map[string]any {
 		all := maps.Clone(base)
 		maps.Copy(all, params)
 		q := map[string]any{"kind": string(k.Kind), "params": all}
+		if slices.Contains(k.Uses, "metrics") {
+			q["metrics"], q["groupBy"] = []string{"executions"}, []string{metric.User, metric.Workflow}
+		}
 		if len(all) == 0 {
 			delete(q, "params")
 		}

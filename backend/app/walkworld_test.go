@@ -148,6 +148,7 @@ type world struct {
 	callers   map[string]caller
 	documents map[string]map[string]string // ids of documents, by their paths and owners
 	letters   map[string]string            // ids of dead letters by tenant
+	began     string                       // a moment before the first event
 	from, to  string
 }
 
@@ -161,8 +162,10 @@ func newWorld(t *testing.T) *world {
 	secret := filepath.Join(dir, "pseudonyms.key")
 	require.NoError(t, os.WriteFile(secret, []byte(strings.Repeat("k", 40)+"\n"), 0o600))
 	w := &world{
-		server: upAs(t, filepath.Join(dir, "data"), func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "FLOWGAUGE_PRIVACY__KEY_FILE="+secret) }),
-		from:   walkDay + "00:00:00Z", to: "2026-03-11T00:00:00Z",
+		server: upAs(t, filepath.Join(dir, "data"), func(cmd *exec.Cmd) {
+			cmd.Env = append(cmd.Env, "FLOWGAUGE_PRIVACY__KEY_FILE="+secret, "FLOWGAUGE_HISTORY__DAYS=30")
+		}),
+		from: walkDay + "00:00:00Z", to: "2026-03-11T00:00:00Z",
 		callers: map[string]caller{}, documents: map[string]map[string]string{}, letters: map[string]string{},
 	}
 	everything := func(tenant string) func(string, string) bool {
@@ -197,6 +200,7 @@ func newWorld(t *testing.T) *world {
 		w.must(w.callers[p.tenant+"'s boss"], http.StatusCreated, http.MethodPost, "/api/v1/keys", body, &made)
 		w.callers[p.name] = caller{p.name, p.tenant, made.Secret, p.sees}
 	}
+	w.began = time.Now().UTC().Format(time.RFC3339Nano)
 	w.fill()
 	return w
 }
