@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -200,9 +201,22 @@ func newWorld(t *testing.T) *world {
 		w.must(w.callers[p.tenant+"'s boss"], http.StatusCreated, http.MethodPost, "/api/v1/keys", body, &made)
 		w.callers[p.name] = caller{p.name, p.tenant, made.Secret, p.sees}
 	}
-	w.began = time.Now().UTC().Format(time.RFC3339Nano)
+	w.began = w.history()
 	w.fill()
 	return w
+}
+
+// history waits until changes are kept, and returns a moment of which the state can be asked.
+func (w *world) history() string {
+	w.t.Helper()
+	for {
+		now := time.Now().UTC().Format(time.RFC3339Nano)
+		period := url.Values{"from": {w.from}, "to": {w.to}, "since": {now}}
+		if w.get(w.callers[acme+"'s boss"], ask{method: http.MethodGet, path: "/api/v1/analytics/restatements?" + period.Encode()}).status == http.StatusOK {
+			return now
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // must makes a request that works.
