@@ -87,8 +87,9 @@ func (e *Engine) restatements(ctx context.Context, p access.Principal, r Request
 	truncated := rows.order(r.Limit)
 	res := rows.result()
 	res.Meta = w.meta(now, truncated)
+	res.Meta.Sources = []string{historyLabel}
 	if r.AsOf.IsZero() { // Else whoever asked for it says so.
-		after.describe(time.UnixMicro(after.asOf), e.now(), &res.Meta)
+		res.Meta.AsOf = time.UnixMicro(after.asOf).UTC()
 	}
 	return res, nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // between is how long a worker waits between two requests, unless a test is about more.
-const between = 5 * time.Millisecond
+const between = 20 * time.Millisecond
 
 // A load is workers that send until they are stopped. Each repeats a request until
 // it is acknowledged, as a client of Flowgauge should.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/clickhouse/history"
 	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 	"github.com/flowgauge/flowgauge/backend/clickhouse/schema/schematest"
 	"github.com/flowgauge/flowgauge/backend/event"
@@ -83,6 +84,17 @@ func (c *collector) store(t *testing.T, events []event.Event) {
 	stop()
 }
 
+// keepHistory makes the views that keep every version.
+func keepHistory(t *testing.T, client *clickhouse.Client) {
+	t.Helper()
+	k, err := history.New(history.Config{Client: client, Days: 30, Holder: "test", Grace: -1})
+	require.NoError(t, err)
+	for range 2 {
+		_, err := k.Advance(t.Context())
+		require.NoError(t, err)
+	}
+}
+
 func newRoller(t *testing.T, client *clickhouse.Client) *rollup.Roller {
 	t.Helper()
 	r, err := rollup.New(rollup.Config{Client: client, Interval: 50 * time.Millisecond})
@@ -103,7 +115,7 @@ func settle(t *testing.T, r *rollup.Roller) {
 func newEngine(t *testing.T, client *clickhouse.Client, unsettled int) *query.Engine {
 	t.Helper()
 	e, err := query.New(query.Config{
-		Client: client, Now: func() time.Time { return to.Add(time.Hour) }, PendingTTL: -1, Limits: query.Limits{Unsettled: unsettled},
+		Client: client, Now: func() time.Time { return to.Add(time.Hour) }, PendingTTL: -1, Limits: query.Limits{Unsettled: unsettled, Timeout: 5 * time.Minute},
 	})
 	require.NoError(t, err)
 	return e
@@ -232,6 +244,8 @@ func TestEventsOnTwoShards(t *testing.T) {
 	nodes := []*clickhouse.Client{c.client(t, 0), c.client(t, 1)}
 	require.NoError(t, schema.Migrate(t.Context(), nodes[1]))
 	alone := schematest.Client(t) // one node that is told the same
+	keepHistory(t, nodes[1])
+	keepHistory(t, alone)
 	collectors := []*collector{newCollector(t, nodes[0]), newCollector(t, nodes[1])}
 	reference := newCollector(t, alone)
 	roller, referenceRoller := newRoller(t, nodes[1]), newRoller(t, alone)
@@ -302,6 +316,7 @@ func TestEventsOnTwoShards(t *testing.T) {
 		require.Equal(t, rolledUp(t, alone), rolledUp(t, nodes[0]))
 	})
 
+	between, before := time.Now(), len(deliveries)
 	for i, tenant := range tenants {
 		deliver(t, collectors[(i+1)%2], first[tenant])                                // duplicates
 		deliver(t, collectors[i%2], corrected(first[tenant], 26*time.Hour))           // by way of the other node
@@ -315,6 +330,27 @@ func TestEventsOnTwoShards(t *testing.T) {
 		counted(t, 0, tenants...)
 		same(t)
 		require.Equal(t, rolledUp(t, alone), rolledUp(t, nodes[1]))
+	})
+
+	t.Run("as it stood before the corrections", func(t *testing.T) {
+		for node, tenant := range ofEachShard {
+			one, e := newEngine(t, alone, 0), newEngine(t, nodes[1-node], 0)
+			want, metrics := count(deliveries[:before], tenant)
+			require.Equal(t, []string{want}, ask(t, e, admin(tenant), query.Request{Metrics: metrics, From: from.Add(-length), To: to.Add(length), AsOf: between}))
+			for _, r := range []query.Request{
+				{Metrics: []string{"steps", "step_credits"}, GroupBy: []string{metric.Workflow, metric.User}},
+				{Metrics: []string{"sessions", "executions_running", "execution_conflicts"}},
+				{Metrics: []string{"executions", "credits"}, GroupBy: []string{metric.User}, Granularity: query.Day},
+				{Kind: query.KindRestatements, Metrics: []string{"steps"}, GroupBy: []string{metric.Workflow}, Params: map[string]string{"since": between.Format(time.RFC3339Nano)}},
+				{Kind: query.KindRestatements, Metrics: []string{"dollars", "executions"}, Granularity: query.Day, Params: map[string]string{"since": between.Format(time.RFC3339Nano)}},
+			} {
+				r.From, r.To = from, to
+				if r.AsOf = between; r.Kind != "" {
+					r.AsOf = time.Now().Add(time.Hour)
+				}
+				require.Equal(t, ask(t, one, admin(tenant), r), ask(t, e, admin(tenant), r), "%s %v", tenant, r.Metrics)
+			}
+		}
 	})
 
 	t.Run("computed again", func(t *testing.T) {

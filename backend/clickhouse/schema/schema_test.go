@@ -62,7 +62,10 @@ func TestMigrateRefusesAnEditedMigration(t *testing.T) {
 // would forget events that a power loss can take.
 func TestAcceptedEventsAreFsynced(t *testing.T) {
 	client := schematest.Client(t)
-	for _, table := range []string{"executions", "executions_by_id", "steps", "inheriting_steps", "costs", "activity", "dead_letters", "ingest_log", "bucket_marks", "api_keys", "directory", "audit_log", "access_policies", "rollup_executions", "rollup_steps", "rollup_costs", "rollup_activity", "narrow_executions", "narrow_steps", "narrow_costs", "narrow_activity", "narrow_since", "execution_spans", "bucket_versions", "leases"} {
+	for _, table := range []string{
+		"executions", "executions_by_id", "steps", "inheriting_steps", "costs", "activity", "dead_letters", "ingest_log", "bucket_marks", "api_keys", "directory", "audit_log", "access_policies", "rollup_executions", "rollup_steps", "rollup_costs", "rollup_activity", "narrow_executions", "narrow_steps", "narrow_costs", "narrow_activity", "narrow_since", "execution_spans", "bucket_versions", "leases",
+		"executions_history", "executions_baseline", "steps_history", "steps_baseline", "costs_history", "costs_baseline", "activity_history", "activity_baseline", "history_state",
+	} {
 		sql := createStatement(t, client, table)
 		assert.Contains(t, sql, "fsync_after_insert = 1", table)
 		assert.Contains(t, sql, "fsync_part_directory = 1", table)
