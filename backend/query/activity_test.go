@@ -60,7 +60,7 @@ func sees(users []string, user string) bool { return users == nil || slices.Cont
 
 func TestRollingUsersAreARecount(t *testing.T) {
 	s, o := activityStore(t)
-	e := newEngine(t, s, o.now.AddDate(0, 0, 1), Limits{})
+	e := newSettled(t, s, o.now.AddDate(0, 0, 1), Limits{})
 	rapid.Check(t, func(t *rapid.T) {
 		r := Request{
 			Metrics:     []string{"active_users_7d", "active_users_28d", "stickiness"},
@@ -151,7 +151,7 @@ func fieldOf[T any](t require.TestingT, f *data.Frame, name string) []T {
 // The list has the sessions that the metric counts, and each as it is.
 func TestSessionListIsTheMetric(t *testing.T) {
 	s, o := activityStore(t)
-	e := newEngine(t, s, o.now, Limits{})
+	e := newSettled(t, s, o.now, Limits{})
 	all := o.sessions()
 	rapid.Check(t, func(t *rapid.T) {
 		r := Request{Kind: KindSessions, Limit: 1000, Ascending: rapid.Bool().Draw(t, "ascending"), Params: map[string]string{"order": rapid.SampledFrom([]string{"start", "active_ms", "actions"}).Draw(t, "order")}}
@@ -195,7 +195,7 @@ func TestSessionListIsTheMetric(t *testing.T) {
 // Page by page, whatever their size, the trail has every action once, the newest first.
 func TestAuditTrailIsAllActionsOnce(t *testing.T) {
 	s, o := activityStore(t)
-	e := newEngine(t, s, o.now, Limits{})
+	e := newSettled(t, s, o.now, Limits{})
 	rapid.Check(t, func(t *rapid.T) {
 		r := Request{Kind: KindAuditTrail, Limit: rapid.IntRange(20, 400).Draw(t, "limit"), Params: map[string]string{}}
 		r.From, r.To = drawPeriod(t)
@@ -255,7 +255,7 @@ func TestAuditTrailIsAllActionsOnce(t *testing.T) {
 // The score is what its description says, whoever asks.
 func TestEngagementIsItsFormula(t *testing.T) {
 	s, o := activityStore(t)
-	e := newEngine(t, s, o.now, Limits{})
+	e := newSettled(t, s, o.now, Limits{})
 	all := o.sessions()
 	rapid.Check(t, func(t *rapid.T) {
 		r := Request{Kind: KindEngagement, TimeZone: rapid.SampledFrom(testZones).Draw(t, "zone"), Ascending: rapid.Bool().Draw(t, "ascending")}

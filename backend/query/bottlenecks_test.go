@@ -71,7 +71,7 @@ func TestBottlenecksEqualTheRecount(t *testing.T) {
 	events := runEvents(from, length, 300, 3)
 	s.Insert(t, events...)
 	s.Settle(t)
-	e := newEngine(t, s, from.Add(1000*time.Hour), Limits{})
+	e := newSettled(t, s, from.Add(1000*time.Hour), Limits{})
 	since, until := from.Add(17*time.Minute), from.Add(length)
 	r := Request{Kind: KindBottlenecks, From: since, To: until, Filters: []Filter{workflowIs("wf-a"), {Dimension: "version", Operator: NotIn, Values: []string{"2"}}}}
 	for _, c := range []struct {
@@ -125,7 +125,7 @@ func TestBottlenecksOfASample(t *testing.T) {
 	events := runEvents(from, length, 1500, 4)
 	s.Insert(t, events...)
 	s.Settle(t)
-	e := newEngine(t, s, from.Add(1000*time.Hour), Limits{})
+	e := newSettled(t, s, from.Add(1000*time.Hour), Limits{})
 	r := Request{
 		Kind: KindBottlenecks, From: from, To: from.Add(length + time.Hour), Filters: []Filter{workflowIs("wf-b")}, Limit: 2,
 		Params: map[string]string{"sample": "300"},

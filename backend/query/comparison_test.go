@@ -67,7 +67,7 @@ func TestComparisonOfVersions(t *testing.T) {
 	events := planted(from)
 	s.Insert(t, events...)
 	s.Settle(t)
-	e := newEngine(t, s, from.Add(1000*time.Hour), Limits{})
+	e := newSettled(t, s, from.Add(1000*time.Hour), Limits{})
 	ask := func(p access.Principal, baseline, candidate string) *Result {
 		res, err := e.Do(t.Context(), p, Request{
 			Kind: KindComparison, From: from, To: from.Add(30 * time.Hour), Filters: []Filter{workflowIs("billing")},
@@ -148,7 +148,7 @@ func TestComparisonOfCosts(t *testing.T) {
 	}
 	s.Insert(t, events...)
 	s.Settle(t)
-	e := newEngine(t, s, from.Add(1000*time.Hour), Limits{})
+	e := newSettled(t, s, from.Add(1000*time.Hour), Limits{})
 	for _, c := range []struct {
 		p     access.Principal
 		costs map[uint32][]float64

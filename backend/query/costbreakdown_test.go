@@ -22,7 +22,7 @@ func TestCostBreakdown(t *testing.T) {
 	events := sampleEvents(from, 96*time.Hour, 120, 11)
 	s.Insert(t, events...)
 	s.Settle(t)
-	e := newEngine(t, s, to.Add(time.Hour), Limits{})
+	e := newSettled(t, s, to.Add(time.Hour), Limits{})
 
 	for i := range 16 {
 		by, of, limit := costDimensions[i%4], []string{"dollars", "credits"}[i/4%2], []int{2, 1000}[i/8]

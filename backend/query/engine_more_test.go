@@ -108,7 +108,7 @@ func TestTopGroups(t *testing.T) {
 	}
 	s.Insert(t, events...)
 	s.Settle(t)
-	e := newEngine(t, s, from.Add(100*time.Hour), Limits{})
+	e := newSettled(t, s, from.Add(100*time.Hour), Limits{})
 	for i, name := range metric.Names() {
 		m, _ := metric.Lookup(name)
 		if !m.HasDimension(metric.Workflow) {

@@ -83,7 +83,7 @@ func TestRankingEqualsTheRecount(t *testing.T) {
 	events := sampleEvents(begin, 2*length, 400, 9)
 	s.Insert(t, events...)
 	s.Settle(t)
-	e := newEngine(t, s, begin.Add(1000*time.Hour), Limits{})
+	e := newSettled(t, s, begin.Add(1000*time.Hour), Limits{})
 	o := newOracle(begin, events)
 	from := begin.Add(length)
 	fields := map[string]string{

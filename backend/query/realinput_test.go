@@ -106,7 +106,7 @@ func TestFocusEqualsItsTotals(t *testing.T) {
 		ByDay    map[string]string `json:"dollars_by_day"`
 	}
 	s := loadReal(t, "focus", &want)
-	e := newEngine(t, s, utc(2026, 1, 1), Limits{})
+	e := newSettled(t, s, utc(2026, 1, 1), Limits{})
 	r := Request{Metrics: []string{"dollars"}, From: utc(2024, 8, 15), To: utc(2024, 10, 15)}
 	require.Equal(t, amounts(t, map[string]string{"dollars": want.Dollars}), one(t, e, r))
 	r.GroupBy = []string{"action_type"}
@@ -125,7 +125,7 @@ func TestEcomEqualsItsTotals(t *testing.T) {
 		Users    float64            `json:"users"`
 	}
 	s := loadReal(t, "ecom", &want)
-	e := newEngine(t, s, utc(2026, 1, 1), Limits{})
+	e := newSettled(t, s, utc(2026, 1, 1), Limits{})
 	r := Request{Metrics: []string{"actions", "active_users", "sessions", "active_time"}, From: utc(2024, 1, 1), To: utc(2024, 8, 1)}
 	require.Equal(t, map[string]string{
 		"actions": number(want.Events["activity"]), "active_users": number(want.Users),
@@ -170,7 +170,7 @@ func TestNextflowEqualsItsTotals(t *testing.T) {
 		} `json:"workflows"`
 	}
 	s := loadReal(t, "nextflow", &want)
-	e := newEngine(t, s, utc(2026, 1, 1), Limits{})
+	e := newSettled(t, s, utc(2026, 1, 1), Limits{})
 	r := Request{Metrics: []string{"step_input_bytes", "step_output_bytes"}, From: utc(2020, 1, 1), To: utc(2025, 12, 31)}
 	require.Equal(t, map[string]string{"step_input_bytes": number(want.Input), "step_output_bytes": number(want.Output)}, one(t, e, r))
 	durations, counts := map[string]float64{}, map[string]float64{}

@@ -69,7 +69,7 @@ func TestReconciliation(t *testing.T) {
 	}
 	s.Insert(t, events...)
 	s.Settle(t)
-	e := newEngine(t, s, to.Add(time.Hour), Limits{})
+	e := newSettled(t, s, to.Add(time.Hour), Limits{})
 	standing := newOracle(to, events).events
 	groups := map[string]func(*event.Event) string{
 		"execution": func(e *event.Event) string { return e.ExecutionID },

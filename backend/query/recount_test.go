@@ -146,7 +146,7 @@ func TestAnswersAreRecounts(t *testing.T) {
 	readAll := Limits{Unsettled: 1 << 30}
 
 	check := func(t *testing.T, deliveries []event.Event, limits Limits) {
-		e, o := newEngine(t, s, now, limits), newOracle(now, deliveries)
+		e, o := newSettled(t, s, now, limits), newOracle(now, deliveries)
 		rapid.Check(t, func(t *rapid.T) {
 			r, kind := drawRequest(t, from, length)
 			p, users := drawPrincipal(t)

@@ -81,7 +81,7 @@ func causeOf(rows []querytest.Row, id event.Identity, then, now state, seen func
 // difference is counted once in each group that it makes one in.
 func TestRestatementsAreTwoRecounts(t *testing.T) {
 	w := newPast(t)
-	e := newEngine(t, w.Store, w.now, patient)
+	e := newSettled(t, w.Store, w.now, patient)
 	counted := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		r, kind := drawRequest(t, w.from, pastLength)

@@ -20,7 +20,7 @@ func TestTopGroupsOfMergedBuckets(t *testing.T) {
 	from := time.Date(2026, 3, 28, 5, 7, 30, 0, time.UTC)
 	s.Insert(t, sampleEvents(from, 20*time.Hour, 300, 11)...)
 	s.Settle(t)
-	e := newEngine(t, s, from.Add(100*time.Hour), Limits{})
+	e := newSettled(t, s, from.Add(100*time.Hour), Limits{})
 	for n, m := range metric.All().Metrics {
 		if len(m.Sources) > 1 || m.Name == "pending_buckets" || m.Sources[0] == metric.SourceRolling {
 			continue

@@ -41,7 +41,7 @@ func TestTeams(t *testing.T) {
 	s.Settle(t)
 	// ann is in two teams, cem in none; zed has no events.
 	memberships := fixedTeams{"ann": {"blue", "it's \\ red"}, "bob": {"it's \\ red"}, "zed": {"blue", "idle"}}
-	e, err := New(Config{Client: s.Client, Now: func() time.Time { return now }, PendingTTL: -1, Teams: memberships})
+	e, err := New(Config{Client: s.Client, Now: func() time.Time { return now }, PendingTTL: time.Hour, Teams: memberships})
 	require.NoError(t, err)
 	period := Request{From: from.Add(7 * time.Minute), To: from.Add(47 * time.Hour)} // rollups and raw edges
 	ask := func(p access.Principal, r Request) *Result {

@@ -115,7 +115,7 @@ func settle(t *testing.T, r *rollup.Roller) {
 func newEngine(t *testing.T, client *clickhouse.Client, unsettled int) *query.Engine {
 	t.Helper()
 	e, err := query.New(query.Config{
-		Client: client, Now: func() time.Time { return to.Add(time.Hour) }, PendingTTL: -1, Limits: query.Limits{Unsettled: unsettled, Timeout: 5 * time.Minute},
+		Client: client, Now: func() time.Time { return to.Add(time.Hour) }, PendingTTL: time.Hour, Limits: query.Limits{Unsettled: unsettled, Timeout: 5 * time.Minute},
 	})
 	require.NoError(t, err)
 	return e
