@@ -39,7 +39,7 @@ var rowless = []string{
 	"promql /metadata", "promql /rules", "promql /alerts", "promql /status/buildinfo", "promql /query_exemplars", "promql /labels",
 	// Nothing has been received lately: tests of the endpoint see to whom it shows what.
 	"GET /analytics/live", "GET /analytics/live groupBy user", "GET /analytics/live groupBy metadata.owner",
-	// No history is kept: tests of the kind draw who asks.
+	// Tests of the kind draw who asks.
 	"GET /analytics/restatements", "GET /analytics/restatements groupBy user", "GET /analytics/restatements groupBy metadata.owner", "kind restatements",
 }
 
