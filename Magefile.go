@@ -99,14 +99,17 @@ func Packages() error {
 
 // Test passes all tests, bringing what they need.
 func Test(ctx context.Context) error {
-	mg.SerialCtxDeps(ctx, needs, Build, Lint, Unit, TestFrontend)
+	mg.CtxDeps(ctx, needs)
+	mg.CtxDeps(ctx, Build, Lint) // packages come over the network meanwhile
+	mg.SerialCtxDeps(ctx, Unit, TestFrontend)
 	return nil
 }
 
 // Unit runs Go's tests.
 func Unit() error {
 	step("Testing the Go code")
-	return run("go", "test", "-timeout", "40m", "./...")
+	// One package more than there are processors: the long ones wait for servers that they have ended.
+	return run("go", "test", "-timeout", "40m", "-p", strconv.Itoa(runtime.NumCPU()+1), "./...")
 }
 
 // Race runs Go's tests with the race detector. It needs a C compiler.

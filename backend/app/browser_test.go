@@ -173,6 +173,22 @@ func (p *page) readAnswer(id network.RequestID) {
 	}
 }
 
+// follow goes on to another page as a link within the one that is open does.
+func (p *page) follow(link string) {
+	p.t.Helper()
+	p.mu.Lock()
+	p.began, p.asked, p.answered, p.queries = time.Now(), time.Time{}, time.Time{}, 0
+	p.mu.Unlock()
+	var ok bool
+	p.eval(fmt.Sprintf(`(() => {
+	const a = document.body.appendChild(document.createElement('a'));
+	a.href = %q;
+	a.click();
+	a.remove();
+	return true;
+})()`, link), &ok)
+}
+
 // quiet says whether so many queries were answered, and everything else that was
 // asked for has come, and nothing happened for a while.
 func (p *page) quiet(queries int) bool {

@@ -64,6 +64,7 @@ func TestGrafana(t *testing.T) {
 			logLoad(t, browser, board, link, "as much as a screen of 900 pixels shows", 900)
 			logLoad(t, browser, board, link, "all panels", tall)
 		}
+		s.logFollow(t, browser, grafana, all)
 	})
 	t.Run("health", func(t *testing.T) {
 		resp, err := http.Get(grafana + "/api/datasources/uid/flowgauge/health")
@@ -85,22 +86,58 @@ func TestGrafana(t *testing.T) {
 	})
 }
 
-// logLoad logs how long a dashboard takes to load: medians of five visits.
+// logLoad logs how long a dashboard takes to load, of five visits.
 func logLoad(t *testing.T, browser context.Context, board dashboards.Dashboard, link, what string, height int64) {
 	t.Helper()
-	var queries int
-	var asked, answered []time.Duration
+	var l loads
 	for range 5 {
 		p := visit(t, browser, link, 1600, height)
-		require.Eventually(t, func() bool { return p.quiet(1) }, time.Minute, 100*time.Millisecond)
-		n, first, last := p.load()
-		queries, asked, answered = n, append(asked, first), append(answered, last)
+		l.add(p)
 		p.leave()
 	}
-	slices.Sort(asked)
-	slices.Sort(answered)
-	t.Logf("%s, %s: %d queries, the first sent after %.1f s, the last answered after %.1f s [%.1f-%.1f]", board.Title, what, queries,
-		asked[2].Seconds(), answered[2].Seconds(), answered[0].Seconds(), answered[4].Seconds())
+	l.log(t, board, what)
+}
+
+// logFollow logs how long dashboards take for those who are in Grafana already and
+// go from one to the next.
+func (s *server) logFollow(t *testing.T, browser context.Context, grafana string, all []dashboards.Dashboard) {
+	t.Helper()
+	took := make([]loads, len(all))
+	p := visit(t, browser, grafana+"/dashboards", 1600, 900)
+	for range 5 {
+		for i, board := range all {
+			p.follow("/d/" + board.UID + "?" + s.chosen(board).Encode())
+			took[i].add(p)
+		}
+	}
+	p.leave()
+	for i, board := range all {
+		took[i].log(t, board, "by a link")
+	}
+}
+
+// loads are how long one dashboard took to load.
+type loads struct {
+	queries         int
+	asked, answered []time.Duration
+}
+
+// add waits until the page is complete.
+func (l *loads) add(p *page) {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool { return p.quiet(1) }, time.Minute, 100*time.Millisecond)
+	n, first, last := p.load()
+	l.queries, l.asked, l.answered = n, append(l.asked, first), append(l.answered, last)
+}
+
+// log logs medians.
+func (l *loads) log(t *testing.T, board dashboards.Dashboard, what string) {
+	t.Helper()
+	slices.Sort(l.asked)
+	slices.Sort(l.answered)
+	middle, end := len(l.answered)/2, len(l.answered)-1
+	t.Logf("%s, %s: %d queries, the first sent after %.1f s, the last answered after %.1f s [%.1f-%.1f]", board.Title, what, l.queries,
+		l.asked[middle].Seconds(), l.answered[middle].Seconds(), l.answered[0].Seconds(), l.answered[end].Seconds())
 }
 
 // tall is higher than any dashboard, a narrow one too: Grafana loads the panels

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 )
 
 // strain measures what happens when there is more than can be stored: memory, and
@@ -19,6 +20,7 @@ import (
 type strain struct {
 	binary   string
 	duration time.Duration
+	awake    float64
 	rate     int
 	outage   time.Duration
 }
@@ -29,13 +31,16 @@ func newOverload() *cobra.Command {
 		Use:   "overload",
 		Short: "Memory while far more is offered than can be stored",
 		Long: `Offers events as fast as 64 connections can while the log may hold 256 MiB only, so that most are refused, and
-prints every ten seconds what was offered and stored and how much memory the collector and ClickHouse have.`,
-		Example: "  go run ./cmd/bench overload --duration 10m",
+prints every ten seconds what was offered and stored and how much memory the collector and ClickHouse have. Sender
+and database share the processors, so that not much more can be offered than can be stored; --awake stops ClickHouse for
+the rest of every second, as if it were that much slower.`,
+		Example: "  go run ./cmd/bench overload --duration 10m --awake 0.25",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return s.overload(cmd.Context()) },
 	}
 	cmd.Flags().StringVar(&s.binary, "binary", "bin/flowgauge", "the built program")
 	cmd.Flags().DurationVar(&s.duration, "duration", 10*time.Minute, "how long")
+	cmd.Flags().Float64Var(&s.awake, "awake", 1, "share of each second in which ClickHouse may run, above 0 and up to 1")
 	return cmd
 }
 
@@ -79,6 +84,9 @@ func (s *strain) start(ctx context.Context, settings ...string) (*flowgauge, *lo
 }
 
 func (s *strain) overload(ctx context.Context) error {
+	if !(s.awake > 0 && s.awake <= 1) {
+		return fmt.Errorf("--awake %g: must be above 0 and at most 1", s.awake)
+	}
 	f, l, end, err := s.start(ctx, "FLOWGAUGE_WAL__MAX_BYTES="+strconv.Itoa(256<<20))
 	if err != nil {
 		return err
@@ -87,16 +95,25 @@ func (s *strain) overload(ctx context.Context) error {
 	l.connections, l.impatient = 64, true
 	ctx, cancel := context.WithTimeout(ctx, s.duration)
 	defer cancel()
-	sent := make(chan error, 1)
-	go func() { sent <- l.run(ctx) }()
+	clickhouse, err := f.clickhouse()
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.run(ctx) })
+	group.Go(func() error { return slow(ctx, clickhouse, s.awake) })
+	group.Go(func() error { return watch(ctx, f, l) })
+	return group.Wait()
+}
+
+// watch prints what came of the load and what memory it took.
+func watch(ctx context.Context, f *flowgauge, l *load) error {
 	fmt.Printf("%8s %12s %12s %12s %14s %14s\n", "seconds", "offered /s", "accepted /s", "stored /s", "collector MiB", "ClickHouse MiB")
 	var offered, accepted, stored float64
 	for began, last := time.Now(), time.Now(); ; last = time.Now() {
 		select {
 		case <-ctx.Done():
-			return <-sent
-		case err := <-sent:
-			return err
+			return nil
 		case <-time.After(10 * time.Second):
 		}
 		nowAccepted := float64(l.accepted.Load())
@@ -116,6 +133,38 @@ func (s *strain) overload(ctx context.Context) error {
 	}
 }
 
+// slow lets a process run for a share of each second, until ctx ends.
+func slow(ctx context.Context, pid int, awake float64) error {
+	if awake == 1 {
+		return nil
+	}
+	on := time.Duration(awake * float64(time.Second))
+	for {
+		for _, part := range []struct {
+			signal syscall.Signal
+			wait   time.Duration
+		}{{syscall.SIGSTOP, time.Second - on}, {syscall.SIGCONT, on}} {
+			if err := syscall.Kill(pid, part.signal); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return syscall.Kill(pid, syscall.SIGCONT)
+			case <-time.After(part.wait):
+			}
+		}
+	}
+}
+
+// clickhouse is the process that it keeps its data with.
+func (f *flowgauge) clickhouse() (int, error) {
+	children := childrenOf(f.cmd.Process.Pid)
+	if len(children) != 1 {
+		return 0, fmt.Errorf("flowgauge has %d children, ClickHouse should be the only one", len(children))
+	}
+	return children[0], nil
+}
+
 func (s *strain) away(ctx context.Context) error {
 	f, l, end, err := s.start(ctx)
 	if err != nil {
@@ -132,15 +181,15 @@ func (s *strain) away(ctx context.Context) error {
 	sent := make(chan error, 1)
 	go func() { sent <- l.run(ctx) }()
 	time.Sleep(10 * time.Second)
-	children := childrenOf(f.cmd.Process.Pid)
-	if len(children) != 1 {
-		return fmt.Errorf("flowgauge has %d children, ClickHouse should be the only one", len(children))
+	clickhouse, err := f.clickhouse()
+	if err != nil {
+		return err
 	}
-	if err := syscall.Kill(children[0], syscall.SIGSTOP); err != nil {
+	if err := syscall.Kill(clickhouse, syscall.SIGSTOP); err != nil {
 		return err
 	}
 	time.Sleep(s.outage)
-	if err := syscall.Kill(children[0], syscall.SIGCONT); err != nil {
+	if err := syscall.Kill(clickhouse, syscall.SIGCONT); err != nil {
 		return err
 	}
 	waiting, err := f.pending(ctx)
