@@ -32,7 +32,7 @@ func TestTargetsSpeakTheModel(t *testing.T) {
 	comparisons := []string{"", "previous_period", "previous_day", "previous_week", "previous_month", "previous_year"}
 	eachTarget(t, func(t *testing.T, _ *Dashboard, p *Panel, q *Target) {
 		requireDatasource(t, q.Datasource)
-		require.Equal(t, 1, q.Version)
+		require.Equal(t, 2, q.Version)
 		require.Contains(t, []string{"metrics", "errors"}, q.QueryType)
 		for _, f := range q.Filters {
 			require.Contains(t, []string{"in", "not_in"}, f.Operator)

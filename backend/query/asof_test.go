@@ -295,6 +295,7 @@ func TestKindsAnswerAsTheyDid(t *testing.T) {
 		"bottlenecks":    {Kind: KindBottlenecks, Filters: byWorkflow},
 		"ranking":        {Kind: KindRanking},
 		"comparison":     {Kind: KindComparison, Filters: byWorkflow, Params: map[string]string{"subject": "versions", "baseline": "1", "candidate": "2"}},
+		"durations":      {Kind: KindDurations, Granularity: Hour},
 		"sessions":       {Kind: KindSessions},
 		"engagement":     {Kind: KindEngagement},
 		"audit_trail":    {Kind: KindAuditTrail, Params: map[string]string{"user": user}},

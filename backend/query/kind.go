@@ -104,7 +104,7 @@ func (s *shape) divided(r *Request) []string {
 // shapes are all kinds, in the order in which they are shown.
 var shapes = []shape{
 	metricsShape, errorsShape, costBreakdownShape, budgetsShape, reconciliationShape,
-	waterfallShape, bottlenecksShape, rankingShape, comparisonShape,
+	waterfallShape, bottlenecksShape, rankingShape, comparisonShape, durationsShape,
 	forecastShape,
 	sessionsShape, engagementShape, auditShape,
 	restatementsShape,

@@ -48,7 +48,7 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
 
   filterQuery(query: FlowgaugeQuery): boolean {
     const q = migrate(query);
-    return !q.hide && (q.queryType === 'errors' || q.metrics.length > 0);
+    return !q.hide && (q.metrics === undefined || q.metrics.length > 0);
   }
 
   query(request: DataQueryRequest<FlowgaugeQuery>): Observable<DataQueryResponse> {

@@ -70,8 +70,25 @@ export const labels = {
     },
   },
   query: {
-    kind: { label: 'Query', options: { metrics: 'Metrics', errors: 'Error groups' } },
-    format: { label: 'Format', options: { timeseries: 'Time series', table: 'Table' } },
+    kind: { label: 'Query', tooltip: 'The kind of question.' },
+    format: {
+      label: 'Format',
+      options: {
+        timeseries: 'Time series',
+        heatmap: 'Heatmap',
+        table: 'Table',
+        logs: 'Logs',
+        trace: 'Trace',
+        nodegraph: 'Node graph',
+      },
+    },
+    params: { required: 'Needed', example: (value: string) => `Such as ${value}` },
+    asOf: {
+      label: 'As of',
+      placeholder: 'Now',
+      tooltip:
+        'How the data stood at that moment, from what had been received before it: a time as RFC 3339, a date or a $variable. Needs the history of versions (history.days).',
+    },
     metrics: { label: 'Metrics', placeholder: 'Choose metrics', tooltip: 'What to show, by area.' },
     groupBy: {
       label: 'Group by',
@@ -80,7 +97,13 @@ export const labels = {
     },
     limit: { label: 'Top', tooltip: 'How many groups to show, by the whole period. 0 is as many as the server gives.' },
     orderBy: { label: 'by', first: 'First metric', tooltip: 'The metric that decides which groups are the top ones.' },
-    direction: { label: 'Order', descending: 'Highest first', ascending: 'Lowest first' },
+    direction: {
+      label: 'Order',
+      descending: 'Highest first',
+      ascending: 'Lowest first',
+      usual: 'Usual',
+      reversed: 'Reversed',
+    },
     filters: {
       label: 'Filter',
       and: 'and',
@@ -95,6 +118,7 @@ export const labels = {
     granularity: {
       label: 'Granularity',
       tooltip: 'Width of a time bucket. Auto follows the period and the width of the panel.',
+      usual: 'As usual',
       options: {
         auto: 'Auto',
         none: 'Whole period',

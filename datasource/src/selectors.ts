@@ -39,6 +39,8 @@ export const selectors = {
     orderBy: 'flowgauge-query-order-by',
     direction: 'flowgauge-query-direction',
     alias: 'flowgauge-query-alias',
+    asOf: 'flowgauge-query-as-of',
+    param: (name: string) => `flowgauge-query-param-${name}`,
     request: 'flowgauge-query-request',
     error: 'flowgauge-query-error',
   },

@@ -1,9 +1,9 @@
 import { DataQuery, DataSourceJsonData } from '@grafana/data';
 
-export type QueryKind = 'metrics' | 'errors';
 export type Granularity = 'auto' | 'none' | 'minute' | '15m' | 'hour' | 'day' | 'week' | 'month';
 export type Operator = 'in' | 'not_in';
-export type Format = 'timeseries' | 'table';
+/** How an answer is shaped for a panel; which there are depends on the kind. */
+export type Format = 'timeseries' | 'table' | 'logs' | 'trace' | 'nodegraph' | 'heatmap';
 export type Compare =
   | ''
   | 'previous_period'
@@ -20,12 +20,15 @@ export interface Filter {
 
 interface BaseQuery extends DataQuery {
   /** The model's version: migrations bring older ones up to it. */
-  version: 1;
+  version: 2;
   filters: Filter[];
-  /** Top N groups; 0 is the server's maximum. */
+  /** Top N groups or rows; 0 is the server's own. */
   limit: number;
   /** IANA name; empty is the dashboard's. */
   timeZone: string;
+  format: Format;
+  /** How the data stood at this moment: RFC 3339, a date, ms or a $variable; empty is now. */
+  asOf: string;
 }
 
 export interface MetricsQuery extends BaseQuery {
@@ -37,20 +40,24 @@ export interface MetricsQuery extends BaseQuery {
   orderBy: string;
   descending: boolean;
   compare: Compare;
-  format: Format;
   alias: string;
 }
 
-/** Groups of failures with the same message, ids and numbers apart. */
-export interface ErrorsQuery extends BaseQuery {
-  queryType: 'errors';
-  format: 'table';
+/** Any other kind of question. The catalogue says which members and parameters it takes. */
+export interface KindQuery extends BaseQuery {
+  queryType: string;
+  params: Record<string, string>;
+  metrics?: string[];
+  groupBy?: string[];
+  granularity?: Granularity;
+  compare?: Compare;
+  descending?: boolean;
 }
 
-export type FlowgaugeQuery = MetricsQuery | ErrorsQuery;
+export type FlowgaugeQuery = MetricsQuery | KindQuery;
 
 /** What a dashboard may hold: written by hand, or by an older version. */
-export type StoredQuery = DataQuery & { [K in keyof MetricsQuery]?: unknown };
+export type StoredQuery = DataQuery & { [K in keyof (MetricsQuery & KindQuery)]?: unknown };
 
 export interface Metric {
   name: string;
@@ -68,10 +75,33 @@ export interface Dimension {
   description: string;
 }
 
+/** A member of a question's params. */
+export interface Param {
+  name: string;
+  description: string;
+  required: boolean;
+  default?: string;
+  allowed?: string[];
+  example?: string;
+}
+
+/** A kind of question: what it takes, and the shapes of its answer. */
+export interface Kind {
+  kind: string;
+  title: string;
+  description: string;
+  uses: string[];
+  params: Param[];
+  formats: Format[];
+}
+
 export interface Catalogue {
   metrics: Metric[];
   dimensions: Dimension[];
+  kinds: Kind[];
 }
+
+export const isMetrics = (query: FlowgaugeQuery): query is MetricsQuery => query.queryType === 'metrics';
 
 export interface ValuesRequest {
   dimension: string;

@@ -10,6 +10,7 @@ import { DataSource } from '../src/datasource';
 import { labels } from '../src/labels';
 import { selectors } from '../src/selectors';
 import { FlowgaugeOptions, FlowgaugeQuery, FlowgaugeSecureOptions } from '../src/types';
+import { migrate } from '../src/query/migrate';
 import { catalogue, metricsQuery, templateSrv } from './fixtures';
 
 const mockSrv = templateSrv({ team: 'a' });
@@ -48,13 +49,6 @@ describe('query editor', () => {
     await open(metricsQuery());
     expect(screen.queryByTestId(selectors.query.limit)).toBeNull();
     expect(screen.queryByTestId(selectors.query.direction)).toBeNull();
-  });
-
-  it('changes the kind, and runs', async () => {
-    const { onChange, onRunQuery, user } = await open(metricsQuery());
-    await user.click(screen.getByLabelText('Error groups'));
-    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ queryType: 'errors', format: 'table' }));
-    expect(onRunQuery).toHaveBeenCalled();
   });
 
   it('forgets the order by a metric that is taken out', async () => {
@@ -116,7 +110,66 @@ describe('query editor', () => {
   it('shows the generated request', async () => {
     const { user } = await open(metricsQuery());
     await user.click(screen.getByText(labels.query.request));
-    expect(JSON.parse(screen.getByTestId(selectors.query.request).textContent ?? '')).toMatchObject({ version: 1 });
+    expect(JSON.parse(screen.getByTestId(selectors.query.request).textContent ?? '')).toMatchObject({ version: 2 });
+  });
+
+  describe('of another kind', () => {
+    it('offers every kind with what it is, and changes to it', async () => {
+      const { onChange, onRunQuery, user } = await open(metricsQuery());
+      await user.click(within(screen.getByTestId(selectors.query.kind)).getByRole('combobox'));
+      expect(screen.getByText('About Sessions.')).toBeTruthy();
+      await user.click(screen.getByText('Waterfall of one execution'));
+      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ queryType: 'waterfall', params: {}, format: 'table' }));
+      expect(onRunQuery).toHaveBeenCalled();
+    });
+
+    it('has the fields that the kind takes, and says which are needed', async () => {
+      const { onChange, user } = await open(migrate({ refId: 'A', queryType: 'waterfall', version: 2 }));
+      expect(screen.queryByTestId(selectors.query.addFilter)).toBeNull();
+      expect(screen.queryByTestId(selectors.query.granularity)).toBeNull();
+      expect(screen.getByText(labels.query.params.required)).toBeTruthy();
+      await user.type(screen.getByLabelText('Execution'), 'exec-7{Enter}');
+      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ params: { execution: 'exec-7' } }));
+    });
+
+    it('offers the values of a parameter, and takes one away', async () => {
+      const query = migrate({ refId: 'A', queryType: 'restatements', params: { show: 'all', since: 'x' }, version: 2 });
+      const { onChange, user } = await open(query);
+      const field = screen.getByTestId(selectors.query.param('show'));
+      await user.click(within(field).getByRole('combobox'));
+      await user.click(screen.getByText('Changes'));
+      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ params: { show: 'changes', since: 'x' } }));
+      await user.type(within(field).getByRole('combobox'), '{Backspace}');
+      expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ params: { since: 'x' } }));
+    });
+
+    it('loads the values of a parameter that is a dimension', async () => {
+      const { onChange, user } = await open(migrate({ refId: 'A', queryType: 'sessions', version: 2 }));
+      await user.click(within(screen.getByTestId(selectors.query.param('user'))).getByRole('combobox'));
+      await waitFor(() => expect(screen.getByText('order-sync')).toBeTruthy());
+      await user.click(screen.getByText('order-sync'));
+      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ params: { user: 'order-sync' } }));
+    });
+
+    it('turns the order round', async () => {
+      const { onChange, user } = await open(migrate({ refId: 'A', queryType: 'sessions', version: 2 }));
+      await user.click(screen.getByLabelText(labels.query.direction.reversed));
+      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ descending: false }));
+    });
+
+    it('shapes the answer as the kind can', async () => {
+      const { onChange, user } = await open(migrate({ refId: 'A', queryType: 'errors', version: 2 }));
+      const field = screen.getByTestId(selectors.query.format);
+      expect(within(field).queryByLabelText('Trace')).toBeNull();
+      await user.click(within(field).getByLabelText('Logs'));
+      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ format: 'logs' }));
+    });
+  });
+
+  it('asks how the data stood earlier', async () => {
+    const { onChange, user } = await open(metricsQuery());
+    await user.type(screen.getByTestId(selectors.query.asOf), ' 2026-04-02 {Enter}');
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ asOf: '2026-04-02' }));
   });
 
   it('says why the catalogue is not there and stays usable', async () => {

@@ -1,9 +1,30 @@
 import { ScopedVars } from '@grafana/data';
 import { TemplateSrv } from '@grafana/runtime';
 
-import { Catalogue, MetricsQuery } from '../src/types';
+import { Catalogue, Kind, MetricsQuery } from '../src/types';
+
+export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' | 'sessions', Kind> = {
+  metrics: kind('metrics', 'Metrics', ['metrics', 'granularity', 'groupBy', 'filters', 'limit', 'compare', 'asOf'], ['timeseries', 'table']),
+  errors: kind('errors', 'Error groups', ['filters', 'limit', 'compare', 'granularity', 'asOf'], ['table', 'logs']),
+  waterfall: {
+    ...kind('waterfall', 'Waterfall of one execution', ['limit', 'asOf'], ['table', 'trace']),
+    params: [{ name: 'execution', description: 'The id of the execution.', required: true, example: 'exec-42' }],
+  },
+  restatements: {
+    ...kind('restatements', 'Restatements', ['metrics', 'granularity', 'groupBy', 'filters', 'limit', 'asOf'], ['table']),
+    params: [
+      { name: 'since', description: 'The earlier moment.', required: true },
+      { name: 'show', description: 'Which rows.', required: false, default: 'changes', allowed: ['changes', 'all'] },
+    ],
+  },
+  sessions: {
+    ...kind('sessions', 'Sessions', ['filters', 'limit', 'ascending', 'asOf'], ['table', 'logs']),
+    params: [{ name: 'user', description: 'Whose.', required: false }],
+  },
+};
 
 export const catalogue: Catalogue = {
+  kinds: Object.values(kinds),
   metrics: [
     metric('executions', 'Executions', 'Executions', ['workflow', 'user', 'error_type']),
     metric('success_rate', 'Success rate', 'Executions', ['workflow', 'user', 'error_type']),
@@ -16,6 +37,10 @@ export const catalogue: Catalogue = {
     { name: 'step', title: 'Step', description: 'The step’s id.' },
   ],
 };
+
+function kind(name: string, title: string, uses: string[], formats: Kind['formats']): Kind {
+  return { kind: name, title, description: `About ${title}.`, uses, params: [], formats };
+}
 
 function metric(name: string, title: string, area: string, dimensions: string[]) {
   return { name, title, area, dimensions, description: `About ${title}.`, unit: 'short', exact: false };
@@ -36,7 +61,8 @@ export function metricsQuery(change: Partial<MetricsQuery> = {}): MetricsQuery {
     timeZone: '',
     format: 'timeseries',
     alias: '',
-    version: 1,
+    asOf: '',
+    version: 2,
     ...change,
   };
 }

@@ -1,12 +1,12 @@
 import { CoreApp } from '@grafana/data';
 
 import { withAdHocFilters } from '../src/query/adhoc';
-import { defaultErrorsQuery, defaultMetricsQuery } from '../src/query/defaults';
+import { defaultKindQuery, defaultMetricsQuery } from '../src/query/defaults';
 import { migrate, withKind } from '../src/query/migrate';
 import { generatedRequest } from '../src/query/request';
 import { resolveTimeZone } from '../src/query/timeZone';
 import { toVariableQuery, variableRefId } from '../src/variables/query';
-import { metricsQuery } from './fixtures';
+import { kinds, metricsQuery } from './fixtures';
 
 describe('migrate', () => {
   it('returns a current query equal', () => {
@@ -16,7 +16,10 @@ describe('migrate', () => {
 
   it('fills in what is missing', () => {
     expect(migrate({ refId: 'A' })).toEqual({ refId: 'A', ...defaultMetricsQuery() });
-    expect(migrate({ refId: 'A', queryType: 'errors' })).toEqual({ refId: 'A', ...defaultErrorsQuery() });
+    expect(migrate({ refId: 'A', queryType: 'waterfall' })).toEqual({
+      refId: 'A',
+      ...defaultKindQuery(kinds.waterfall),
+    });
   });
 
   it('keeps an empty list of metrics empty', () => {
@@ -39,11 +42,48 @@ describe('migrate', () => {
   });
 });
 
-it('changes the kind and keeps the filters', () => {
+describe('a query of the first version', () => {
+  it('gets what the second added', () => {
+    const { asOf: _asOf, ...first } = metricsQuery();
+    expect(migrate({ ...first, version: 1 })).toEqual(metricsQuery());
+  });
+
+  it('keeps of error groups what was read of them', () => {
+    const filters = [{ dimension: 'user', operator: 'in', values: ['a'] }];
+    const stored = { refId: 'A', queryType: 'errors', filters, limit: 5, granularity: 'day', metrics: ['executions'], version: 1 as const };
+    expect(migrate(stored)).toEqual({ refId: 'A', ...defaultKindQuery(kinds.errors), filters, limit: 5 });
+    expect(migrate({ refId: 'A', queryType: 'errors' })).toMatchObject({ limit: 50 });
+  });
+});
+
+it('keeps what a kind takes, and adds nothing that it may not', () => {
+  const stored = {
+    refId: 'A', queryType: 'restatements', metrics: ['dollars'], groupBy: ['workflow'], granularity: 'day', limit: 0, filters: [], timeZone: '',
+    format: 'table' as const, asOf: '2026-05-01', params: { since: '2026-04-01' }, version: 2,
+  };
+  expect(migrate(stored)).toEqual(stored);
+  expect(Object.keys(migrate({ refId: 'A', queryType: 'sessions', version: 2 }))).not.toEqual(
+    expect.arrayContaining(['metrics', 'granularity', 'compare', 'descending'])
+  );
+});
+
+describe('changing the kind', () => {
   const filters = [{ dimension: 'workflow', operator: 'in' as const, values: ['a'] }];
-  const errors = withKind(metricsQuery({ filters }), 'errors');
-  expect(errors).toEqual({ refId: 'A', ...defaultErrorsQuery(), filters });
-  expect(withKind(errors, 'metrics')).toEqual(metricsQuery({ filters }));
+
+  it('keeps the filters', () => {
+    const errors = withKind(metricsQuery({ filters }), kinds.errors);
+    expect(errors).toEqual({ refId: 'A', ...defaultKindQuery(kinds.errors), filters });
+    expect(withKind(errors, kinds.metrics)).toEqual(metricsQuery({ filters }));
+  });
+
+  it('drops what the other kind does not take', () => {
+    expect(withKind(metricsQuery({ filters, asOf: '2026-04-01' }), kinds.waterfall)).toMatchObject({ filters: [], asOf: '2026-04-01' });
+  });
+
+  it('keeps metrics and groups where the other kind has some', () => {
+    const query = withKind(metricsQuery({ metrics: ['success_rate'], groupBy: ['user'] }), kinds.restatements);
+    expect(query).toMatchObject({ metrics: ['success_rate'], groupBy: ['user'], format: 'table' });
+  });
 });
 
 it('gives an alert rule one value for its period', () => {
@@ -54,7 +94,7 @@ it('gives an alert rule one value for its period', () => {
 it('shows the request without Grafana’s fields', () => {
   const shown = JSON.parse(generatedRequest({ ...metricsQuery(), hide: false, datasource: { uid: 'x' } }));
   expect(Object.keys(shown)).not.toEqual(expect.arrayContaining(['refId']));
-  expect(shown).toMatchObject({ queryType: 'metrics', metrics: ['executions'], version: 1 });
+  expect(shown).toMatchObject({ queryType: 'metrics', metrics: ['executions'], version: 2 });
 });
 
 describe('ad-hoc filters', () => {

@@ -420,6 +420,7 @@ const (
 	RequestKindBudgets        RequestKind = "budgets"
 	RequestKindComparison     RequestKind = "comparison"
 	RequestKindCostBreakdown  RequestKind = "cost_breakdown"
+	RequestKindDurations      RequestKind = "durations"
 	RequestKindEngagement     RequestKind = "engagement"
 	RequestKindErrors         RequestKind = "errors"
 	RequestKindForecast       RequestKind = "forecast"
@@ -443,6 +444,8 @@ func (e RequestKind) Valid() bool {
 	case RequestKindComparison:
 		return true
 	case RequestKindCostBreakdown:
+		return true
+	case RequestKindDurations:
 		return true
 	case RequestKindEngagement:
 		return true

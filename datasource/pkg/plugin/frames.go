@@ -59,30 +59,28 @@ func tableFrame(result *query.Result, r query.Request) *data.Frame {
 	return f
 }
 
-// errorColumns has the titles and units of the columns of query.KindErrors.
-var errorColumns = map[string]struct{ title, unit string }{
-	"error_type":  {"Error type", ""},
-	"message":     {"Message", ""},
-	"sample":      {"Sample", ""},
-	"fingerprint": {"Fingerprint", ""},
-	"count":       {"Failures", "short"},
-	"share":       {"Share", "percentunit"},
-	"first_seen":  {"First seen", ""},
-	"last_seen":   {"Last seen", ""},
-	"workflows":   {"Workflows", "short"},
-	"users":       {"Users", "short"},
-}
-
-func errorFrames(result *query.Result, r query.Request) data.Frames {
-	f := result.Frame
-	for _, field := range f.Fields {
-		if c, ok := errorColumns[field.Name]; ok {
-			config(field).DisplayNameFromDS = c.title
-			config(field).Unit = c.unit
-		}
+// kindFrames shapes an answer that is not of metrics. The engine has given its columns
+// titles and units.
+func kindFrames(result *query.Result, r query.Request, m model) data.Frames {
+	if count, _ := result.Frame.FieldByName("count"); m.kind.Kind == query.KindErrors && count != nil {
+		config(count).DisplayNameFromDS = "Failures"
 	}
-	shape(f, data.FrameTypeTable, data.VisTypeTable)
-	frames := data.Frames{f}
+	var frames data.Frames
+	switch m.Format {
+	case formatTimeSeries:
+		frames = data.Frames{forecastFrame(result)}
+	case formatHeatmap:
+		frames = data.Frames{heatmapFrame(result.Frame)}
+	case formatLogs:
+		frames = data.Frames{logsFrame(result.Frame, m.kind.Kind)}
+	case formatTrace:
+		frames = data.Frames{traceFrame(result.Frame)}
+	case formatNodeGraph:
+		frames = nodeGraphFrames(result.Frame)
+	default:
+		shape(result.Frame, data.FrameTypeTable, data.VisTypeTable)
+		frames = data.Frames{result.Frame}
+	}
 	describe(frames, result.Meta, r)
 	return frames
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/clickhouse/schema/schematest"
 	"github.com/flowgauge/flowgauge/backend/engine/enginetest"
 	"github.com/flowgauge/flowgauge/backend/event"
+	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/query/querytest"
 )
 
@@ -147,12 +149,17 @@ func TestResources(t *testing.T) {
 	store, day := newStore(t)
 	g := grafanaOn(t, store, nil)
 
-	var catalogue struct{ Metrics, Dimensions []struct{ Name string } }
+	var catalogue struct {
+		Metrics, Dimensions []struct{ Name string }
+		Kinds               []Kind
+	}
 	status, kind := g.get("catalogue", &catalogue)
 	require.Equal(t, 200, status)
 	require.Equal(t, "application/json", kind)
 	require.NotEmpty(t, catalogue.Metrics)
 	require.NotEmpty(t, catalogue.Dimensions)
+	require.Len(t, catalogue.Kinds, len(query.Kinds()))
+	require.Equal(t, []string{"table", "trace", "nodegraph"}, catalogue.Kinds[slices.IndexFunc(catalogue.Kinds, func(k Kind) bool { return k.Kind == query.KindWaterfall })].Formats)
 
 	var values struct{ Values []string }
 	period := fmt.Sprintf("&from=%d&to=%s", day.From.UnixMilli(), url.QueryEscape(day.To.Format(time.RFC3339)))

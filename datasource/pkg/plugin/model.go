@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
@@ -14,17 +16,8 @@ import (
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
-// The kinds of query and the formats of their answers.
 const (
-	kindMetrics = "metrics"
-	kindErrors  = "errors"
-
-	formatTimeSeries = "timeseries"
-	formatTable      = "table"
-)
-
-const (
-	modelVersion = 1
+	modelVersion = 2
 	// What Grafana puts for a variable that is set to "All".
 	allValues = "$__all"
 	// What a filter has for the empty value. An empty text is a variable that is
@@ -48,56 +41,89 @@ type model struct {
 	TimeZone    string         `json:"timeZone"`
 	Format      string         `json:"format"`
 	Alias       string         `json:"alias"`
-	Version     int            `json:"version"`
+	// Params are the members of query.Request.Params. Empty ones are absent.
+	Params map[string]string `json:"params"`
+	// AsOf is a time of RFC 3339, a date or milliseconds since 1970; empty is now.
+	AsOf    string `json:"asOf"`
+	Version int    `json:"version"`
+
+	kind Kind
 }
 
-// absent is a limit that was not given; 0 is the server's maximum.
+// absent is a limit that was not given; 0 is the server's.
 const absent = -1
 
-var defaultLimits = map[string]int{kindMetrics: 10, kindErrors: 50}
+var defaultLimits = map[query.Kind]int{query.KindMetrics: 10, query.KindErrors: 50}
 
 // What is absent has the front end's default: an alert rule reaches this
 // without passing through it and must mean the same.
-func defaultModel() model {
-	return model{
-		QueryType:   kindMetrics,
-		Metrics:     []string{"executions"},
-		Granularity: auto,
-		Descending:  true,
-		Limit:       absent,
-		Format:      formatTimeSeries,
-		Version:     modelVersion,
+func defaultModel(k Kind) model {
+	m := model{QueryType: string(k.Kind), Descending: true, Limit: absent, Format: k.Formats[0], Version: modelVersion, kind: k}
+	if k.uses("metrics") {
+		m.Metrics = []string{"executions"}
 	}
+	if k.Kind == query.KindMetrics {
+		m.Granularity = auto
+	}
+	return m
 }
 
 // parseModel reads a query. Its error is a *query.RequestError.
 func parseModel(text json.RawMessage) (model, error) {
-	m := defaultModel()
-	if err := json.Unmarshal(text, &m); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return m, &query.RequestError{Param: wrong.Field, Message: fmt.Sprintf("it is a %s and must be a %s", wrong.Value, wrong.Type)}
-		}
-		return m, &query.RequestError{Param: "query", Message: "it is not valid JSON"}
+	var head struct {
+		QueryType string `json:"queryType"`
+		Version   int    `json:"version"`
 	}
-	m.QueryType = orDefault(m.QueryType, kindMetrics)
-	if m.Limit == absent {
-		m.Limit = defaultLimits[m.QueryType]
+	if err := decodeModel(text, &head); err != nil {
+		return model{}, err
 	}
-	if m.Version > modelVersion {
-		return m, &query.RequestError{Param: "version", Message: fmt.Sprintf("the query was made by a newer version of this plugin (model %d, known up to %d): update the plugin", m.Version, modelVersion)}
+	if head.Version > modelVersion {
+		return model{}, &query.RequestError{Param: "version", Message: fmt.Sprintf("the query was made by a newer version of this plugin (model %d, known up to %d): update the plugin", head.Version, modelVersion)}
 	}
+	kind, err := kindOf(orDefault(head.QueryType, string(query.KindMetrics)))
+	if err != nil {
+		return model{}, err
+	}
+	m := defaultModel(kind)
+	if err := decodeModel(text, &m); err != nil {
+		return m, err
+	}
+	m.QueryType, m.Format = string(kind.Kind), orDefault(m.Format, kind.Formats[0])
+	m.migrate()
 	return m, m.normalise()
 }
 
+func decodeModel(text json.RawMessage, into any) error {
+	err := json.Unmarshal(text, into)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong):
+		return &query.RequestError{Param: wrong.Field, Message: fmt.Sprintf("it is a %s and must be a %s", wrong.Value, wrong.Type)}
+	case err != nil:
+		return &query.RequestError{Param: "query", Message: "it is not valid JSON"}
+	}
+	return nil
+}
+
+// migrate brings a query of an older version up to this one. The first version read of
+// error groups nothing but filters, limit and time zone.
+func (m *model) migrate() {
+	if m.Version < 2 && m.kind.Kind == query.KindErrors {
+		d := defaultModel(m.kind)
+		d.Filters, d.Limit, d.TimeZone = m.Filters, m.Limit, m.TimeZone
+		*m = d
+	}
+	m.Version = modelVersion
+}
+
 func (m *model) normalise() error {
-	if err := oneOf("queryType", m.QueryType, kindMetrics, kindErrors); err != nil {
+	if err := oneOf("format", m.Format, m.kind.Formats...); err != nil {
 		return err
 	}
-	if err := oneOf("format", m.Format, formatTimeSeries, formatTable); err != nil {
-		return err
+	if m.Limit == absent {
+		m.Limit = defaultLimits[m.kind.Kind]
 	}
-	if m.QueryType == kindMetrics && len(m.Metrics) == 0 {
+	if m.kind.uses("metrics") && len(m.Metrics) == 0 {
 		return &query.RequestError{Param: "metrics", Message: "no metric is chosen", Example: "executions"}
 	}
 	kept := make([]query.Filter, 0, len(m.Filters))
@@ -112,6 +138,19 @@ func (m *model) normalise() error {
 		}
 	}
 	m.Filters = kept
+	return m.normaliseParams()
+}
+
+// normaliseParams leaves out what is empty: a text field that nobody filled in.
+func (m *model) normaliseParams() error {
+	for name, value := range m.Params {
+		if unreplaced(value) {
+			return unreplacedError("params."+name, value, "the parameter "+name)
+		}
+		if strings.TrimSpace(value) == "" {
+			delete(m.Params, name)
+		}
+	}
 	return nil
 }
 
@@ -127,12 +166,8 @@ func filterValues(f query.Filter) ([]string, error) {
 			values = append(values, emptyOf(f.Dimension))
 			continue
 		}
-		if variable.MatchString(v) {
-			// Taken for a value it would match nothing, and an alert would never fire.
-			return nil, &query.RequestError{
-				Param: "filters", Value: v,
-				Message: fmt.Sprintf("the filter on %s names a variable that nothing has replaced; in an alert rule, where there are no variables, put values in its place", f.Dimension),
-			}
+		if unreplaced(v) {
+			return nil, unreplacedError("filters", v, "the filter on "+f.Dimension)
 		}
 		if v != "" {
 			values = append(values, v)
@@ -151,6 +186,17 @@ func emptyOf(dimension string) string {
 
 var variable = regexp.MustCompile(`^(\$[A-Za-z_]\w*|\$\{[A-Za-z_][\w.:]*\}|\[\[[A-Za-z_][\w:]*\]\])$`)
 
+func unreplaced(value string) bool { return variable.MatchString(value) }
+
+// unreplacedError refuses a variable in place of a value: taken for one it would match
+// nothing, and an alert would never fire.
+func unreplacedError(param, value, what string) error {
+	return &query.RequestError{
+		Param: param, Value: value,
+		Message: what + " names a variable that nothing has replaced; in an alert rule, where there are no variables, put values in its place",
+	}
+}
+
 func oneOf(param, value string, allowed ...string) error {
 	if slices.Contains(allowed, value) {
 		return nil
@@ -158,29 +204,57 @@ func oneOf(param, value string, allowed ...string) error {
 	return &query.RequestError{Param: param, Value: value, Message: "there is no such " + strings.ToLower(param), Allowed: allowed}
 }
 
-// request is what the model asks of the engine in the query's period.
+// request is what the model asks of the engine in the query's period. What its kind
+// does not take, the engine refuses.
 func (m *model) request(q backend.DataQuery) (query.Request, error) {
-	if m.QueryType == kindErrors {
-		return query.Request{
-			Kind: query.KindErrors, From: q.TimeRange.From.UTC(), To: q.TimeRange.To.UTC(), TimeZone: m.TimeZone,
-			Filters: m.Filters, Limit: m.Limit,
-		}, nil
-	}
 	r := query.Request{
-		Metrics:    m.Metrics,
-		From:       q.TimeRange.From.UTC(),
-		To:         q.TimeRange.To.UTC(),
-		TimeZone:   m.TimeZone,
-		GroupBy:    m.GroupBy,
-		Filters:    m.Filters,
-		OrderBy:    m.OrderBy,
-		Descending: m.Descending,
-		// Rows that nobody put in an order stay in that of their groups.
-		Ascending: !m.Descending && (m.Limit > 0 || m.OrderBy != ""),
-		Limit:     m.Limit,
-		Compare:   m.Compare,
+		Kind:     m.kind.Kind,
+		Metrics:  m.Metrics,
+		From:     q.TimeRange.From.UTC(),
+		To:       q.TimeRange.To.UTC(),
+		TimeZone: m.TimeZone,
+		GroupBy:  m.GroupBy,
+		Filters:  m.Filters,
+		OrderBy:  m.OrderBy,
+		Limit:    m.Limit,
+		Compare:  m.Compare,
+		Params:   m.Params,
 	}
+	r.Descending = m.Descending && m.kind.uses("descending")
+	// Rows that nobody put in an order stay in that of their groups.
+	ordered := m.kind.Kind != query.KindMetrics || m.Limit > 0 || m.OrderBy != ""
+	r.Ascending = !m.Descending && m.kind.uses("ascending") && ordered
 	var err error
-	r.Granularity, err = granularity(m.Granularity, q)
+	if m.Granularity != "" {
+		if r.Granularity, err = granularity(m.Granularity, q); err != nil {
+			return r, err
+		}
+	}
+	r.AsOf, err = m.asOf()
 	return r, err
+}
+
+func (m *model) asOf() (time.Time, error) {
+	text := strings.TrimSpace(m.AsOf)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if unreplaced(text) {
+		return time.Time{}, unreplacedError("asOf", text, "asOf")
+	}
+	if ms, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.UnixMilli(ms).UTC(), nil
+	}
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		zone, err := time.LoadLocation(m.TimeZone)
+		if err != nil {
+			return time.Time{}, &query.RequestError{Param: "timeZone", Value: m.TimeZone, Message: "there is no such time zone", Example: "Europe/Berlin"}
+		}
+		return query.DayStart(day.Year(), day.Month(), day.Day(), zone), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, &query.RequestError{Param: "asOf", Value: text, Message: "it is neither a time of RFC 3339, nor a date, nor milliseconds since 1970", Example: "2026-04-02T00:00:00Z"}
+	}
+	return t.UTC(), nil
 }

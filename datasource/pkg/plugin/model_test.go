@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,13 +15,16 @@ import (
 func TestModel(t *testing.T) {
 	m, err := parseModel(json.RawMessage(`{"refId":"A","datasource":{"uid":"x"}}`))
 	require.NoError(t, err)
-	want := defaultModel()
+	metrics, err := kindOf("metrics")
+	require.NoError(t, err)
+	want := defaultModel(metrics)
 	want.Filters, want.Limit = []query.Filter{}, 10
 	require.Equal(t, want, m)
 
 	m, err = parseModel(json.RawMessage(`{"queryType":"errors"}`))
 	require.NoError(t, err)
 	require.Equal(t, 50, m.Limit)
+	require.Equal(t, formatTable, m.Format)
 
 	m, err = parseModel(json.RawMessage(`{"queryType":"metrics","metrics":["executions","success_rate"],"granularity":"day",
 		"groupBy":["workflow"],"filters":[{"dimension":"user","operator":"not_in","values":["a"]}],"orderBy":"success_rate",
@@ -29,7 +33,7 @@ func TestModel(t *testing.T) {
 	r, err := m.request(backend.DataQuery{TimeRange: backend.TimeRange{From: time.Unix(0, 0), To: time.Unix(86400, 0)}})
 	require.NoError(t, err)
 	require.Equal(t, query.Request{
-		Metrics: []string{"executions", "success_rate"}, From: time.Unix(0, 0).UTC(), To: time.Unix(86400, 0).UTC(),
+		Kind: query.KindMetrics, Metrics: []string{"executions", "success_rate"}, From: time.Unix(0, 0).UTC(), To: time.Unix(86400, 0).UTC(),
 		Granularity: query.Day, TimeZone: "Europe/Berlin", GroupBy: []string{"workflow"},
 		Filters: []query.Filter{{Dimension: "user", Operator: query.NotIn, Values: []string{"a"}}},
 		OrderBy: "success_rate", Ascending: true, Compare: query.PreviousWeek,
@@ -82,7 +86,11 @@ func TestModelsThatAreWrong(t *testing.T) {
 		`{"metrics":[]}`:           "no metric is chosen",
 		`{"queryType":"logs"}`:     `queryType "logs"`,
 		`{"format":"pie"}`:         "allowed: timeseries, table",
-		`{"version":2}`:            "update the plugin",
+		`{"version":3}`:            "update the plugin",
+		`{"queryType":"waterfall","format":"timeseries"}`:                     "allowed: table, trace, nodegraph",
+		`{"queryType":"waterfall","params":{"execution":"$execution"}}`:       "nothing has replaced",
+		`{"queryType":"waterfall","params":{"execution":5}}`:                  "it is a number",
+		`{"queryType":"restatements","metrics":[]}`:                           "no metric is chosen",
 		`{"filters":[{"dimension":"workflow","values":["$workflow"]}]}`:       "nothing has replaced",
 		`{"filters":[{"dimension":"workflow","values":["${workflow:csv}"]}]}`: "nothing has replaced",
 		`{"filters":[{"dimension":"workflow","values":["[[workflow]]"]}]}`:    "nothing has replaced",
@@ -124,5 +132,54 @@ func TestAutoGranularity(t *testing.T) {
 		{0, 0, 0, query.Minute},
 	} {
 		require.Equal(t, test.want, autoGranularity(test.period, test.interval, test.points), "%s, %s, %d", test.period, test.interval, test.points)
+	}
+}
+
+func TestOtherKinds(t *testing.T) {
+	period := backend.DataQuery{TimeRange: backend.TimeRange{From: time.Unix(0, 0), To: time.Unix(86400, 0)}}
+	for text, want := range map[string]query.Request{
+		`{"queryType":"sessions","descending":false,"limit":5}`:                                     {Kind: query.KindSessions, Ascending: true, Limit: 5},
+		`{"queryType":"sessions"}`:                                                                  {Kind: query.KindSessions},
+		`{"queryType":"forecast","params":{"metric":"credits","horizon":" "}}`:                      {Kind: query.KindForecast, Params: map[string]string{"metric": "credits"}},
+		`{"queryType":"forecast","granularity":"week"}`:                                             {Kind: query.KindForecast, Granularity: query.Week},
+		`{"queryType":"restatements","params":{"since":"x"},"asOf":"2026-03-29"}`:                   {Kind: query.KindRestatements, Metrics: []string{"executions"}, Params: map[string]string{"since": "x"}, AsOf: time.Date(2026, 3, 29, 0, 0, 0, 0, time.UTC)},
+		`{"asOf":"2026-03-29","timeZone":"Europe/Berlin","granularity":"none"}`:                     {Kind: query.KindMetrics, Metrics: []string{"executions"}, Descending: true, Limit: 10, TimeZone: "Europe/Berlin", AsOf: time.Date(2026, 3, 28, 23, 0, 0, 0, time.UTC)},
+		`{"queryType":"errors","asOf":"1000","version":2}`:                                          {Kind: query.KindErrors, Limit: 50, AsOf: time.Unix(1, 0).UTC()},
+		`{"queryType":"errors","asOf":"2026-03-29T01:00:00+01:00","version":2}`:                     {Kind: query.KindErrors, Limit: 50, AsOf: time.Date(2026, 3, 29, 0, 0, 0, 0, time.UTC)},
+		`{"queryType":"errors","compare":"previous_day","granularity":"day","limit":3,"version":1}`: {Kind: query.KindErrors, Limit: 3}, // of the first version
+	} {
+		m, err := parseModel(json.RawMessage(text))
+		require.NoError(t, err, text)
+		r, err := m.request(period)
+		require.NoError(t, err, text)
+		want.From, want.To = time.Unix(0, 0).UTC(), time.Unix(86400, 0).UTC()
+		if len(r.Params) == 0 {
+			r.Params = nil
+		}
+		r.Filters = nil
+		require.True(t, want.AsOf.Equal(r.AsOf), "%s: %s", text, r.AsOf)
+		want.AsOf = r.AsOf
+		require.Equal(t, want, r, text)
+	}
+	for text, want := range map[string]string{
+		`{"asOf":"$when"}`:                        "nothing has replaced",
+		`{"asOf":"yesterday"}`:                    "neither a time",
+		`{"asOf":"2026-03-29","timeZone":"Mars"}`: "no such time zone",
+	} {
+		m, err := parseModel(json.RawMessage(text))
+		require.NoError(t, err, text)
+		_, err = m.request(period)
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
+// What a kind does not take, the engine refuses; so nothing of the sort may come by default.
+func TestDefaultsAreSound(t *testing.T) {
+	for _, k := range kinds() {
+		m, err := parseModel(json.RawMessage(fmt.Sprintf(`{"queryType":%q,%s}`, k.Kind, askOf(k.Kind))))
+		require.NoError(t, err)
+		r, err := m.request(backend.DataQuery{TimeRange: backend.TimeRange{From: time.Unix(0, 0), To: time.Unix(86400, 0)}})
+		require.NoError(t, err)
+		require.NoError(t, query.Sound(r), k.Kind)
 	}
 }

@@ -75,8 +75,8 @@ func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q b
 	if err != nil {
 		return nil, err
 	}
-	if m.QueryType == kindErrors {
-		return errorFrames(result, r), nil
+	if m.kind.Kind != query.KindMetrics {
+		return kindFrames(result, r, m), nil
 	}
 	// To an alert rule a group that is gone is not one that is at zero again.
 	if req.Headers[backend.FromAlertHeaderName] != "true" {

@@ -33,7 +33,10 @@ func (d *Datasource) notFound(w http.ResponseWriter, r *http.Request) {
 
 // getCatalogue works without a server: one can build queries while it is away.
 func (d *Datasource) getCatalogue(w http.ResponseWriter, _ *http.Request) {
-	write(w, http.StatusOK, "application/json", metric.All())
+	write(w, http.StatusOK, "application/json", struct {
+		metric.Catalogue
+		Kinds []Kind `json:"kinds"`
+	}{metric.All(), kinds()})
 }
 
 func (d *Datasource) getGranularities(w http.ResponseWriter, _ *http.Request) {

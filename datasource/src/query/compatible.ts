@@ -2,7 +2,7 @@ import { Catalogue, FlowgaugeQuery, Metric } from '../types';
 
 /** The dimensions that a query uses, variables apart. */
 export function dimensionsOf(query: FlowgaugeQuery): string[] {
-  const groups = query.queryType === 'metrics' ? query.groupBy : [];
+  const groups = query.groupBy ?? [];
   const names = [...groups, ...query.filters.map((f) => f.dimension)];
   return [...new Set(names.filter((n) => n !== '' && !n.startsWith('$')))];
 }

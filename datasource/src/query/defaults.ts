@@ -1,6 +1,6 @@
 import { CoreApp } from '@grafana/data';
 
-import { ErrorsQuery, MetricsQuery } from '../types';
+import { Kind, KindQuery, MetricsQuery } from '../types';
 
 type Fresh<T> = Omit<T, 'refId'>;
 
@@ -16,13 +16,25 @@ export function defaultMetricsQuery(app?: CoreApp): Fresh<MetricsQuery> {
     limit: 10,
     compare: '',
     timeZone: '',
+    asOf: '',
     // An alert rule needs a figure that does not depend on how wide a panel is.
     ...(app === CoreApp.UnifiedAlerting ? { granularity: 'none', format: 'table' } : { granularity: 'auto', format: 'timeseries' }),
     alias: '',
-    version: 1,
+    version: 2,
   };
 }
 
-export function defaultErrorsQuery(): Fresh<ErrorsQuery> {
-  return { queryType: 'errors', filters: [], limit: 50, timeZone: '', format: 'table', version: 1 };
+/** What a question of another kind starts with: the server's own choices. */
+export function defaultKindQuery({ kind, formats, uses }: Kind): Fresh<KindQuery> {
+  return {
+    queryType: kind,
+    filters: [],
+    limit: 0,
+    timeZone: '',
+    format: formats[0],
+    asOf: '',
+    params: {},
+    ...(uses.includes('metrics') ? { metrics: ['executions'] } : {}),
+    version: 2,
+  };
 }

@@ -1,4 +1,4 @@
-import { Filter, FlowgaugeQuery } from '../types';
+import { Filter, FlowgaugeQuery, isMetrics } from '../types';
 
 /** What a variable stands for: one value, several, or all there are. */
 export type Interpolated = { kind: 'all' } | { kind: 'values'; values: string[] };
@@ -12,17 +12,25 @@ const ALL = '$__all';
 
 /** Replaces the variables in every string of a query. */
 export function interpolateQuery(query: FlowgaugeQuery, text: ReplaceText, value: ReplaceValue): FlowgaugeQuery {
-  const filters = interpolateFilters(query.filters, text, value);
-  const timeZone = text(query.timeZone);
-  if (query.queryType === 'errors') {
-    return { ...query, filters, timeZone };
+  const common = {
+    filters: interpolateFilters(query.filters, text, value),
+    timeZone: text(query.timeZone),
+    asOf: text(query.asOf),
+  };
+  if (!isMetrics(query)) {
+    return {
+      ...query,
+      ...common,
+      params: Object.fromEntries(Object.entries(query.params).map(([name, v]) => [name, text(v)])),
+      ...(query.metrics && { metrics: list(query.metrics, value) }),
+      ...(query.groupBy && { groupBy: list(query.groupBy, value) }),
+    };
   }
   return {
     ...query,
+    ...common,
     metrics: list(query.metrics, value),
     groupBy: list(query.groupBy, value),
-    filters,
-    timeZone,
     orderBy: text(query.orderBy),
     alias: text(query.alias),
   };

@@ -1,7 +1,7 @@
 import { DataQuery } from '@grafana/data';
 
-import { Compare, ErrorsQuery, Filter, FlowgaugeQuery, Format, Granularity, MetricsQuery, StoredQuery } from '../types';
-import { defaultErrorsQuery, defaultMetricsQuery } from './defaults';
+import { Compare, Filter, FlowgaugeQuery, Format, Granularity, isMetrics, Kind, KindQuery, MetricsQuery, StoredQuery } from '../types';
+import { defaultKindQuery, defaultMetricsQuery } from './defaults';
 
 const granularities: Granularity[] = ['auto', 'none', 'minute', '15m', 'hour', 'day', 'week', 'month'];
 const comparisons: Compare[] = [
@@ -12,7 +12,7 @@ const comparisons: Compare[] = [
   'previous_month',
   'previous_year',
 ];
-const formats: Format[] = ['timeseries', 'table'];
+const formats: Format[] = ['timeseries', 'table', 'logs', 'trace', 'nodegraph', 'heatmap'];
 
 /**
  * Brings what a dashboard holds to the current model. Missing fields get their
@@ -20,7 +20,8 @@ const formats: Format[] = ['timeseries', 'table'];
  * opens on half a query. A current query comes back equal.
  */
 export function migrate(stored: StoredQuery): FlowgaugeQuery {
-  return stored.queryType === 'errors' ? toErrors(stored) : toMetrics(stored);
+  const kind = text(stored.queryType);
+  return kind === '' || kind === 'metrics' ? toMetrics(stored) : toKind(stored, kind);
 }
 
 function toMetrics(stored: StoredQuery): MetricsQuery {
@@ -38,28 +39,61 @@ function toMetrics(stored: StoredQuery): MetricsQuery {
     limit: count(stored.limit, base.limit),
     compare: oneOf(comparisons, stored.compare, base.compare),
     timeZone: text(stored.timeZone),
-    format: oneOf(formats, stored.format, base.format),
+    asOf: text(stored.asOf),
+    format: oneOf(['timeseries', 'table'], stored.format, base.format),
     alias: text(stored.alias),
   };
 }
 
-function toErrors(stored: StoredQuery): ErrorsQuery {
-  const base = defaultErrorsQuery();
-  return {
+/** Of the first version there are error groups, of which nothing but filters, limit and time zone was read. */
+function toKind(stored: StoredQuery, kind: string): KindQuery {
+  const old = kind === 'errors' && stored.version === 1;
+  const out: KindQuery = {
     ...common(stored),
-    ...base,
+    queryType: kind,
     filters: filters(stored.filters),
-    limit: count(stored.limit, base.limit),
+    limit: count(stored.limit, kind === 'errors' ? 50 : 0),
     timeZone: text(stored.timeZone),
+    format: old ? 'table' : oneOf(formats, stored.format, 'table'),
+    asOf: old ? '' : text(stored.asOf),
+    params: old ? {} : params(stored.params),
+    version: 2,
   };
+  if (old) {
+    return out;
+  }
+  if (stored.metrics !== undefined) {
+    out.metrics = strings(stored.metrics);
+  }
+  if (stored.groupBy !== undefined) {
+    out.groupBy = strings(stored.groupBy);
+  }
+  const granularity = granularities.find((g) => g === stored.granularity);
+  if (granularity) {
+    out.granularity = granularity;
+  }
+  const compare = comparisons.find((c) => c !== '' && c === stored.compare);
+  if (compare) {
+    out.compare = compare;
+  }
+  if (typeof stored.descending === 'boolean') {
+    out.descending = stored.descending;
+  }
+  return out;
 }
 
 /** Changes the kind and keeps what both kinds have. */
-export function withKind(query: FlowgaugeQuery, kind: FlowgaugeQuery['queryType']): FlowgaugeQuery {
-  if (query.queryType === kind) {
+export function withKind(query: FlowgaugeQuery, kind: Kind): FlowgaugeQuery {
+  if (query.queryType === kind.kind) {
     return query;
   }
-  return migrate({ ...common(query), queryType: kind, filters: query.filters, timeZone: query.timeZone });
+  const kept = { ...common(query), timeZone: query.timeZone, ...(kind.uses.includes('filters') ? { filters: query.filters } : {}) };
+  const asOf = kind.uses.includes('asOf') ? query.asOf : '';
+  if (kind.kind === 'metrics') {
+    return { ...defaultMetricsQuery(), ...kept, asOf, queryType: 'metrics' as const };
+  }
+  const metrics = kind.uses.includes('metrics') && isMetrics(query) ? { metrics: query.metrics, groupBy: query.groupBy } : {};
+  return { ...defaultKindQuery(kind), ...metrics, ...kept, asOf };
 }
 
 // Grafana's own fields; all others are the model's.
@@ -95,6 +129,11 @@ function count(value: unknown, fallback: number): number {
 
 function oneOf<T extends string>(allowed: T[], value: unknown, fallback: T): T {
   return allowed.find((a) => a === value) ?? fallback;
+}
+
+function params(value: unknown): Record<string, string> {
+  const entries = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+  return Object.fromEntries(entries.filter(([, v]) => typeof v === 'string'));
 }
 
 function filters(value: unknown): Filter[] {

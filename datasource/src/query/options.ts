@@ -1,7 +1,7 @@
 import { SelectableValue } from '@grafana/data';
 
 import { labels } from '../labels';
-import { Catalogue, Metric } from '../types';
+import { Catalogue, Kind, Metric } from '../types';
 import { dimensionTitle, metricsWithout, missingDimensions } from './compatible';
 
 type Option = SelectableValue<string>;
@@ -9,6 +9,11 @@ type Option = SelectableValue<string>;
 /** The options of a closed list, from its words. */
 export function optionsOf<T extends string>(words: Record<T, string>): Array<SelectableValue<T>> {
   return (Object.keys(words) as T[]).map((value) => ({ value, label: words[value] }));
+}
+
+/** The kinds of question, each explained. */
+export function kindOptions(kinds: Kind[]): Option[] {
+  return kinds.map(({ kind, title, description }) => ({ value: kind, label: title, description, title: description }));
 }
 
 /**
@@ -52,4 +57,10 @@ export function dimensionOptions(catalogue: Catalogue, metrics: string[]): Optio
 export function chosen(values: string[], options: Option[]): Option[] {
   const flat = options.flatMap((o) => (o.options as Option[] | undefined) ?? [o]);
   return values.map((value) => ({ value, label: flat.find((o) => o.value === value)?.label ?? value }));
+}
+
+/** A name of the server's as words. */
+export function titleOf(name: string): string {
+  const text = name.replace(/_ms$/, '').replace(/_/g, ' ');
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,25 +1,53 @@
-import { InlineField, InlineFieldRow, RadioButtonGroup } from '@grafana/ui';
+import { InlineField, InlineFieldRow, RadioButtonGroup, Select } from '@grafana/ui';
 import React from 'react';
 
 import { labels } from '../../labels';
 import { withKind } from '../../query/migrate';
-import { optionsOf } from '../../query/options';
+import { kindOptions, optionsOf } from '../../query/options';
 import { selectors } from '../../selectors';
+import { FlowgaugeQuery, Kind } from '../../types';
 import { labelWidth, RowProps } from './rows';
 
 const words = labels.query;
-const kinds = optionsOf(words.kind.options);
 const formats = optionsOf(words.format.options);
 
-export function KindRow({ query, onChange }: RowProps) {
+interface Props extends RowProps {
+  kinds: Kind[];
+}
+
+/** What is asked, and how the answer is shaped. */
+export function KindRow({ query, kinds, onChange }: Props) {
+  const kind = kinds.find((k) => k.kind === query.queryType);
+  const options = kindOptions(kinds);
+  const setFormat = (format: FlowgaugeQuery['format']) => onChange({ ...query, format });
   return (
     <InlineFieldRow>
-      <InlineField label={words.kind.label} labelWidth={labelWidth} data-testid={selectors.query.kind}>
-        <RadioButtonGroup options={kinds} value={query.queryType} onChange={(kind) => onChange(withKind(query, kind))} />
+      <InlineField
+        label={words.kind.label}
+        tooltip={kind?.description ?? words.kind.tooltip}
+        labelWidth={labelWidth}
+        data-testid={selectors.query.kind}
+      >
+        <Select
+          aria-label={words.kind.label}
+          width={32}
+          options={options}
+          value={options.find((o) => o.value === query.queryType) ?? { value: query.queryType, label: query.queryType }}
+          onChange={({ value }) => {
+            const chosen = kinds.find((k) => k.kind === value);
+            if (chosen) {
+              onChange(withKind(query, chosen));
+            }
+          }}
+        />
       </InlineField>
-      {query.queryType === 'metrics' && (
+      {kind && kind.formats.length > 1 && (
         <InlineField label={words.format.label} data-testid={selectors.query.format}>
-          <RadioButtonGroup options={formats} value={query.format} onChange={(format) => onChange({ ...query, format })} />
+          <RadioButtonGroup
+            options={formats.filter((f) => f.value && kind.formats.includes(f.value))}
+            value={query.format}
+            onChange={setFormat}
+          />
         </InlineField>
       )}
     </InlineFieldRow>

@@ -7,16 +7,17 @@ import { useCatalogue } from '../../hooks/useCatalogue';
 import { labels } from '../../labels';
 import { migrate } from '../../query/migrate';
 import { selectors } from '../../selectors';
-import { Catalogue, FlowgaugeOptions, FlowgaugeQuery } from '../../types';
+import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, isMetrics } from '../../types';
+import { AsOfField } from './AsOfField';
 import { FilterRows } from './FilterRows';
 import { GeneratedRequest } from './GeneratedRequest';
+import { KindEditor } from './KindEditor';
 import { KindRow } from './KindRow';
-import { LimitField } from './LimitField';
 import { MetricsEditor } from './MetricsEditor';
 
 type Props = QueryEditorProps<DataSource, FlowgaugeQuery, FlowgaugeOptions>;
 
-const none: Catalogue = { metrics: [], dimensions: [] };
+const none: Catalogue = { metrics: [], dimensions: [], kinds: [] };
 
 /** The builder. It works without the catalogue too: names can then be typed. */
 export function QueryEditor({ query: stored, datasource, range, onChange, onRunQuery }: Props) {
@@ -28,6 +29,10 @@ export function QueryEditor({ query: stored, datasource, range, onChange, onRunQ
     onRunQuery();
   };
 
+  const kind = catalogue.kinds.find((k) => k.kind === query.queryType);
+  const uses = (member: string) => isMetrics(query) || kind === undefined || kind.uses.includes(member);
+  const context = { datasource, catalogue, metrics: query.metrics ?? [] };
+
   return (
     <div data-testid={selectors.query.editor}>
       {loaded.state === 'failed' && (
@@ -35,15 +40,18 @@ export function QueryEditor({ query: stored, datasource, range, onChange, onRunQ
           {loaded.message}
         </Alert>
       )}
-      <KindRow query={query} onChange={update} />
-      {query.queryType === 'metrics' && <MetricsEditor query={query} catalogue={catalogue} onChange={update} />}
-      <FilterRows
-        filters={query.filters}
-        context={{ datasource, catalogue, metrics: query.queryType === 'metrics' ? query.metrics : [] }}
-        range={range}
-        onChange={(filters) => update({ ...query, filters })}
-      />
-      {query.queryType === 'errors' && <LimitField limit={query.limit} onChange={(limit) => update({ ...query, limit })} />}
+      <KindRow query={query} kinds={catalogue.kinds} onChange={update} />
+      {isMetrics(query) && <MetricsEditor query={query} catalogue={catalogue} onChange={update} />}
+      {!isMetrics(query) && kind && <KindEditor query={query} kind={kind} context={context} range={range} onChange={update} />}
+      {uses('filters') && (
+        <FilterRows
+          filters={query.filters}
+          context={context}
+          range={range}
+          onChange={(filters) => update({ ...query, filters })}
+        />
+      )}
+      {uses('asOf') && <AsOfField asOf={query.asOf} onChange={(asOf) => update({ ...query, asOf })} />}
       <GeneratedRequest query={query} datasource={datasource} />
     </div>
   );
