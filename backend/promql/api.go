@@ -1,6 +1,7 @@
 package promql
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -173,13 +174,13 @@ func (a *API) Handler() http.Handler {
 var errBusy = errors.New("too many queries run at once: try again later")
 
 // enter waits for a slot.
-func (a *API) enter(c *gin.Context) error {
+func (a *API) enter(ctx context.Context) error {
 	timer := time.NewTimer(a.limits.Timeout)
 	defer timer.Stop()
 	select {
 	case a.slots <- struct{}{}:
 		return nil
-	case <-c.Request.Context().Done():
+	case <-ctx.Done():
 		return promql.ErrQueryCanceled("query queue")
 	case <-timer.C:
 		return fmt.Errorf("%w: %w", errBusy, promql.ErrQueryTimeout("query queue"))

@@ -77,7 +77,7 @@ func (a *API) series(c *gin.Context) {
 func (a *API) seriesOf(c *gin.Context, l lookup) ([]map[string]string, annotations.Annotations, error) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.limits.Timeout)
 	defer cancel()
-	if err := a.enter(c); err != nil {
+	if err := a.enter(c.Request.Context()); err != nil {
 		return nil, nil, err
 	}
 	defer a.leave()
@@ -142,7 +142,7 @@ func (a *API) names(c *gin.Context, ask askNames) {
 func (a *API) namesOf(c *gin.Context, l lookup, ask askNames) ([]string, annotations.Annotations, error) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), a.limits.Timeout)
 	defer cancel()
-	if err := a.enter(c); err != nil {
+	if err := a.enter(c.Request.Context()); err != nil {
 		return nil, nil, err
 	}
 	defer a.leave()

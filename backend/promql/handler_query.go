@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/util/annotations"
 )
 
 // query answers at one time.
@@ -67,8 +66,6 @@ func thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
-type prepare func(ctx context.Context, q storage.Queryable, opts promql.QueryOpts, text string) (promql.Query, error)
-
 // run answers a query that prepare makes, and keeps a record of it.
 func (a *API) run(c *gin.Context, from, to time.Time, prepare prepare) {
 	r := c.Request
@@ -98,60 +95,24 @@ func (a *API) run(c *gin.Context, from, to time.Time, prepare prepare) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	text := r.FormValue("query")
-	res, warnings, bad, err := a.evaluate(ctx, c, text, back, prepare)
-	if why := a.record(c, kindQuery, from, to, size(res), err); why != nil {
+	out := a.evaluate(ctx, principal(c), text, back, prepare)
+	defer out.close() // when it is written
+	if why := a.record(c, kindQuery, from, to, size(out.value), out.err); why != nil {
 		a.refuse(c, why, nil)
 		return
 	}
 	switch {
-	case bad != nil:
-		a.badData(c, invalid("query", bad))
-	case err != nil:
-		a.refuse(c, err, warnings)
+	case out.bad != nil:
+		a.badData(c, invalid("query", out.bad))
+	case out.err != nil:
+		a.refuse(c, out.err, out.warnings)
 	default:
-		if value, cut := truncated(res, limit); cut {
-			res = value
-			warnings = warnings.Add(errTruncated)
+		value, warnings := out.value, out.warnings
+		if first, cut := truncated(value, limit); cut {
+			value, warnings = first, warnings.Add(errTruncated)
 		}
-		a.succeed(c, &result{res}, warnings)
+		a.succeed(c, &result{value}, warnings)
 	}
-}
-
-// evaluate runs a query in its turn. bad is why the query is none; err is so then, too.
-func (a *API) evaluate(ctx context.Context, c *gin.Context, text string, back time.Duration, prepare prepare) (_ parser.Value, _ annotations.Annotations, bad, err error) {
-	expr, err := a.parse(text)
-	if err != nil {
-		return nil, nil, err, wrong("query", err)
-	}
-	if err := a.enter(c); err != nil {
-		return nil, nil, nil, err
-	}
-	defer a.leave()
-	q, err := prepare(ctx, a.queryable(principal(c), expr, back), promql.NewPrometheusQueryOpts(false, back, nil), text)
-	if err != nil {
-		return nil, nil, err, wrong("query", err)
-	}
-	defer q.Close()
-	res := q.Exec(ctx)
-	return res.Value, res.Warnings, nil, res.Err
-}
-
-// parse checks a query's text and parses it.
-func (a *API) parse(text string) (parser.Expr, error) {
-	if err := a.checkText(text); err != nil {
-		return nil, err
-	}
-	return a.parser.ParseExpr(text)
-}
-
-func hasSubquery(e parser.Expr) bool {
-	found := false
-	parser.Inspect(e, func(n parser.Node, _ []parser.Node) error {
-		_, sub := n.(*parser.SubqueryExpr)
-		found = found || sub
-		return nil
-	})
-	return found
 }
 
 // truncated cuts an answer to a number of series; 0 is all.
