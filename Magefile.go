@@ -70,10 +70,10 @@ func Backend() error {
 
 // BackendAll builds the plugin's backend for every platform it ships for.
 func BackendAll() error {
-	step("Building the plugin's backend for linux and darwin, amd64 and arm64")
+	step("Building the plugin's backend for linux, darwin and windows, amd64 and arm64")
 	var group errgroup.Group
 	group.SetLimit(2)
-	for _, goos := range []string{"linux", "darwin"} {
+	for _, goos := range []string{"linux", "darwin", "windows"} {
 		for _, arch := range []string{"amd64", "arm64"} {
 			group.Go(func() error { return backend(goos, arch) })
 		}
@@ -163,7 +163,11 @@ func Clean() error {
 }
 
 func backend(goos, arch string) error {
-	return goBuild(goos, arch, fmt.Sprintf("%s/gpx_flowgauge_%s_%s", dist, goos, arch), "./datasource/pkg")
+	out := fmt.Sprintf("%s/gpx_flowgauge_%s_%s", dist, goos, arch)
+	if goos == "windows" {
+		out += ".exe"
+	}
+	return goBuild(goos, arch, out, "./datasource/pkg")
 }
 
 func goBuild(goos, arch, out, pkg string) error {

@@ -1,3 +1,4 @@
+const fs = require('fs');
 const path = require('path');
 const CopyWebpackPlugin = require('copy-webpack-plugin');
 
@@ -33,8 +34,20 @@ function today() {
   return (epoch ? new Date(Number(epoch) * 1000) : new Date()).toISOString().slice(0, 10);
 }
 
-function fill(content) {
-  return content.toString().replaceAll('%VERSION%', version).replaceAll('%TODAY%', today());
+// The library: the dashboards that the repository provisions, which the plugin's page offers to import.
+const library = path.join(__dirname, '..', 'dashboards');
+
+function includes() {
+  const files = fs.readdirSync(library).filter((name) => name.endsWith('.json'));
+  return files.map((name) => {
+    const { title } = JSON.parse(fs.readFileSync(path.join(library, name), 'utf8'));
+    return { type: 'dashboard', name: `Flowgauge ${title}`, path: `dashboards/${name}` };
+  });
+}
+
+function describe(content) {
+  const about = content.toString().replaceAll('%VERSION%', version).replaceAll('%TODAY%', today());
+  return JSON.stringify({ ...JSON.parse(about), includes: includes() }, null, 2) + '\n';
 }
 
 module.exports = (_env, { mode }) => ({
@@ -60,7 +73,8 @@ module.exports = (_env, { mode }) => ({
   plugins: [
     new CopyWebpackPlugin({
       patterns: [
-        { from: 'plugin.json', transform: fill },
+        { from: 'plugin.json', transform: describe },
+        { from: `${library}/*.json`, to: 'dashboards/[name][ext]' },
         { from: 'img', to: 'img' },
         { from: '../README.md' },
       ],

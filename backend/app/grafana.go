@@ -139,12 +139,31 @@ func (g Grafana) writeProvisioning(dir string) error {
 		}
 	}
 	// Grafana reports an error for each folder that it looks for in vain.
-	for _, name := range []string{"notifiers", "alerting"} {
-		if err := os.MkdirAll(filepath.Join(dir, "provisioning", name), 0o750); err != nil {
-			return fmt.Errorf("create %s: %w", name, err)
+	if err := os.MkdirAll(filepath.Join(dir, "provisioning", "notifiers"), 0o750); err != nil {
+		return fmt.Errorf("create notifiers: %w", err)
+	}
+	return chooseNotifications(filepath.Join(dir, "provisioning"))
+}
+
+// chooseNotifications keeps the contact points whose variables are set. Grafana does not
+// start with one that has no address.
+func chooseNotifications(dir string) error {
+	from := filepath.Join(dir, "notifications")
+	var chosen []string
+	for name, variable := range provisioning.Notifications {
+		if os.Getenv(variable) != "" {
+			chosen = append(chosen, name)
 		}
 	}
-	return nil
+	if len(chosen) > 0 {
+		chosen = append(chosen, provisioning.Policies)
+	}
+	for _, name := range chosen {
+		if err := os.Rename(filepath.Join(from, name), filepath.Join(dir, "alerting", name)); err != nil {
+			return fmt.Errorf("provision notifications: %w", err)
+		}
+	}
+	return os.RemoveAll(from)
 }
 
 // awaitHTTP waits until an address answers 200.

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/dashboards"
 )
 
@@ -53,6 +54,7 @@ func TestEveryPanelReturnsData(t *testing.T) {
 			}
 		})
 	}
+	t.Run("alert rules", func(t *testing.T) { d.requireRules(t, now) })
 	t.Run("health", func(t *testing.T) {
 		health := d.health()
 		require.Equal(t, backend.HealthStatusOk, health.Status, health.Message)
@@ -61,8 +63,10 @@ func TestEveryPanelReturnsData(t *testing.T) {
 		require.Empty(t, details.Warnings)
 	})
 	t.Run("catalogue", func(t *testing.T) {
-		var got, want any
+		var got, want map[string]any
 		d.resource("catalogue", nil, &got)
+		require.Len(t, got["kinds"], len(query.Kinds())+1, "PromQL is the plugin's own")
+		delete(got, "kinds")
 		text, err := json.Marshal(metric.All())
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(text, &want))

@@ -86,9 +86,14 @@ func pluginContext(t testing.TB, s *server) backend.PluginContext {
 
 func (d *datasource) query(queries ...backend.DataQuery) backend.Responses {
 	d.t.Helper()
+	return d.ask(nil, queries...)
+}
+
+func (d *datasource) ask(headers map[string]string, queries ...backend.DataQuery) backend.Responses {
+	d.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	out, err := d.client.QueryData(ctx, &backend.QueryDataRequest{PluginContext: d.pc, Queries: queries})
+	out, err := d.client.QueryData(ctx, &backend.QueryDataRequest{PluginContext: d.pc, Headers: headers, Queries: queries})
 	require.NoError(d.t, err)
 	return out.Responses
 }

@@ -64,6 +64,7 @@ var budgetFields = []FieldInfo{
 	{"owner", "", "Whom to ask about it."},
 	{"of", "", "What is counted: dollars or credits."},
 	{"state", "", "exceeded: the amount is spent; warning: a threshold is passed; at_risk: none is, but more than the amount is expected by the period's end; ok; not_started."},
+	{"level", "", "The state as a number, for alerts: 0 is ok and not_started, 1 at_risk, 2 warning, 3 exceeded."},
 	{"period_start", "", "Beginning of the current period; none before the first."},
 	{"period_end", "", "End of the current period."},
 	{"amount", "", "What may be spent in the period."},
@@ -140,11 +141,14 @@ func (r *run) note(res *Result) {
 	}
 }
 
+// budgetLevels puts states in order; those that are no matter for anybody are 0.
+var budgetLevels = map[string]int64{"at_risk": 1, "warning": 2, "exceeded": 3}
+
 func budgetFrame(states []BudgetState, loc *time.Location) *Result {
 	var d event.Decimal
 	var t *time.Time
 	var n *float64
-	f := newFields(budgetFields, "", "", "", "", "", t, t, d, d, d, n, n, n, n, n, n, t, t, t, "")
+	f := newFields(budgetFields, "", "", "", "", "", int64(0), t, t, d, d, d, n, n, n, n, n, n, t, t, t, "")
 	in := func(t *time.Time) *time.Time {
 		if t == nil || t.IsZero() {
 			return nil
@@ -154,7 +158,7 @@ func budgetFrame(states []BudgetState, loc *time.Location) *Result {
 	}
 	for i := range states {
 		s := &states[i]
-		f.add(s.ID, s.Name, s.Owner, s.Of, s.State, in(&s.From), in(&s.To), s.Amount, s.Spent, s.Remaining, &s.Percent,
+		f.add(s.ID, s.Name, s.Owner, s.Of, s.State, budgetLevels[s.State], in(&s.From), in(&s.To), s.Amount, s.Spent, s.Remaining, &s.Percent,
 			s.Forecast, s.Lower80, s.Upper80, s.Lower95, s.Upper95, in(s.Crossing), in(s.Earliest), in(s.Latest), s.Driver)
 	}
 	return f.result()

@@ -16,7 +16,7 @@ import { interpolateQuery } from './query/interpolate';
 import { migrate } from './query/migrate';
 import { replacers } from './query/templating';
 import { resolveTimeZone } from './query/timeZone';
-import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, ValuesRequest } from './types';
+import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, isPromQL, ValuesRequest } from './types';
 import { FlowgaugeVariableSupport } from './variables/FlowgaugeVariableSupport';
 import { toMetricFindValues, toVariableQuery } from './variables/query';
 
@@ -48,7 +48,8 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
 
   filterQuery(query: FlowgaugeQuery): boolean {
     const q = migrate(query);
-    return !q.hide && (q.metrics === undefined || q.metrics.length > 0);
+    const empty = isPromQL(q) ? (q.expr ?? '').trim() === '' : q.metrics?.length === 0;
+    return !q.hide && !empty;
   }
 
   query(request: DataQueryRequest<FlowgaugeQuery>): Observable<DataQueryResponse> {
@@ -62,9 +63,8 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
   }
 
   applyTemplateVariables(query: FlowgaugeQuery, scopedVars: ScopedVars, filters?: AdHocFilter[]): FlowgaugeQuery {
-    const { text, value } = replacers(this.templateSrv, scopedVars);
     const adHoc = filters ?? (this.templateSrv as WithAdHoc).getAdhocFilters?.(this.name) ?? [];
-    return withAdHocFilters(interpolateQuery(migrate(query), text, value), adHoc);
+    return withAdHocFilters(interpolateQuery(migrate(query), replacers(this.templateSrv, scopedVars)), adHoc);
   }
 
   interpolateVariablesInQueries(queries: FlowgaugeQuery[], scopedVars: ScopedVars): FlowgaugeQuery[] {
@@ -100,6 +100,23 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
       throw err;
     });
     return this.catalogue;
+  }
+
+  async promqlMetrics() {
+    const { data }: { data: Record<string, Array<{ type: string; help: string }>> } = await this.promql('metadata');
+    return Object.entries(data).map(([name, [about]]) => ({ name, type: about.type, help: about.help }));
+  }
+
+  async promqlLabels(): Promise<string[]> {
+    return (await this.promql('labels')).data;
+  }
+
+  async promqlValues(label: string): Promise<string[]> {
+    return (await this.promql(`label/${encodeURIComponent(label)}/values`)).data;
+  }
+
+  private promql(path: string) {
+    return this.getResource(`prometheus/api/v1/${path}`);
   }
 
   async getValues(request: ValuesRequest, range?: TimeRange): Promise<string[]> {

@@ -58,6 +58,19 @@ export const labels = {
       tooltip: 'How many queries of this datasource run at once; further ones wait.',
     },
     access: 'Access',
+    userId: { label: 'User’s id', tooltip: 'Which of what Grafana knows of people is their id in events.' },
+    userIds: { login: 'Login', email: 'Email' },
+    scopes: {
+      all: 'Everything of the tenant',
+      directory: 'As the directory of users says',
+      own: 'What they did themselves',
+      none: 'Nothing',
+    },
+    alertScopes: { all: 'Everything of the tenant', none: 'Nothing' },
+    adminScope: { label: 'Administrators see', tooltip: 'People with Grafana’s role Admin.' },
+    editorScope: { label: 'Editors see', tooltip: 'People with Grafana’s role Editor.' },
+    viewerScope: { label: 'Viewers see', tooltip: 'People with Grafana’s role Viewer, or with none.' },
+    alertScope: { label: 'Alert rules see', tooltip: 'Alert rules, reports and recorded queries, which are nobody’s.' },
     pseudonymKey: {
       label: 'Pseudonym key',
       placeholder: 'As in privacy.key_file',
@@ -83,6 +96,11 @@ export const labels = {
       },
     },
     params: { required: 'Needed', example: (value: string) => `Such as ${value}` },
+    promql: {
+      label: 'PromQL',
+      tooltip:
+        'A query in Prometheus’ language. Ctrl+Space completes. $__rate_interval is a window that always has enough samples; a step is never below a minute.',
+    },
     asOf: {
       label: 'As of',
       placeholder: 'Now',

@@ -52,6 +52,9 @@ export interface KindQuery extends BaseQuery {
   granularity?: Granularity;
   compare?: Compare;
   descending?: boolean;
+  /** The text of a query in a language. */
+  expr?: string;
+  alias?: string;
 }
 
 export type FlowgaugeQuery = MetricsQuery | KindQuery;
@@ -103,6 +106,8 @@ export interface Catalogue {
 
 export const isMetrics = (query: FlowgaugeQuery): query is MetricsQuery => query.queryType === 'metrics';
 
+export const isPromQL = (query: FlowgaugeQuery): query is KindQuery => query.queryType === 'promql';
+
 export interface ValuesRequest {
   dimension: string;
   search?: string;
@@ -137,7 +142,17 @@ export interface FlowgaugeOptions extends DataSourceJsonData {
   maxConns?: number;
   /** No answer without an audit record of it. */
   auditRequired?: boolean;
+  /** Which of what Grafana knows of a user is their id in events. */
+  userId?: UserId;
+  /** What people see of the tenant, by their role in Grafana. */
+  adminScope?: Scope;
+  editorScope?: Scope;
+  viewerScope?: Scope;
+  alertScope?: Scope;
 }
+
+export type UserId = 'login' | 'email';
+export type Scope = 'all' | 'directory' | 'own' | 'none';
 
 export interface FlowgaugeSecureOptions {
   password?: string;

@@ -64,6 +64,8 @@ it('does not run a query without metrics, nor a hidden one', () => {
   expect(ds.filterQuery(metricsQuery({ metrics: [] }))).toBe(false);
   expect(ds.filterQuery(metricsQuery({ hide: true }))).toBe(false);
   expect(ds.filterQuery({ refId: 'A', queryType: 'errors' } as FlowgaugeQuery)).toBe(true);
+  expect(ds.filterQuery({ refId: 'A', queryType: 'promql', expr: ' ' } as FlowgaugeQuery)).toBe(false);
+  expect(ds.filterQuery({ refId: 'A', queryType: 'promql', expr: 'up' } as FlowgaugeQuery)).toBe(true);
 });
 
 it.each(['workflow', { dimension: 'workflow' }, { query: 'workflow', refId: 'V' }])(

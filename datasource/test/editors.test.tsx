@@ -4,14 +4,12 @@ import userEvent from '@testing-library/user-event';
 import React from 'react';
 
 import { ConfigEditor } from '../src/components/config/ConfigEditor';
-import { QueryEditor } from '../src/components/query/QueryEditor';
 import { VariableQueryEditor } from '../src/components/variable/VariableQueryEditor';
-import { DataSource } from '../src/datasource';
 import { labels } from '../src/labels';
 import { selectors } from '../src/selectors';
-import { FlowgaugeOptions, FlowgaugeQuery, FlowgaugeSecureOptions } from '../src/types';
-import { migrate } from '../src/query/migrate';
-import { catalogue, metricsQuery, templateSrv } from './fixtures';
+import { FlowgaugeOptions, FlowgaugeSecureOptions } from '../src/types';
+import { metricsQuery, templateSrv } from './fixtures';
+import { datasource, openQuery } from './openQuery';
 
 const mockSrv = templateSrv({ team: 'a' });
 jest.mock('@grafana/runtime', () => ({
@@ -19,48 +17,30 @@ jest.mock('@grafana/runtime', () => ({
   getTemplateSrv: () => mockSrv,
 }));
 
-function datasource(overrides: Partial<DataSource> = {}): DataSource {
-  return {
-    getCatalogue: () => Promise.resolve(catalogue),
-    getValues: () => Promise.resolve(['order-sync', 'backup']),
-    applyTemplateVariables: (q: FlowgaugeQuery) => q,
-    ...overrides,
-  } as DataSource;
-}
-
 describe('query editor', () => {
-  async function open(query: FlowgaugeQuery, ds = datasource()) {
-    const onChange = jest.fn();
-    const onRunQuery = jest.fn();
-    await act(async () => {
-      render(<QueryEditor query={query} datasource={ds} onChange={onChange} onRunQuery={onRunQuery} />);
-    });
-    return { onChange, onRunQuery, user: userEvent.setup() };
-  }
-
   it('shows the query with the catalogue’s titles', async () => {
-    await open(metricsQuery({ metrics: ['success_rate'], groupBy: ['workflow'] }));
+    await openQuery(metricsQuery({ metrics: ['success_rate'], groupBy: ['workflow'] }));
     expect(within(screen.getByTestId(selectors.query.metrics)).getByText('Success rate')).toBeTruthy();
     expect(within(screen.getByTestId(selectors.query.groupBy)).getByText('Workflow')).toBeTruthy();
     expect(screen.getByTestId<HTMLInputElement>(selectors.query.limit).value).toBe('10');
   });
 
   it('hides what only groups need while nothing is grouped', async () => {
-    await open(metricsQuery());
+    await openQuery(metricsQuery());
     expect(screen.queryByTestId(selectors.query.limit)).toBeNull();
     expect(screen.queryByTestId(selectors.query.direction)).toBeNull();
   });
 
   it('forgets the order by a metric that is taken out', async () => {
     const query = metricsQuery({ metrics: ['executions', 'success_rate'], orderBy: 'success_rate', groupBy: ['user'] });
-    const { onChange, user } = await open(query);
+    const { onChange, user } = await openQuery(query);
     const [, second] = within(screen.getByTestId(selectors.query.metrics)).getAllByLabelText('Remove');
     await user.click(second);
     expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ metrics: ['executions'], orderBy: '' }));
   });
 
   it('runs a typed limit once it is entered', async () => {
-    const { onChange } = await open(metricsQuery({ groupBy: ['workflow'] }));
+    const { onChange } = await openQuery(metricsQuery({ groupBy: ['workflow'] }));
     const input = screen.getByTestId(selectors.query.limit);
     fireEvent.change(input, { target: { value: '25' } });
     expect(onChange).not.toHaveBeenCalled();
@@ -70,7 +50,7 @@ describe('query editor', () => {
 
   it('adds and removes filters', async () => {
     const existing = { dimension: 'user', operator: 'in' as const, values: ['a'] };
-    const { onChange, user } = await open(metricsQuery({ filters: [existing] }));
+    const { onChange, user } = await openQuery(metricsQuery({ filters: [existing] }));
     await user.click(screen.getByTestId(selectors.query.addFilter));
     expect(onChange).toHaveBeenLastCalledWith(
       expect.objectContaining({ filters: [existing, { dimension: '', operator: 'in', values: [] }] })
@@ -81,7 +61,7 @@ describe('query editor', () => {
 
   it('offers values and variables for a filter', async () => {
     const filter = { dimension: 'workflow', operator: 'in' as const, values: [] };
-    const { onChange, user } = await open(metricsQuery({ filters: [filter] }));
+    const { onChange, user } = await openQuery(metricsQuery({ filters: [filter] }));
     await user.click(screen.getByLabelText(labels.query.filters.values));
     await waitFor(() => expect(screen.getByText('order-sync')).toBeTruthy());
     await user.click(screen.getByText('$team'));
@@ -92,7 +72,7 @@ describe('query editor', () => {
 
   it('offers the empty value for a filter and shows it', async () => {
     const filter = { dimension: 'user', operator: 'in' as const, values: ['a'] };
-    const { onChange, user } = await open(metricsQuery({ filters: [filter] }));
+    const { onChange, user } = await openQuery(metricsQuery({ filters: [filter] }));
     await user.type(screen.getByLabelText(labels.query.filters.values), 'none');
     await waitFor(() => expect(screen.getByText('(none)')).toBeTruthy());
     await user.click(screen.getByText('(none)'));
@@ -102,79 +82,26 @@ describe('query editor', () => {
   });
 
   it('shows the empty value of a filter as people know it', async () => {
-    await open(metricsQuery({ filters: [{ dimension: 'user', operator: 'in', values: ['$__none'] }] }));
+    await openQuery(metricsQuery({ filters: [{ dimension: 'user', operator: 'in', values: ['$__none'] }] }));
     expect(screen.getByText('(none)')).toBeTruthy();
     expect(screen.queryByText('$__none')).toBeNull();
   });
 
   it('shows the generated request', async () => {
-    const { user } = await open(metricsQuery());
+    const { user } = await openQuery(metricsQuery());
     await user.click(screen.getByText(labels.query.request));
     expect(JSON.parse(screen.getByTestId(selectors.query.request).textContent ?? '')).toMatchObject({ version: 2 });
   });
 
-  describe('of another kind', () => {
-    it('offers every kind with what it is, and changes to it', async () => {
-      const { onChange, onRunQuery, user } = await open(metricsQuery());
-      await user.click(within(screen.getByTestId(selectors.query.kind)).getByRole('combobox'));
-      expect(screen.getByText('About Sessions.')).toBeTruthy();
-      await user.click(screen.getByText('Waterfall of one execution'));
-      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ queryType: 'waterfall', params: {}, format: 'table' }));
-      expect(onRunQuery).toHaveBeenCalled();
-    });
-
-    it('has the fields that the kind takes, and says which are needed', async () => {
-      const { onChange, user } = await open(migrate({ refId: 'A', queryType: 'waterfall', version: 2 }));
-      expect(screen.queryByTestId(selectors.query.addFilter)).toBeNull();
-      expect(screen.queryByTestId(selectors.query.granularity)).toBeNull();
-      expect(screen.getByText(labels.query.params.required)).toBeTruthy();
-      await user.type(screen.getByLabelText('Execution'), 'exec-7{Enter}');
-      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ params: { execution: 'exec-7' } }));
-    });
-
-    it('offers the values of a parameter, and takes one away', async () => {
-      const query = migrate({ refId: 'A', queryType: 'restatements', params: { show: 'all', since: 'x' }, version: 2 });
-      const { onChange, user } = await open(query);
-      const field = screen.getByTestId(selectors.query.param('show'));
-      await user.click(within(field).getByRole('combobox'));
-      await user.click(screen.getByText('Changes'));
-      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ params: { show: 'changes', since: 'x' } }));
-      await user.type(within(field).getByRole('combobox'), '{Backspace}');
-      expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ params: { since: 'x' } }));
-    });
-
-    it('loads the values of a parameter that is a dimension', async () => {
-      const { onChange, user } = await open(migrate({ refId: 'A', queryType: 'sessions', version: 2 }));
-      await user.click(within(screen.getByTestId(selectors.query.param('user'))).getByRole('combobox'));
-      await waitFor(() => expect(screen.getByText('order-sync')).toBeTruthy());
-      await user.click(screen.getByText('order-sync'));
-      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ params: { user: 'order-sync' } }));
-    });
-
-    it('turns the order round', async () => {
-      const { onChange, user } = await open(migrate({ refId: 'A', queryType: 'sessions', version: 2 }));
-      await user.click(screen.getByLabelText(labels.query.direction.reversed));
-      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ descending: false }));
-    });
-
-    it('shapes the answer as the kind can', async () => {
-      const { onChange, user } = await open(migrate({ refId: 'A', queryType: 'errors', version: 2 }));
-      const field = screen.getByTestId(selectors.query.format);
-      expect(within(field).queryByLabelText('Trace')).toBeNull();
-      await user.click(within(field).getByLabelText('Logs'));
-      expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ format: 'logs' }));
-    });
-  });
-
   it('asks how the data stood earlier', async () => {
-    const { onChange, user } = await open(metricsQuery());
+    const { onChange, user } = await openQuery(metricsQuery());
     await user.type(screen.getByTestId(selectors.query.asOf), ' 2026-04-02 {Enter}');
     expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ asOf: '2026-04-02' }));
   });
 
   it('says why the catalogue is not there and stays usable', async () => {
     const getCatalogue = () => Promise.reject({ data: { detail: 'Nothing listens at x:9000.' } });
-    await open(metricsQuery(), datasource({ getCatalogue }));
+    await openQuery(metricsQuery(), datasource({ getCatalogue }));
     expect(screen.getByText('Nothing listens at x:9000.')).toBeTruthy();
     expect(within(screen.getByTestId(selectors.query.metrics)).getByText('executions')).toBeTruthy();
   });
@@ -200,6 +127,20 @@ describe('settings', () => {
     expect(onOptionsChange).toHaveBeenLastCalledWith(expect.objectContaining({ jsonData: { database: 'd', host: 'db' } }));
     fireEvent.change(screen.getByTestId(selectors.config.port), { target: { value: '9440' } });
     expect(onOptionsChange).toHaveBeenLastCalledWith(expect.objectContaining({ jsonData: { database: 'd', port: 9440 } }));
+  });
+
+  it('says who sees what', async () => {
+    const { onOptionsChange } = open({ jsonData: { viewerScope: 'none' } });
+    const user = userEvent.setup();
+    const viewers = within(screen.getByTestId(selectors.config.viewerScope));
+    expect(viewers.getByText('Nothing')).toBeTruthy();
+    await user.click(viewers.getByRole('combobox'));
+    await user.click(screen.getByText('What they did themselves'));
+    expect(onOptionsChange).toHaveBeenLastCalledWith(expect.objectContaining({ jsonData: { viewerScope: 'own' } }));
+    const alerts = within(screen.getByTestId(selectors.config.alertScope));
+    expect(alerts.getByText('Everything of the tenant')).toBeTruthy();
+    await user.click(alerts.getByRole('combobox'));
+    expect(screen.queryByText('As the directory of users says')).toBeNull();
   });
 
   it('keeps the password apart, and resets a stored one', () => {

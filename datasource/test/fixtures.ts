@@ -3,7 +3,8 @@ import { TemplateSrv } from '@grafana/runtime';
 
 import { Catalogue, Kind, MetricsQuery } from '../src/types';
 
-export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' | 'sessions', Kind> = {
+export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' | 'sessions' | 'promql', Kind> = {
+  promql: kind('promql', 'PromQL', [], ['timeseries', 'table', 'heatmap']),
   metrics: kind('metrics', 'Metrics', ['metrics', 'granularity', 'groupBy', 'filters', 'limit', 'compare', 'asOf'], ['timeseries', 'table']),
   errors: kind('errors', 'Error groups', ['filters', 'limit', 'compare', 'granularity', 'asOf'], ['table', 'logs']),
   waterfall: {
@@ -96,7 +97,7 @@ export function templateSrv(variables: Record<string, Value>, options: string[] 
           return match;
         }
         if (typeof format === 'function') {
-          return (format as (v: unknown) => string)(value);
+          return (format as (v: unknown, variable: unknown) => string)(value, { multi: Array.isArray(value) });
         }
         return Array.isArray(value) ? `{${value.join(',')}}` : String(value);
       }),

@@ -1,4 +1,5 @@
 import { interpolateQuery } from '../src/query/interpolate';
+import { migrate } from '../src/query/migrate';
 import { replacers } from '../src/query/templating';
 import { Filter, MetricsQuery } from '../src/types';
 import { metricsQuery, templateSrv } from './fixtures';
@@ -8,8 +9,7 @@ function filter(...values: string[]): Filter {
 }
 
 function interpolate(query: MetricsQuery, srv = templateSrv({}), scoped = {}): MetricsQuery {
-  const { text, value } = replacers(srv, scoped);
-  return interpolateQuery(query, text, value) as MetricsQuery;
+  return interpolateQuery(query, replacers(srv, scoped)) as MetricsQuery;
 }
 
 describe('filters', () => {
@@ -86,4 +86,22 @@ it('leaves the query that it was given alone', () => {
   const before = JSON.stringify(query);
   interpolate(query, templateSrv({ w: ['a'] }));
   expect(JSON.stringify(query)).toBe(before);
+});
+
+describe('a query in PromQL', () => {
+  it.each([
+    ['one value', { w: 'a"b' }, '{workflow="$w"}', '{workflow="a\\"b"}'],
+    ['several values', { w: ['a.b', 'c'] }, '{workflow=~"$w"}', '{workflow=~"(a\\\\.b|c)"}'],
+    ['one of several', { w: ['a+b'] }, '{workflow=~"$w"}', '{workflow=~"a\\\\+b"}'],
+    ['the empty value', { w: ['a', '$__none'] }, '{workflow=~"$w"}', '{workflow=~"(a|)"}'],
+  ])('has %s', (_name, variables: Record<string, string | string[]>, expr, want) => {
+    const query = migrate({ refId: 'A', queryType: 'promql', expr, version: 2 });
+    expect(interpolateQuery(query, replacers(templateSrv(variables), {}))).toMatchObject({ expr: want });
+  });
+
+  it('leaves its resolution to the backend', () => {
+    const query = migrate({ refId: 'A', queryType: 'promql', expr: 'rate(x[$__interval])', version: 2 });
+    const scoped = { __interval: { text: '15s', value: '15s' }, __interval_ms: { text: '15000', value: 15000 } };
+    expect(interpolateQuery(query, replacers(templateSrv({}), scoped))).toMatchObject({ expr: 'rate(x[$__interval])' });
+  });
 });

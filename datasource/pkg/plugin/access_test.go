@@ -14,6 +14,8 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/audit"
 	"github.com/flowgauge/flowgauge/backend/access/directory"
 	"github.com/flowgauge/flowgauge/backend/access/policy"
+	"github.com/flowgauge/flowgauge/backend/event"
+	"github.com/flowgauge/flowgauge/backend/query/querytest"
 )
 
 // What a tenant has decided about access holds in Grafana: teams, policies and records.
@@ -105,4 +107,100 @@ func TestAShortKeyOfPseudonymsIsRefused(t *testing.T) {
 	require.ErrorAs(t, err, &wrong)
 	require.Equal(t, "pseudonymKey", wrong.Setting)
 	require.NotContains(t, err.Error(), "short")
+}
+
+// Grafana's role decides by the datasource's rules whose data somebody sees, on every
+// way to it.
+func TestScopes(t *testing.T) {
+	store := querytest.New(t)
+	end := time.Now().UTC().Truncate(time.Hour)
+	var events []event.Event
+	for i, user := range []string{"ann", "bob", "cy"} {
+		events = append(events, event.Event{
+			Kind: event.KindExecution, Status: event.StatusCompleted, Tenant: tenant, ID: user, UserID: user, WorkflowID: "of-" + user,
+			Time: end.Add(-time.Duration(i+1) * time.Hour).UnixMilli(), PreviousTime: event.NoTime, EndTime: event.NoTime, QueuedTime: event.NoTime,
+		})
+	}
+	store.Insert(t, events...)
+	store.Settle(t)
+	_, err := directory.NewStore(store.Client, 0).Replace(t.Context(), tenant, directory.By{Author: "test"}, &directory.Document{
+		Users: []directory.User{{ID: "root", Role: access.RoleAdmin}},
+		Teams: []directory.Team{{ID: "research", Members: []string{"ann", "bob"}, Managers: []string{"ann"}}},
+	})
+	require.NoError(t, err)
+	period := backend.TimeRange{From: end.Add(-24 * time.Hour), To: end}
+	g := grafanaOn(t, store, map[string]any{"adminScope": "all", "editorScope": "directory", "viewerScope": "own", "alertScope": "none"})
+
+	for _, test := range []struct {
+		user    *backend.User
+		sees    []string
+		refused string
+	}{
+		{user: &backend.User{Login: "x", Role: "Admin"}, sees: []string{"ann", "bob", "cy"}},
+		{user: &backend.User{Login: "ann", Role: "Editor"}, sees: []string{"ann", "bob"}},
+		{user: &backend.User{Login: "bob", Role: "Editor"}, sees: []string{"bob"}},
+		{user: &backend.User{Login: "root", Role: "Editor"}, sees: []string{"ann", "bob", "cy"}},
+		{user: &backend.User{Login: "nobody", Role: "Editor"}, sees: nil},
+		{user: &backend.User{Login: "cy", Role: "Viewer"}, sees: []string{"cy"}},
+		{user: &backend.User{Login: "cy"}, sees: []string{"cy"}},
+		{user: &backend.User{Login: "ann", Role: "None"}, sees: []string{"ann"}},
+		{user: &backend.User{Role: "Viewer"}, refused: "Grafana does not say who asks"},
+		{user: nil, refused: "alert rules see nothing"},
+	} {
+		g.pc.User = test.user
+		name := "alert rules"
+		if test.user != nil {
+			name = test.user.Role + " " + test.user.Login
+		}
+		t.Run(name, func(t *testing.T) {
+			got := g.query(period, map[string]string{
+				"metrics": `{"metrics":["executions"],"groupBy":["user"],"granularity":"none","format":"table"}`,
+				"promql":  `{"queryType":"promql","expr":"count by (user) (flowgauge_user_executions_total)","format":"table"}`,
+			})
+			for refID, r := range got {
+				if test.refused != "" {
+					require.ErrorContains(t, r.Error, test.refused, refID)
+					require.Equal(t, backend.StatusForbidden, r.Status)
+					continue
+				}
+				require.NoError(t, r.Error, refID)
+				var users []string
+				if f := r.Frames[0]; f.Rows() > 0 {
+					users = column[string](t, f, "user")
+				}
+				require.ElementsMatch(t, test.sees, users, refID)
+			}
+			if test.refused != "" {
+				var problem struct{ Detail string }
+				status, _ := g.get("values?dimension=user", &problem)
+				require.Equal(t, 403, status)
+				require.Contains(t, problem.Detail, test.refused)
+				var answer struct{ Error string }
+				status, _ = g.get("prometheus/api/v1/label/user/values", &answer)
+				require.Equal(t, 401, status)
+				require.Contains(t, answer.Error, test.refused)
+				return
+			}
+			var values struct{ Values, Data []string }
+			g.get("values?dimension=user", &values)
+			require.ElementsMatch(t, test.sees, values.Values)
+			g.get("prometheus/api/v1/label/user/values", &values)
+			require.ElementsMatch(t, test.sees, values.Data)
+		})
+	}
+
+	t.Run("by mail", func(t *testing.T) {
+		g := grafanaOn(t, store, map[string]any{"viewerScope": "own", "userId": "email"})
+		g.pc.User = &backend.User{Login: "ann", Email: "bob", Role: "Viewer"}
+		got := g.query(period, map[string]string{"A": `{"metrics":["executions"],"groupBy":["user"],"granularity":"none","format":"table"}`})
+		require.Equal(t, []string{"bob"}, column[string](t, got["A"].Frames[0], "user"))
+	})
+	t.Run("unknown rules are refused", func(t *testing.T) {
+		for setting, value := range map[string]string{"viewerScope": "team", "alertScope": "own", "userId": "name"} {
+			_, err := ParseSettings(backend.DataSourceInstanceSettings{JSONData: []byte(`{"host":"db","` + setting + `":"` + value + `"}`)})
+			var wrong *SettingsError
+			require.ErrorAs(t, err, &wrong)
+			require.Equal(t, setting, wrong.Setting)
+		}
+	})
 }

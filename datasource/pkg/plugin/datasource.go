@@ -2,6 +2,7 @@
 // Grafana's calls into query.Requests and query.Results into frames.
 //
 //	QueryData     model.go -> granularity.go -> backend/query -> frames.go
+//	              model.go -> promql.go -> backend/promql
 //	CheckHealth   health.go
 //	CallResource  resources.go
 //
@@ -18,6 +19,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/instancemgmt"
@@ -29,6 +31,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/policy"
 	"github.com/flowgauge/flowgauge/backend/budget"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/backend/promql"
 	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/query/guards"
 )
@@ -46,12 +49,15 @@ type analytics interface {
 type Datasource struct {
 	backend.CallResourceHandler
 
-	settings Settings
-	client   *clickhouse.Client
-	engine   analytics
-	records  *records
-	slots    chan struct{} // one for each query that may run at once
-	broken   error         // why the settings cannot be used, or nil
+	settings   Settings
+	client     *clickhouse.Client
+	engine     analytics
+	promql     *promql.API
+	promqlHTTP http.Handler
+	people     people
+	records    *records
+	slots      chan struct{} // one for each query that may run at once
+	broken     error         // why the settings cannot be used, or nil
 }
 
 var (
@@ -90,20 +96,27 @@ func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
 	if err != nil {
 		return err
 	}
-	engine, records, err := guarded(client, settings)
+	users := directory.NewStore(client, 0)
+	engine, records, err := guarded(client, settings, users)
 	if err != nil {
 		client.Close()
 		return err
 	}
-	d.settings, d.client, d.engine, d.records = settings, client, engine, records
+	if d.promql, err = d.newPromQL(engine, settings); err != nil {
+		records.stop()
+		client.Close()
+		return err
+	}
+	d.promqlHTTP = d.promql.Handler()
+	d.settings, d.client, d.engine, d.people, d.records = settings, client, engine, users, records
 	d.slots = make(chan struct{}, settings.MaxConns)
 	return nil
 }
 
 // guarded is the engine with what the tenant has decided about access, and whatever is
 // asked of it is recorded.
-func guarded(client *clickhouse.Client, s Settings) (*query.Engine, *records, error) {
-	teams := guards.Teams{Directory: directory.NewStore(client, 0)}
+func guarded(client *clickhouse.Client, s Settings, users *directory.Store) (*query.Engine, *records, error) {
+	teams := guards.Teams{Directory: users}
 	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(client), Members: teams.Members})
 	if err != nil {
 		return nil, nil, fmt.Errorf("open budgets: %w", err)

@@ -61,7 +61,7 @@ func tableFrame(result *query.Result, r query.Request) *data.Frame {
 
 // kindFrames shapes an answer that is not of metrics. The engine has given its columns
 // titles and units.
-func kindFrames(result *query.Result, r query.Request, m model) data.Frames {
+func kindFrames(result *query.Result, r query.Request, m model) (data.Frames, error) {
 	if count, _ := result.Frame.FieldByName("count"); m.kind.Kind == query.KindErrors && count != nil {
 		config(count).DisplayNameFromDS = "Failures"
 	}
@@ -78,11 +78,33 @@ func kindFrames(result *query.Result, r query.Request, m model) data.Frames {
 	case formatNodeGraph:
 		frames = nodeGraphFrames(result.Frame)
 	default:
+		if err := pick(result.Frame, m.Fields); err != nil {
+			return nil, err
+		}
 		shape(result.Frame, data.FrameTypeTable, data.VisTypeTable)
 		frames = data.Frames{result.Frame}
 	}
 	describe(frames, result.Meta, r)
-	return frames
+	return frames, nil
+}
+
+// pick leaves a frame the columns named.
+func pick(f *data.Frame, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	picked := make([]*data.Field, len(names))
+	for i, name := range names {
+		if picked[i], _ = f.FieldByName(name); picked[i] == nil {
+			var all []string
+			for _, field := range f.Fields {
+				all = append(all, field.Name)
+			}
+			return &query.RequestError{Param: "fields", Value: name, Message: "the answer has no such column", Allowed: all}
+		}
+	}
+	f.Fields = picked
+	return nil
 }
 
 func config(field *data.Field) *data.FieldConfig {

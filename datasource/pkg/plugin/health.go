@@ -56,8 +56,12 @@ func (d *Datasource) check(ctx context.Context, pc backend.PluginContext, h *hea
 			return err
 		}
 	}
+	who, err := d.principal(ctx, pc)
+	if err != nil {
+		return err
+	}
 	now := time.Now().UTC()
-	result, err := d.engine.Do(query.WithSurface(ctx, surface), principal(d.settings, pc), query.Request{
+	result, err := d.engine.Do(query.WithSurface(ctx, surface), who, query.Request{
 		Metrics: []string{"executions"}, From: now.Add(-healthPeriod), To: now,
 	})
 	if err != nil {

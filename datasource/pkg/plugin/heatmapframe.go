@@ -22,13 +22,19 @@ func heatmapFrame(f *data.Frame) *data.Frame {
 			to[row] = 1
 		}
 	}
-	unit := func() *data.FieldConfig { return &data.FieldConfig{Unit: "ms"} }
-	out := data.NewFrame("", data.NewField("xMax", nil, ends),
-		data.NewField("yMin", nil, from).SetConfig(unit()), data.NewField("yMax", nil, to).SetConfig(unit()),
+	return heatmapOf(ends, from, to, counts)
+}
+
+// heatmapOf is a frame of cells: the end of a bucket of time, the bounds of durations in
+// milliseconds, and how many are between.
+func heatmapOf(ends []time.Time, from, to, counts []float64) *data.Frame {
+	bound := func(name string, values []float64) *data.Field {
+		return data.NewField(name, nil, values).SetConfig(&data.FieldConfig{Unit: "ms"})
+	}
+	f := data.NewFrame("", data.NewField("xMax", nil, ends), bound("yMin", from), bound("yMax", to),
 		data.NewField("count", nil, counts).SetConfig(&data.FieldConfig{Unit: "short"}))
-	out.Meta = f.Meta
-	shape(out, heatmapCells, "heatmap")
-	return out
+	shape(f, heatmapCells, "heatmap")
+	return f
 }
 
 // heatmapCells is the type of Grafana's that its SDK does not name.

@@ -47,7 +47,7 @@ func kinds() []Kind {
 	for _, info := range query.Kinds() {
 		out = append(out, Kind{KindInfo: info, Formats: formatsOf(info.Kind)})
 	}
-	return out
+	return append(out, promqlKind)
 }
 
 // kindOf finds a kind by its name.

@@ -66,6 +66,7 @@ var asks = map[query.Kind]string{
 	query.KindAuditTrail:   `"params":{"user":"ann"}`,
 	query.KindForecast:     `"granularity":"minute","params":{"metric":"executions"}`,
 	query.KindRestatements: `"params":{"since":"2026-01-01"}`,
+	kindPromQL:             `"expr":"1"`,
 }
 
 func askOf(k query.Kind) string { return orDefault(asks[k], `"limit":0`) }
@@ -165,6 +166,18 @@ func TestEveryKindIsATable(t *testing.T) {
 		require.NoError(t, r.Error, kind)
 		require.EqualValues(t, data.VisTypeTable, r.Frames[0].Meta.PreferredVisualization, kind)
 	}
+}
+
+func TestColumnsArePicked(t *testing.T) {
+	store, period := newExecution(t)
+	got := grafanaOn(t, store, nil).query(period, map[string]string{
+		"two":  `{"queryType":"errors","fields":["count","error_type"]}`,
+		"none": `{"queryType":"errors","fields":["shoe"]}`,
+	})
+	require.NoError(t, got["two"].Error)
+	require.Equal(t, []any{int64(1), "Timeout"}, row(t, got["two"].Frames[0], 0))
+	require.ErrorContains(t, got["none"].Error, `fields "shoe": the answer has no such column`)
+	require.ErrorContains(t, got["none"].Error, "fingerprint")
 }
 
 func withoutKey(t *testing.T, text json.RawMessage, key string) string {

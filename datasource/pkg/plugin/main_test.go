@@ -3,6 +3,7 @@ package plugin
 import (
 	"testing"
 
+	"github.com/gin-gonic/gin"
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
 
@@ -13,5 +14,6 @@ func TestMain(m *testing.M) {
 	// The SDK logs every call at every level.
 	log.DefaultLogger = log.NewNullLogger()
 	backend.Logger = log.DefaultLogger
+	gin.SetMode(gin.ReleaseMode) // as the plugin's program does
 	enginetest.Main(m)
 }

@@ -44,7 +44,12 @@ type model struct {
 	// Params are the members of query.Request.Params. Empty ones are absent.
 	Params map[string]string `json:"params"`
 	// AsOf is a time of RFC 3339, a date or milliseconds since 1970; empty is now.
-	AsOf    string `json:"asOf"`
+	AsOf string `json:"asOf"`
+	// Fields are the columns of a table that is not of metrics, in their order; none is
+	// all. An alert rule takes a table with one column of numbers.
+	Fields []string `json:"fields"`
+	// Expr is the text of a query in a language.
+	Expr    string `json:"expr"`
 	Version int    `json:"version"`
 
 	kind Kind

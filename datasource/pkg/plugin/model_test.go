@@ -175,7 +175,7 @@ func TestOtherKinds(t *testing.T) {
 
 // What a kind does not take, the engine refuses; so nothing of the sort may come by default.
 func TestDefaultsAreSound(t *testing.T) {
-	for _, k := range kinds() {
+	for _, k := range query.Kinds() {
 		m, err := parseModel(json.RawMessage(fmt.Sprintf(`{"queryType":%q,%s}`, k.Kind, askOf(k.Kind))))
 		require.NoError(t, err)
 		r, err := m.request(backend.DataQuery{TimeRange: backend.TimeRange{From: time.Unix(0, 0), To: time.Unix(86400, 0)}})

@@ -57,10 +57,6 @@ func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q b
 	if err != nil {
 		return nil, err
 	}
-	r, err := m.request(q)
-	if err != nil {
-		return nil, err
-	}
 	// Waiting counts too: a panel that gets its turn after the timeout is of no use.
 	ctx, cancel := context.WithTimeout(ctx, d.settings.timeout())
 	defer cancel()
@@ -70,13 +66,24 @@ func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q b
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	who := principal(d.settings, req.PluginContext)
-	result, err := d.engine.Do(query.WithSurface(ctx, surface), who, r)
+	who, err := d.principal(ctx, req.PluginContext)
+	if err != nil {
+		return nil, err
+	}
+	ctx = query.WithSurface(ctx, surface)
+	if m.kind.Kind == kindPromQL {
+		return d.evaluate(ctx, who, q, m)
+	}
+	r, err := m.request(q)
+	if err != nil {
+		return nil, err
+	}
+	result, err := d.engine.Do(ctx, who, r)
 	if err != nil {
 		return nil, err
 	}
 	if m.kind.Kind != query.KindMetrics {
-		return kindFrames(result, r, m), nil
+		return kindFrames(result, r, m)
 	}
 	// To an alert rule a group that is gone is not one that is at zero again.
 	if req.Headers[backend.FromAlertHeaderName] != "true" {

@@ -10,6 +10,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
 	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/promql"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
@@ -19,6 +20,7 @@ func (d *Datasource) routes() http.Handler {
 	mux.HandleFunc("GET /catalogue", d.getCatalogue)
 	mux.HandleFunc("GET /granularities", d.getGranularities)
 	mux.HandleFunc("GET /values", d.getValues)
+	mux.HandleFunc(promql.Root+"/", d.prometheus)
 	mux.HandleFunc("/", d.notFound)
 	return mux
 }
@@ -26,9 +28,19 @@ func (d *Datasource) routes() http.Handler {
 func (d *Datasource) notFound(w http.ResponseWriter, r *http.Request) {
 	d.send(w, r, problem{
 		Title:  fmt.Sprintf("There is no resource %s %s.", r.Method, r.URL.Path),
-		Hint:   "There are GET /catalogue, GET /granularities and GET /values.",
+		Hint:   "There are GET /catalogue, GET /granularities, GET /values, and Prometheus' interface below /prometheus.",
 		Status: backend.StatusNotFound, Source: backend.ErrorSourceDownstream,
 	})
+}
+
+// prometheus is the HTTP interface of a Prometheus server, by which editors complete
+// queries.
+func (d *Datasource) prometheus(w http.ResponseWriter, r *http.Request) {
+	if d.broken != nil {
+		d.fail(w, r, d.broken)
+		return
+	}
+	d.promqlHTTP.ServeHTTP(w, r.WithContext(query.WithSurface(r.Context(), surface)))
 }
 
 // getCatalogue works without a server: one can build queries while it is away.
@@ -53,7 +65,11 @@ func (d *Datasource) getValues(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, err)
 		return
 	}
-	who := principal(d.settings, backend.PluginConfigFromContext(r.Context()))
+	who, err := d.principal(r.Context(), backend.PluginConfigFromContext(r.Context()))
+	if err != nil {
+		d.fail(w, r, err)
+		return
+	}
 	values, err := d.engine.Values(query.WithSurface(r.Context(), surface), who, ask)
 	if err != nil {
 		d.fail(w, r, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,13 @@ type Settings struct {
 	Timeout           int    `json:"timeout"`       // seconds
 	MaxConns          int    `json:"maxConns"`      // also how many queries run at once
 	AuditRequired     bool   `json:"auditRequired"` // no answer without a record of it
+
+	// Who sees what, see principal.go.
+	UserID      string `json:"userId"`
+	AdminScope  string `json:"adminScope"`
+	EditorScope string `json:"editorScope"`
+	ViewerScope string `json:"viewerScope"`
+	AlertScope  string `json:"alertScope"`
 
 	password      string
 	pseudonymKey  string // the servers' privacy.key_file; without it roles with pseudonyms get no answer
@@ -116,6 +124,10 @@ func (s *Settings) fillDefaults() {
 	s.Tenant = orDefault(strings.TrimSpace(s.Tenant), defaultTenant)
 	s.Timeout = orDefault(s.Timeout, defaultTimeout)
 	s.MaxConns = orDefault(s.MaxConns, defaultMaxConns)
+	s.UserID = orDefault(s.UserID, userLogin)
+	for _, scope := range []*string{&s.AdminScope, &s.EditorScope, &s.ViewerScope, &s.AlertScope} {
+		*scope = orDefault(*scope, scopeAll)
+	}
 }
 
 func orDefault[T comparable](value, fallback T) T {
@@ -143,6 +155,24 @@ func (s *Settings) Validate() error {
 		return &SettingsError{"pseudonymKey", fmt.Sprintf("It has %d characters, which can be guessed.", len(s.pseudonymKey)), "Enter what the servers' privacy.key_file holds: with another key everybody has another pseudonym here."}
 	case s.MaxConns < 1 || s.MaxConns > mostMaxConns:
 		return &SettingsError{"maxConns", fmt.Sprintf("%d connections is out of range.", s.MaxConns), fmt.Sprintf("Enter 1 to %d.", mostMaxConns)}
+	}
+	return s.validateScopes()
+}
+
+func (s *Settings) validateScopes() error {
+	for _, of := range []struct {
+		setting, value string
+		allowed        []string
+	}{
+		{"userId", s.UserID, []string{userLogin, userEmail}},
+		{"adminScope", s.AdminScope, []string{scopeAll, scopeDirectory, scopeOwn, scopeNone}},
+		{"editorScope", s.EditorScope, []string{scopeAll, scopeDirectory, scopeOwn, scopeNone}},
+		{"viewerScope", s.ViewerScope, []string{scopeAll, scopeDirectory, scopeOwn, scopeNone}},
+		{"alertScope", s.AlertScope, []string{scopeAll, scopeNone}}, // they are nobody's
+	} {
+		if !slices.Contains(of.allowed, of.value) {
+			return &SettingsError{of.setting, fmt.Sprintf("%q is not known.", of.value), "Choose one of " + strings.Join(of.allowed, ", ") + "."}
+		}
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ func TestSettings(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Settings{
 		Host: "db", Port: 9000, Database: "flowgauge", Username: "default", Tenant: "default", Timeout: 30, MaxConns: 8, password: "p",
+		UserID: "login", AdminScope: "all", EditorScope: "all", ViewerScope: "all", AlertScope: "all",
 	}, s)
 	require.Equal(t, "db:9000", s.addr())
 

@@ -8,10 +8,17 @@ export type ReplaceText = (text: string) => string;
 /** Replaces the variables of a filter's value, a list giving several. */
 export type ReplaceValue = (text: string) => Interpolated;
 
+export interface Replacers {
+  text: ReplaceText;
+  value: ReplaceValue;
+  /** Replaces the variables of a query in PromQL. */
+  promql: ReplaceText;
+}
+
 const ALL = '$__all';
 
 /** Replaces the variables in every string of a query. */
-export function interpolateQuery(query: FlowgaugeQuery, text: ReplaceText, value: ReplaceValue): FlowgaugeQuery {
+export function interpolateQuery(query: FlowgaugeQuery, { text, value, promql }: Replacers): FlowgaugeQuery {
   const common = {
     filters: interpolateFilters(query.filters, text, value),
     timeZone: text(query.timeZone),
@@ -22,6 +29,7 @@ export function interpolateQuery(query: FlowgaugeQuery, text: ReplaceText, value
       ...query,
       ...common,
       params: Object.fromEntries(Object.entries(query.params).map(([name, v]) => [name, text(v)])),
+      ...(query.expr !== undefined && { expr: promql(query.expr) }),
       ...(query.metrics && { metrics: list(query.metrics, value) }),
       ...(query.groupBy && { groupBy: list(query.groupBy, value) }),
     };

@@ -79,6 +79,12 @@ function toKind(stored: StoredQuery, kind: string): KindQuery {
   if (typeof stored.descending === 'boolean') {
     out.descending = stored.descending;
   }
+  if (stored.expr !== undefined) {
+    out.expr = text(stored.expr);
+  }
+  if (stored.alias !== undefined) {
+    out.alias = text(stored.alias);
+  }
   return out;
 }
 

@@ -1,18 +1,32 @@
 import { ScopedVars } from '@grafana/data';
 import { TemplateSrv } from '@grafana/runtime';
 
-import { Interpolated, ReplaceText, ReplaceValue } from './interpolate';
+import { Interpolated, Replacers } from './interpolate';
 import { NONE } from './none';
 
 const ALL = '$__all';
 const reference = /\$(\w+)|\$\{(\w+)(?:[.:][^}]*)?\}|\[\[(\w+)(?::\w+)?\]\]/g;
 
-/** The two replacements of a query, on Grafana's template service. */
-export function replacers(srv: TemplateSrv, scopedVars: ScopedVars): { text: ReplaceText; value: ReplaceValue } {
+/** The replacements of a query, on Grafana's template service. */
+export function replacers(srv: TemplateSrv, scopedVars: ScopedVars): Replacers {
+  // The backend knows the step of a query in a language, and alert rules have nobody else.
+  const { __interval: _interval, __interval_ms: _ms, ...others } = scopedVars;
   return {
     text: (t) => srv.replace(t, scopedVars),
     value: (t) => replaceValue(srv, scopedVars, t),
+    promql: (t) => srv.replace(t, others, promqlValue),
   };
+}
+
+/** A variable within a string of PromQL: several values, or one of a list, are a regular expression. */
+function promqlValue(value: unknown, variable: { multi?: boolean; includeAll?: boolean } = {}): string {
+  const quoted = (text: string) => text.replace(/[\\"]/g, '\\$&');
+  const one = (v: unknown) => (v === NONE ? '' : String(v));
+  if (!Array.isArray(value) && !variable.multi && !variable.includeAll) {
+    return quoted(one(value));
+  }
+  const list = (Array.isArray(value) ? value : [value]).map((v) => quoted(one(v).replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')));
+  return list.length === 1 ? list[0] : `(${list.join('|')})`;
 }
 
 function replaceValue(srv: TemplateSrv, scopedVars: ScopedVars, text: string): Interpolated {

@@ -4,7 +4,7 @@ import React from 'react';
 import { ConfigProps, useSettings } from '../../hooks/useSettings';
 import { labels } from '../../labels';
 import { selectors } from '../../selectors';
-import { NumberField, SecretField, SwitchField, TextField } from './fields';
+import { ChoiceField, NumberField, SecretField, SwitchField, TextField } from './fields';
 import { TlsSection } from './TlsSection';
 
 const words = labels.config;
@@ -30,6 +30,11 @@ export function ConfigEditor(props: ConfigProps) {
         <NumberField settings={settings} name="maxConns" words={words.maxConns} testId={ids.maxConns} />
       </FieldSet>
       <FieldSet label={words.access}>
+        <ChoiceField settings={settings} name="userId" words={words.userId} testId={ids.userId} choices={words.userIds} />
+        <ChoiceField settings={settings} name="adminScope" words={words.adminScope} testId={ids.adminScope} choices={words.scopes} />
+        <ChoiceField settings={settings} name="editorScope" words={words.editorScope} testId={ids.editorScope} choices={words.scopes} />
+        <ChoiceField settings={settings} name="viewerScope" words={words.viewerScope} testId={ids.viewerScope} choices={words.scopes} />
+        <ChoiceField settings={settings} name="alertScope" words={words.alertScope} testId={ids.alertScope} choices={words.alertScopes} />
         <SecretField settings={settings} name="pseudonymKey" words={words.pseudonymKey} testId={ids.pseudonymKey} />
         <SwitchField settings={settings} name="auditRequired" words={words.auditRequired} testId={ids.auditRequired} />
       </FieldSet>

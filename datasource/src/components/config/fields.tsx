@@ -1,8 +1,9 @@
-import { InlineField, InlineSwitch, Input, SecretInput, SecretTextArea } from '@grafana/ui';
+import { InlineField, InlineSwitch, Input, SecretInput, SecretTextArea, Select } from '@grafana/ui';
 import React from 'react';
 
 import { SecretName, Settings } from '../../hooks/useSettings';
-import { FlowgaugeOptions } from '../../types';
+import { optionsOf } from '../../query/options';
+import { FlowgaugeOptions, Scope, UserId } from '../../types';
 
 const labelWidth = 22;
 const inputWidth = 44;
@@ -63,6 +64,29 @@ export function SwitchField({ settings, name, words, testId }: FieldProps<Keys<b
         value={settings.values[name] === true}
         onChange={(e) => settings.set(name, e.currentTarget.checked)}
       />
+    </InlineField>
+  );
+}
+
+interface ChoiceProps<T extends string> extends FieldProps<Keys<T>> {
+  /** What each choice is called; the first is the default. */
+  choices: Record<string, string>;
+}
+
+export function ChoiceField({ settings, name, words, testId, choices }: ChoiceProps<Scope | UserId>) {
+  const options = optionsOf(choices);
+  return (
+    <InlineField label={words.label} tooltip={words.tooltip} labelWidth={labelWidth} disabled={settings.readOnly}>
+      <div data-testid={testId}>
+        <Select
+          aria-label={words.label}
+          width={inputWidth}
+          disabled={settings.readOnly}
+          options={options}
+          value={settings.values[name] ?? options[0].value}
+          onChange={({ value }) => settings.set(name, value as Scope & UserId)}
+        />
+      </div>
     </InlineField>
   );
 }

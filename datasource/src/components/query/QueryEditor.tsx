@@ -7,13 +7,14 @@ import { useCatalogue } from '../../hooks/useCatalogue';
 import { labels } from '../../labels';
 import { migrate } from '../../query/migrate';
 import { selectors } from '../../selectors';
-import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, isMetrics } from '../../types';
+import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, isMetrics, isPromQL } from '../../types';
 import { AsOfField } from './AsOfField';
 import { FilterRows } from './FilterRows';
 import { GeneratedRequest } from './GeneratedRequest';
 import { KindEditor } from './KindEditor';
 import { KindRow } from './KindRow';
 import { MetricsEditor } from './MetricsEditor';
+import { PromQLEditor } from './PromQLEditor';
 
 type Props = QueryEditorProps<DataSource, FlowgaugeQuery, FlowgaugeOptions>;
 
@@ -42,7 +43,10 @@ export function QueryEditor({ query: stored, datasource, range, onChange, onRunQ
       )}
       <KindRow query={query} kinds={catalogue.kinds} onChange={update} />
       {isMetrics(query) && <MetricsEditor query={query} catalogue={catalogue} onChange={update} />}
-      {!isMetrics(query) && kind && <KindEditor query={query} kind={kind} context={context} range={range} onChange={update} />}
+      {isPromQL(query) && <PromQLEditor query={query} datasource={datasource} onChange={update} />}
+      {!isMetrics(query) && !isPromQL(query) && kind && (
+        <KindEditor query={query} kind={kind} context={context} range={range} onChange={update} />
+      )}
       {uses('filters') && (
         <FilterRows
           filters={query.filters}

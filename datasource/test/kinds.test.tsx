@@ -1,0 +1,94 @@
+import { fireEvent, screen, waitFor, within } from '@testing-library/react';
+import React from 'react';
+
+import { labels } from '../src/labels';
+import { migrate } from '../src/query/migrate';
+import { selectors } from '../src/selectors';
+import { metricsQuery, templateSrv } from './fixtures';
+import { openQuery } from './openQuery';
+
+const mockSrv = templateSrv({});
+jest.mock('@grafana/runtime', () => ({
+  ...jest.requireActual('@grafana/runtime'),
+  getTemplateSrv: () => mockSrv,
+}));
+
+// Monaco loads itself from Grafana; here a text field stands in for it.
+jest.mock('@grafana/ui', () => ({
+  ...jest.requireActual('@grafana/ui'),
+  CodeEditor: ({ value, onBlur }: { value: string; onBlur: (text: string) => void }) => (
+    <textarea aria-label="code" defaultValue={value} onBlur={(e) => onBlur(e.currentTarget.value)} />
+  ),
+}));
+
+describe('a query of another kind', () => {
+  it('offers every kind with what it is, and changes to it', async () => {
+    const { onChange, onRunQuery, user } = await openQuery(metricsQuery());
+    await user.click(within(screen.getByTestId(selectors.query.kind)).getByRole('combobox'));
+    expect(screen.getByText('About Sessions.')).toBeTruthy();
+    await user.click(screen.getByText('Waterfall of one execution'));
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ queryType: 'waterfall', params: {}, format: 'table' }));
+    expect(onRunQuery).toHaveBeenCalled();
+  });
+
+  it('has the fields that the kind takes, and says which are needed', async () => {
+    const { onChange, user } = await openQuery(migrate({ refId: 'A', queryType: 'waterfall', version: 2 }));
+    expect(screen.queryByTestId(selectors.query.addFilter)).toBeNull();
+    expect(screen.queryByTestId(selectors.query.granularity)).toBeNull();
+    expect(screen.getByText(labels.query.params.required)).toBeTruthy();
+    await user.type(screen.getByLabelText('Execution'), 'exec-7{Enter}');
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ params: { execution: 'exec-7' } }));
+  });
+
+  it('offers the values of a parameter, and takes one away', async () => {
+    const query = migrate({ refId: 'A', queryType: 'restatements', params: { show: 'all', since: 'x' }, version: 2 });
+    const { onChange, user } = await openQuery(query);
+    const field = screen.getByTestId(selectors.query.param('show'));
+    await user.click(within(field).getByRole('combobox'));
+    await user.click(screen.getByText('Changes'));
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ params: { show: 'changes', since: 'x' } }));
+    await user.type(within(field).getByRole('combobox'), '{Backspace}');
+    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ params: { since: 'x' } }));
+  });
+
+  it('loads the values of a parameter that is a dimension', async () => {
+    const { onChange, user } = await openQuery(migrate({ refId: 'A', queryType: 'sessions', version: 2 }));
+    await user.click(within(screen.getByTestId(selectors.query.param('user'))).getByRole('combobox'));
+    await waitFor(() => expect(screen.getByText('order-sync')).toBeTruthy());
+    await user.click(screen.getByText('order-sync'));
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ params: { user: 'order-sync' } }));
+  });
+
+  it('turns the order round', async () => {
+    const { onChange, user } = await openQuery(migrate({ refId: 'A', queryType: 'sessions', version: 2 }));
+    await user.click(screen.getByLabelText(labels.query.direction.reversed));
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ descending: false }));
+  });
+
+  it('shapes the answer as the kind can', async () => {
+    const { onChange, user } = await openQuery(migrate({ refId: 'A', queryType: 'errors', version: 2 }));
+    const field = screen.getByTestId(selectors.query.format);
+    expect(within(field).queryByLabelText('Trace')).toBeNull();
+    await user.click(within(field).getByLabelText('Logs'));
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ format: 'logs' }));
+  });
+});
+
+it('takes a query in PromQL, and runs it when one leaves it', async () => {
+  const { onChange, onRunQuery, user } = await openQuery(
+    migrate({ refId: 'A', queryType: 'promql', expr: 'up', format: 'timeseries', version: 2 })
+  );
+  expect(screen.queryByTestId(selectors.query.addFilter)).toBeNull();
+  const code = screen.getByLabelText<HTMLTextAreaElement>('code');
+  expect(code.value).toBe('up');
+  fireEvent.blur(code);
+  expect(onChange).not.toHaveBeenCalled();
+  await user.type(code, ' + 1');
+  fireEvent.blur(code);
+  expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ expr: 'up + 1' }));
+  expect(onRunQuery).toHaveBeenCalledTimes(1);
+  const alias = screen.getByTestId(selectors.query.alias);
+  fireEvent.change(alias, { target: { value: '{{workflow}}' } });
+  fireEvent.blur(alias);
+  expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ alias: '{{workflow}}' }));
+});
