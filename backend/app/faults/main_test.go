@@ -34,6 +34,9 @@ var program string
 func TestMain(m *testing.M) {
 	engine.RunChildIfAsked()
 	flag.Parse()
+	if disk := os.Getenv("FLOWGAUGE_TEST_DISK"); disk != "" {
+		_ = os.Setenv("TMPDIR", disk) // the build gives other tests one in memory
+	}
 	dir, err := os.MkdirTemp("", "flowgauge-faults-*")
 	if err != nil {
 		panic(err)
