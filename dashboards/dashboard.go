@@ -16,6 +16,7 @@ type Dashboard struct {
 	Refresh       string          `json:"refresh"`
 	Time          TimeRange       `json:"time"`
 	Links         []Link          `json:"links"`
+	Annotations   Annotations     `json:"annotations"`
 	Templating    Templating      `json:"templating"`
 	Panels        []Panel         `json:"panels"` // rows among them; a collapsed row holds its panels itself
 }
@@ -35,6 +36,20 @@ func (d *Dashboard) AllPanels() []Panel {
 
 // Variables returns the template variables.
 func (d *Dashboard) Variables() []Variable { return d.Templating.List }
+
+// Annotations are marks in the graphs of a dashboard.
+type Annotations struct {
+	List []Annotation `json:"list"`
+}
+
+// Annotation is one kind of them.
+type Annotation struct {
+	Name       string      `json:"name"`
+	Datasource *Datasource `json:"datasource"`
+	Enable     bool        `json:"enable"`
+	IconColor  string      `json:"iconColor"`
+	Target     Target      `json:"target"`
+}
 
 // TimeRange is a period in Grafana's words, such as now-24h.
 type TimeRange struct {
@@ -131,6 +146,8 @@ type Target struct {
 	TimeZone    string      `json:"timeZone"` // empty is the dashboard's
 	Format      string      `json:"format"`
 	Alias       string      `json:"alias"`
+
+	Params map[string]string `json:"params,omitempty"`
 }
 
 // Filter keeps the rows whose dimension has one of the values; a value may be a

@@ -56,6 +56,26 @@ func TestTargetsSpeakTheModel(t *testing.T) {
 	})
 }
 
+func TestAnnotations(t *testing.T) {
+	all, err := Load()
+	require.NoError(t, err)
+	some := false
+	for _, d := range all {
+		for _, a := range d.Annotations.List {
+			some = true
+			requireDatasource(t, a.Datasource)
+			require.NotEmpty(t, a.Name)
+			require.Equal(t, "annotations", a.Target.QueryType)
+			require.Equal(t, "annotations", a.Target.Format)
+			require.Equal(t, 2, a.Target.Version)
+			for _, f := range a.Target.Filters {
+				require.True(t, slices.ContainsFunc(d.Variables(), func(v Variable) bool { return f.Values[0] == "${"+v.Name+"}" }), "%s: %v", d.UID, f.Values)
+			}
+		}
+	}
+	require.True(t, some)
+}
+
 func TestTargetsAskWhatTheCatalogueHas(t *testing.T) {
 	eachTarget(t, func(t *testing.T, _ *Dashboard, _ *Panel, q *Target) {
 		if q.QueryType == "metrics" {

@@ -46,6 +46,9 @@ func TestEveryPanelReturnsData(t *testing.T) {
 	for _, board := range all {
 		t.Run(board.File, func(t *testing.T) {
 			values := d.variables(board, period(t, board.Time.From, now))
+			for _, a := range board.Annotations.List {
+				t.Run(a.Name, func(t *testing.T) { d.requireAnnotation(t, a, period(t, board.Time.From, now), values) })
+			}
 			for _, p := range board.AllPanels() {
 				t.Run(p.Title, func(t *testing.T) {
 					from := cmp.Or(p.TimeFrom, board.Time.From)
@@ -155,6 +158,26 @@ func (d *datasource) busiest(dimension string, in backend.TimeRange) string {
 	name, ok := field.ConcreteAt(0)
 	require.True(d.t, ok)
 	return name.(string)
+}
+
+// requireAnnotation wants the columns that Grafana makes annotations of.
+func (d *datasource) requireAnnotation(t *testing.T, a dashboards.Annotation, in backend.TimeRange, values map[string]string) {
+	t.Helper()
+	model := map[string]any{"queryType": a.Target.QueryType, "version": a.Target.Version, "params": a.Target.Params, "limit": *a.Target.Limit, "format": a.Target.Format}
+	var filters []dashboards.Filter
+	for _, f := range a.Target.Filters {
+		filters = append(filters, dashboards.Filter{Dimension: f.Dimension, Operator: f.Operator, Values: []string{values[f.Values[0]]}})
+	}
+	model["filters"] = filters
+	text, err := json.Marshal(model)
+	require.NoError(t, err)
+	answer := d.query(backend.DataQuery{RefID: a.Target.RefID, TimeRange: in, JSON: text})[a.Target.RefID]
+	require.NoError(t, answer.Error)
+	var names []string
+	for _, f := range answer.Frames[0].Fields {
+		names = append(names, f.Name)
+	}
+	require.Subset(t, names, []string{"time", "timeEnd", "title", "text", "tags"})
 }
 
 // requirePanel asks all that a panel asks at once, as Grafana does.

@@ -296,6 +296,7 @@ func TestKindsAnswerAsTheyDid(t *testing.T) {
 		"ranking":        {Kind: KindRanking},
 		"comparison":     {Kind: KindComparison, Filters: byWorkflow, Params: map[string]string{"subject": "versions", "baseline": "1", "candidate": "2"}},
 		"durations":      {Kind: KindDurations, Granularity: Hour},
+		"annotations":    {Kind: KindAnnotations, Params: map[string]string{"of": "incidents", "min_executions": "1"}},
 		"sessions":       {Kind: KindSessions},
 		"engagement":     {Kind: KindEngagement},
 		"audit_trail":    {Kind: KindAuditTrail, Params: map[string]string{"user": user}},

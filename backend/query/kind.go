@@ -106,7 +106,7 @@ var shapes = []shape{
 	metricsShape, errorsShape, costBreakdownShape, budgetsShape, reconciliationShape,
 	waterfallShape, bottlenecksShape, rankingShape, comparisonShape, durationsShape,
 	forecastShape,
-	sessionsShape, engagementShape, auditShape,
+	sessionsShape, engagementShape, auditShape, annotationsShape,
 	restatementsShape,
 }
 

@@ -13,7 +13,7 @@ import (
 // Most properties here are of many questions to the engine, so they are checked less
 // often than rapid does by itself. -rapid.checks says how often.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "15"); err != nil {
+	if err := flag.Set("rapid.checks", "10"); err != nil {
 		panic(err)
 	}
 	enginetest.Main(m)

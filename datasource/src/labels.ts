@@ -89,6 +89,7 @@ export const labels = {
       options: {
         timeseries: 'Time series',
         heatmap: 'Heatmap',
+        annotations: 'Annotations',
         table: 'Table',
         logs: 'Logs',
         trace: 'Trace',

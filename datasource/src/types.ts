@@ -3,7 +3,7 @@ import { DataQuery, DataSourceJsonData } from '@grafana/data';
 export type Granularity = 'auto' | 'none' | 'minute' | '15m' | 'hour' | 'day' | 'week' | 'month';
 export type Operator = 'in' | 'not_in';
 /** How an answer is shaped for a panel; which there are depends on the kind. */
-export type Format = 'timeseries' | 'table' | 'logs' | 'trace' | 'nodegraph' | 'heatmap';
+export type Format = 'timeseries' | 'table' | 'logs' | 'trace' | 'nodegraph' | 'heatmap' | 'annotations';
 export type Compare =
   | ''
   | 'previous_period'

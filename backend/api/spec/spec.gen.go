@@ -415,6 +415,7 @@ func (e RequestFiltersOperator) Valid() bool {
 
 // Defines values for RequestKind.
 const (
+	RequestKindAnnotations    RequestKind = "annotations"
 	RequestKindAuditTrail     RequestKind = "audit_trail"
 	RequestKindBottlenecks    RequestKind = "bottlenecks"
 	RequestKindBudgets        RequestKind = "budgets"
@@ -435,6 +436,8 @@ const (
 // Valid indicates whether the value is a known member of the RequestKind enum.
 func (e RequestKind) Valid() bool {
 	switch e {
+	case RequestKindAnnotations:
+		return true
 	case RequestKindAuditTrail:
 		return true
 	case RequestKindBottlenecks:

@@ -24,7 +24,7 @@ import (
 )
 
 var (
-	kills = flag.Int("faults.kills", 24, "how often processes are killed")
+	kills = flag.Int("faults.kills", 45, "how often processes are killed, and a third as often with Kafka")
 	seed  = flag.Uint64("faults.seed", 1, "of what is sent and of what is killed when")
 )
 

@@ -73,6 +73,12 @@ func kindFrames(result *query.Result, r query.Request, m model) (data.Frames, er
 		frames = data.Frames{heatmapFrame(result.Frame)}
 	case formatLogs:
 		frames = data.Frames{logsFrame(result.Frame, m.kind.Kind)}
+	case formatAnnotations:
+		if end, _ := result.Frame.FieldByName("end"); end != nil {
+			end.Name = "timeEnd"
+		}
+		shape(result.Frame, data.FrameTypeTable, data.VisTypeTable)
+		frames = data.Frames{result.Frame}
 	case formatTrace:
 		frames = data.Frames{traceFrame(result.Frame)}
 	case formatNodeGraph:

@@ -14,18 +14,21 @@ const (
 	formatTrace      = "trace"     // for the panel of traces
 	formatNodeGraph  = "nodegraph" // for the panel of that name
 	formatHeatmap    = "heatmap"   // for the panel of that name
+	// formatAnnotations has the columns that Grafana's annotations are made of.
+	formatAnnotations = "annotations"
 )
 
 // kindFormats are the shapes of those kinds that have another than a table. The first
 // is that of a query which names none.
 var kindFormats = map[query.Kind][]string{
-	query.KindMetrics:    {formatTimeSeries, formatTable},
-	query.KindForecast:   {formatTimeSeries, formatTable},
-	query.KindErrors:     {formatTable, formatLogs},
-	query.KindSessions:   {formatTable, formatLogs},
-	query.KindAuditTrail: {formatTable, formatLogs},
-	query.KindDurations:  {formatHeatmap, formatTable},
-	query.KindWaterfall:  {formatTable, formatTrace, formatNodeGraph},
+	query.KindMetrics:     {formatTimeSeries, formatTable},
+	query.KindForecast:    {formatTimeSeries, formatTable},
+	query.KindErrors:      {formatTable, formatLogs},
+	query.KindSessions:    {formatTable, formatLogs},
+	query.KindAuditTrail:  {formatTable, formatLogs},
+	query.KindAnnotations: {formatAnnotations, formatTable},
+	query.KindDurations:   {formatHeatmap, formatTable},
+	query.KindWaterfall:   {formatTable, formatTrace, formatNodeGraph},
 }
 
 func formatsOf(kind query.Kind) []string {

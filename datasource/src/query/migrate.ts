@@ -12,7 +12,7 @@ const comparisons: Compare[] = [
   'previous_month',
   'previous_year',
 ];
-const formats: Format[] = ['timeseries', 'table', 'logs', 'trace', 'nodegraph', 'heatmap'];
+const formats: Format[] = ['timeseries', 'table', 'logs', 'trace', 'nodegraph', 'heatmap', 'annotations'];
 
 /**
  * Brings what a dashboard holds to the current model. Missing fields get their
