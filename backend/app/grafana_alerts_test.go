@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,15 @@ func TestGrafanaAlerts(t *testing.T) {
 	t.Cleanup(receiver.Close)
 	t.Setenv("FLOWGAUGE_ALERT_WEBHOOK_URL", receiver.URL)
 	s, url := upGrafana(t, builtPlugin(t))
+	t.Cleanup(func() {
+		if log, err := os.ReadFile(filepath.Join(s.dir, "grafana", "grafana.log")); err == nil && t.Failed() {
+			for line := range strings.Lines(string(log)) {
+				if strings.Contains(line, "level=error") || strings.Contains(line, "level=warn") {
+					t.Log(strings.TrimSpace(line))
+				}
+			}
+		}
+	})
 	g := grafanaAPI{t, url}
 
 	var provisioned []map[string]any

@@ -18,7 +18,10 @@ func variableOf(key string) string {
 }
 
 // others are variables with our prefix that are no settings.
-var others = map[string]bool{"FLOWGAUGE_API_KEY": true, "FLOWGAUGE_DASHBOARDS": true, "FLOWGAUGE_SCREENSHOTS": true}
+var others = map[string]bool{
+	"FLOWGAUGE_API_KEY": true, "FLOWGAUGE_DASHBOARDS": true, "FLOWGAUGE_SCREENSHOTS": true,
+	"FLOWGAUGE_ALERT_EMAIL": true, "FLOWGAUGE_ALERT_SLACK_URL": true, "FLOWGAUGE_ALERT_WEBHOOK_URL": true,
+}
 
 // grafanas are those of provisioning/, of which the host is always there. Without
 // it they are settings with an underscore too few.

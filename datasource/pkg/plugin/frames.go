@@ -87,11 +87,29 @@ func kindFrames(result *query.Result, r query.Request, m model) (data.Frames, er
 		if err := pick(result.Frame, m.Fields); err != nil {
 			return nil, err
 		}
-		shape(result.Frame, data.FrameTypeTable, data.VisTypeTable)
+		shape(result.Frame, tableType(result.Frame), data.VisTypeTable)
 		frames = data.Frames{result.Frame}
 	}
 	describe(frames, result.Meta, r)
 	return frames, nil
+}
+
+// tableType is numeric where a table has one number a row and texts beside it: Grafana's
+// expressions take it for numbers with labels then.
+func tableType(f *data.Frame) data.FrameType {
+	numbers := 0
+	for _, field := range f.Fields {
+		switch {
+		case field.Type().Numeric():
+			numbers++
+		case field.Type() != data.FieldTypeString:
+			return data.FrameTypeTable
+		}
+	}
+	if numbers == 1 {
+		return data.FrameTypeNumericLong
+	}
+	return data.FrameTypeTable
 }
 
 // pick leaves a frame the columns named.

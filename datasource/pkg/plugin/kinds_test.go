@@ -176,6 +176,7 @@ func TestColumnsArePicked(t *testing.T) {
 	})
 	require.NoError(t, got["two"].Error)
 	require.Equal(t, []any{int64(1), "Timeout"}, row(t, got["two"].Frames[0], 0))
+	require.Equal(t, data.FrameTypeNumericLong, got["two"].Frames[0].Meta.Type, "what an alert rule takes")
 	require.ErrorContains(t, got["none"].Error, `fields "shoe": the answer has no such column`)
 	require.ErrorContains(t, got["none"].Error, "fingerprint")
 }
