@@ -140,15 +140,12 @@ func goTest(env map[string]string, flags ...string) error {
 // write thousands of small files, and the disk is a fifth of the work. Tests of what
 // happens to a disk go to FLOWGAUGE_TEST_DISK.
 func inMemory() (string, error) {
-	const shared, dir, room = "/dev/shm", "/dev/shm/flowgauge-test", 12 << 30
+	const shared, room = "/dev/shm", 12 << 30
 	var fs syscall.Statfs_t
 	if syscall.Statfs(shared, &fs) != nil || fs.Bavail*uint64(fs.Bsize) < room || available() < room {
 		return "", nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	return dir, nil
+	return os.MkdirTemp(shared, "flowgauge-test-*") // of its own: two runs may be under way
 }
 
 // available is how much memory Linux could give out.
