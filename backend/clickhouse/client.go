@@ -33,7 +33,11 @@ type Config struct {
 	// need no Keeper, and this program creates them on every node by itself.
 	Unreplicated bool
 	Dialer       ch.Dialer // nil is a plain net.Dialer; Grafana's plugin brings its own
-	Logger       *slog.Logger
+	// Plain sends no settings: statements mean what the user's profile on the server
+	// makes of them, and a profile that is read-only takes them. It is for statements
+	// that people wrote.
+	Plain  bool
+	Logger *slog.Logger
 }
 
 // Validate reports what is missing.
@@ -242,9 +246,11 @@ func (c *Client) do(ctx context.Context, q Query, params []proto.Parameter) erro
 		OnResult:   q.OnResult,
 		OnProgress: q.OnProgress,
 	}
-	cq.Settings = append(cq.Settings, pinned...)
-	if q.Result == nil {
-		cq.Settings = append(cq.Settings, writing...)
+	if !c.cfg.Plain {
+		cq.Settings = append(cq.Settings, pinned...)
+		if q.Result == nil {
+			cq.Settings = append(cq.Settings, writing...)
+		}
 	}
 	for k, v := range q.Settings {
 		cq.Settings = append(cq.Settings, ch.Setting{Key: k, Value: v, Important: true})
@@ -253,7 +259,19 @@ func (c *Client) do(ctx context.Context, q Query, params []proto.Parameter) erro
 		cq.Result = (&proto.Results{}).Auto()
 		cq.OnResult = func(context.Context, proto.Block) error { return nil }
 	}
-	return pool.Do(ctx, cq)
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	err = conn.Do(ctx, cq)
+	if err == nil || ch.IsException(err) {
+		conn.Release()
+		return err
+	}
+	// Something of the answer may not have been read, and would be taken for the answer to
+	// the next statement on this connection: ch-go closes it in most cases, not in all.
+	_ = conn.Close()
+	return err
 }
 
 // Exec runs a statement that returns nothing of interest.

@@ -1,6 +1,8 @@
 package clickhouse_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -90,4 +92,24 @@ func TestConfigSaysWhatIsMissing(t *testing.T) {
 	require.ErrorContains(t, err, "database")
 	_, err = clickhouse.New(clickhouse.Config{Addr: "h:1", Database: "d", MaxConns: -1})
 	require.ErrorContains(t, err, "-1")
+}
+
+// What is left of an answer that was not read to its end is not the next one.
+func TestAnswerNotReadToItsEnd(t *testing.T) {
+	client := schematest.Client(t)
+	stop := errors.New("enough")
+	for i := range 200 {
+		var numbers proto.ColUInt64
+		err := client.Do(t.Context(), clickhouse.Query{
+			SQL:      "SELECT number AS n FROM numbers(200000) SETTINGS max_block_size = 1000",
+			Result:   proto.Results{{Name: "n", Data: &numbers}},
+			OnResult: func(context.Context, proto.Block) error { return stop },
+		})
+		require.ErrorIs(t, err, stop)
+		var n proto.ColUInt64
+		require.NoError(t, client.Do(t.Context(), clickhouse.Query{
+			SQL: "SELECT {n:UInt64} AS n", Params: map[string]any{"n": uint64(1_000_000 + i)}, Result: proto.Results{{Name: "n", Data: &n}},
+		}))
+		require.Equal(t, uint64(1_000_000+i), n.Row(0))
+	}
 }
