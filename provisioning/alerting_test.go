@@ -111,7 +111,7 @@ func TestNotifications(t *testing.T) {
 			names = append(names, path.Base(name))
 		}
 	}
-	require.ElementsMatch(t, append(slices.Collect(maps.Keys(Notifications)), Policies), names)
+	require.ElementsMatch(t, append(slices.Collect(maps.Keys(Notifications)), Policies, Nobody), names)
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	messages := map[string]bool{}

@@ -19,5 +19,9 @@ var Notifications = map[string]string{
 	"webhook.yaml": "FLOWGAUGE_ALERT_WEBHOOK_URL",
 }
 
-// Policies is the file of that folder which routes to the contact points.
-const Policies = "policies.yaml"
+const (
+	// Policies is the file of that folder which routes to the contact points.
+	Policies = "policies.yaml"
+	// Nobody is the one that does in its place where there is no contact point.
+	Nobody = "nobody.yaml"
+)

@@ -29,6 +29,8 @@ var environment = map[string]string{
 	"FLOWGAUGE_CLICKHOUSE_PASSWORD": "secret",
 	"FLOWGAUGE_TENANT":              "acme",
 	"FLOWGAUGE_PSEUDONYM_KEY":       "0123456789abcdef0123456789abcdef",
+	"FLOWGAUGE_SQL_USER":            "flowgauge_sql_acme",
+	"FLOWGAUGE_SQL_PASSWORD":        "sql secret",
 	"FLOWGAUGE_DASHBOARDS":          "/var/lib/grafana/flowgauge-dashboards",
 	"FLOWGAUGE_ALERT_EMAIL":         "oncall@example.com",
 	"FLOWGAUGE_ALERT_SLACK_URL":     "https://hooks.slack.example/x",
@@ -115,7 +117,7 @@ func TestDatasource(t *testing.T) {
 	require.Equal(t, "flowgauge", settings.Database)
 	require.Equal(t, "flowgauge_reader", settings.Username)
 	require.Equal(t, "acme", settings.Tenant)
-	require.Equal(t, map[string]string{"password": "secret", "pseudonymKey": "0123456789abcdef0123456789abcdef"}, got.SecureJSONData)
+	require.Equal(t, map[string]string{"password": "secret", "pseudonymKey": "0123456789abcdef0123456789abcdef", "sqlPassword": "sql secret"}, got.SecureJSONData)
 }
 
 func TestDashboards(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/flowgauge/flowgauge/backend/clickhouse/schema"
 	"github.com/flowgauge/flowgauge/dashboards"
 	"github.com/flowgauge/flowgauge/provisioning"
 )
@@ -33,6 +34,7 @@ type Grafana struct {
 	Listen    string // HOST:PORT
 	PluginDir string // folder that holds the built plugin's folder
 	DataDir   string
+	SQL       bool // administrators may write statements
 	Logger    *slog.Logger
 }
 
@@ -74,6 +76,10 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 	if err != nil {
 		return fmt.Errorf("grafana address %q: give HOST:PORT", g.Listen)
 	}
+	sql, err := g.sqlUser(ctx, a)
+	if err != nil {
+		return err
+	}
 	logs, err := os.Create(filepath.Join(dir, "grafana.log"))
 	if err != nil {
 		return fmt.Errorf("create Grafana's log: %w", err)
@@ -106,6 +112,7 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 		"FLOWGAUGE_CLICKHOUSE_DATABASE="+endpoint.Database, "FLOWGAUGE_CLICKHOUSE_SECURE="+strconv.FormatBool(endpoint.TLS != nil),
 		"FLOWGAUGE_TENANT="+a.cfg.Tenant, "FLOWGAUGE_PSEUDONYM_KEY="+a.cfg.Privacy.Key,
 	)
+	cmd.Env = append(cmd.Env, sql...)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start Grafana: %w", err)
 	}
@@ -120,6 +127,25 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 		return nil
 	}
 	return fmt.Errorf("grafana ended (%w): see %s", err, logs.Name())
+}
+
+// sqlUser returns the variables that allow SQL. The embedded engine has a user for it; on
+// another server an administrator makes one and sets the variables.
+func (g Grafana) sqlUser(ctx context.Context, a *App) ([]string, error) {
+	switch {
+	case !g.SQL:
+		return nil, nil
+	case a.database.engine == nil:
+		return nil, errors.New("SQL in Grafana: the ClickHouse server is not this program's: make a user with 'flowgauge sql-user create', and set FLOWGAUGE_SQL_USER and FLOWGAUGE_SQL_PASSWORD")
+	}
+	if err := schema.Migrate(ctx, a.database.writer); err != nil { // whoever comes first
+		return nil, err
+	}
+	user := a.database.engine.Endpoint().SQL
+	if err := schema.MakeSQLViews(ctx, a.database.writer, user.Name, a.cfg.Tenant); err != nil {
+		return nil, fmt.Errorf("make the views for SQL: %w", err)
+	}
+	return []string{"FLOWGAUGE_SQL_USER=" + user.Name, "FLOWGAUGE_SQL_PASSWORD=" + user.Password}, nil
 }
 
 func isLoopback(host string) bool {
@@ -157,6 +183,8 @@ func chooseNotifications(dir string) error {
 	}
 	if len(chosen) > 0 {
 		chosen = append(chosen, provisioning.Policies)
+	} else {
+		chosen = append(chosen, provisioning.Nobody)
 	}
 	for _, name := range chosen {
 		if err := os.Rename(filepath.Join(from, name), filepath.Join(dir, "alerting", name)); err != nil {

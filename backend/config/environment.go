@@ -21,6 +21,7 @@ func variableOf(key string) string {
 var others = map[string]bool{
 	"FLOWGAUGE_API_KEY": true, "FLOWGAUGE_DASHBOARDS": true, "FLOWGAUGE_SCREENSHOTS": true,
 	"FLOWGAUGE_ALERT_EMAIL": true, "FLOWGAUGE_ALERT_SLACK_URL": true, "FLOWGAUGE_ALERT_WEBHOOK_URL": true,
+	"FLOWGAUGE_SQL_USER": true, "FLOWGAUGE_SQL_PASSWORD": true,
 }
 
 // grafanas are those of provisioning/, of which the host is always there. Without

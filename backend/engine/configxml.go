@@ -34,6 +34,7 @@ type settings struct {
 	Grants       []string
 	WriterHash   string
 	ReaderHash   string
+	SQLHash      string
 	ExtraConfig  string
 }
 
@@ -75,6 +76,7 @@ func writeConfig(c Config, p paths, e Endpoint) error {
 		Grants:       readerGrants(c),
 		WriterHash:   passwordHash(e.Writer.Password),
 		ReaderHash:   passwordHash(e.Reader.Password),
+		SQLHash:      passwordHash(e.SQL.Password),
 		ExtraConfig:  c.ExtraConfig,
 	}
 	for path, tmpl := range map[string]*template.Template{p.Config: serverConfig, p.Users: usersConfig} {

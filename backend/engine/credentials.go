@@ -17,6 +17,7 @@ import (
 const (
 	WriterUser = "flowgauge"
 	ReaderUser = "flowgauge_reader"
+	SQLUser    = "flowgauge_sql"
 )
 
 // A credentials file keeps the passwords, so that a client configured once
@@ -24,6 +25,7 @@ const (
 type credentials struct {
 	Writer string `json:"writer_password"`
 	Reader string `json:"reader_password"`
+	SQL    string `json:"sql_password"`
 }
 
 // loadCredentials reads the passwords, or makes them the first time.
@@ -32,12 +34,8 @@ func loadCredentials(path string) (credentials, error) {
 	text, err := os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c = credentials{Writer: newPassword(), Reader: newPassword()}
-		text, err = json.Marshal(c)
-		if err != nil {
-			return c, fmt.Errorf("encode credentials: %w", err)
-		}
-		return c, writeFile(path, text)
+		c = credentials{Writer: newPassword(), Reader: newPassword(), SQL: newPassword()}
+		return c, c.save(path)
 	case err != nil:
 		return c, fmt.Errorf("read credentials: %w", err)
 	}
@@ -47,7 +45,19 @@ func loadCredentials(path string) (credentials, error) {
 	if c.Writer == "" || c.Reader == "" {
 		return c, fmt.Errorf("parse %s: a password is missing; delete the file to get new ones", path)
 	}
+	if c.SQL == "" { // written before there was this user
+		c.SQL = newPassword()
+		return c, c.save(path)
+	}
 	return c, nil
+}
+
+func (c credentials) save(path string) error {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode credentials: %w", err)
+	}
+	return writeFile(path, text)
 }
 
 // newPassword has 256 bits and needs no escaping in a URL.

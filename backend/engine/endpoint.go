@@ -23,9 +23,12 @@ type Endpoint struct {
 	Writer User
 	// Reader may select from Database and insert into its audit_log. Since
 	// ClickHouse's readonly would forbid that insert, rights come from grants
-	// alone: whoever passes on SQL that a person wrote must send readonly=2
-	// with it, which the statement itself cannot undo.
+	// alone.
 	Reader User
+	// SQL is for statements that people write: it is read-only, within limits that a
+	// statement cannot raise, and may select from the database of its own name alone,
+	// which somebody else fills with what people may read.
+	SQL User
 }
 
 // TCPAddr is host:port of the native protocol.

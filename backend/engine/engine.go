@@ -86,6 +86,7 @@ func (e *Engine) prepare() error {
 		Database: e.config.Database,
 		Writer:   User{Name: WriterUser, Password: passwords.Writer},
 		Reader:   User{Name: ReaderUser, Password: passwords.Reader},
+		SQL:      User{Name: SQLUser, Password: passwords.SQL},
 	}
 	return e.choosePorts()
 }

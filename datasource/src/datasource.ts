@@ -8,15 +8,16 @@ import {
   TimeRange,
 } from '@grafana/data';
 import { DataSourceWithBackend, getTemplateSrv, TemplateSrv } from '@grafana/runtime';
-import { Observable, throwError } from 'rxjs';
+import { merge, Observable, throwError } from 'rxjs';
 
 import { AdHocFilter, withAdHocFilters } from './query/adhoc';
 import { defaultMetricsQuery } from './query/defaults';
 import { interpolateQuery } from './query/interpolate';
+import { isLive, LiveRequest, liveRequest, watch } from './query/live';
 import { migrate } from './query/migrate';
 import { replacers } from './query/templating';
 import { resolveTimeZone } from './query/timeZone';
-import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, isPromQL, ValuesRequest } from './types';
+import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, isText, Table, ValuesRequest } from './types';
 import { FlowgaugeVariableSupport } from './variables/FlowgaugeVariableSupport';
 import { toMetricFindValues, toVariableQuery } from './variables/query';
 
@@ -48,7 +49,7 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
 
   filterQuery(query: FlowgaugeQuery): boolean {
     const q = migrate(query);
-    const empty = isPromQL(q) ? (q.expr ?? '').trim() === '' : q.metrics?.length === 0;
+    const empty = isText(q) ? (q.expr ?? '').trim() === '' : q.metrics?.length === 0;
     return !q.hide && !empty;
   }
 
@@ -56,10 +57,18 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
     const zone = resolveTimeZone(request.timezone);
     const targets = request.targets.map(migrate).map((q) => (q.timeZone === '' ? { ...q, timeZone: zone } : q));
     try {
-      return super.query({ ...request, targets });
+      const [live, asked] = [targets.filter((q) => isLive(q, request)), targets.filter((q) => !isLive(q, request))];
+      const streams = live.filter((q) => this.filterQuery(q)).map((q) => this.watch(q, request));
+      return merge(...(asked.length > 0 || streams.length === 0 ? [super.query({ ...request, targets: asked })] : []), ...streams);
     } catch (err) {
       return throwError(() => err);
     }
+  }
+
+  private watch(query: FlowgaugeQuery, request: DataQueryRequest<FlowgaugeQuery>): Observable<DataQueryResponse> {
+    const { refId, ...asked } = this.applyTemplateVariables(query, request.scopedVars);
+    const wanted = liveRequest({ ...asked, refId: 'A' } as FlowgaugeQuery, request);
+    return watch(this.uid, wanted, `${request.requestId}.${refId}`, (r: LiveRequest) => this.postResource('live', r));
   }
 
   applyTemplateVariables(query: FlowgaugeQuery, scopedVars: ScopedVars, filters?: AdHocFilter[]): FlowgaugeQuery {
@@ -117,6 +126,11 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
 
   private promql(path: string) {
     return this.getResource(`prometheus/api/v1/${path}`);
+  }
+
+  /** The tables that statements in SQL may read; none where SQL is off. */
+  async getTables(): Promise<Table[]> {
+    return (await this.getResource('tables')).tables;
   }
 
   async getValues(request: ValuesRequest, range?: TimeRange): Promise<string[]> {

@@ -57,6 +57,14 @@ export const labels = {
       placeholder: '8',
       tooltip: 'How many queries of this datasource run at once; further ones wait.',
     },
+    sql: 'SQL',
+    sqlUsername: {
+      label: 'User for SQL',
+      placeholder: 'Nobody: SQL is off',
+      tooltip:
+        'The ClickHouse user as whom people’s own statements run. Its rights are all that confines them: it must be read-only and see the rows of this tenant alone. ‘flowgauge sql-user’ makes one.',
+    },
+    sqlPassword: { label: 'Password for SQL', placeholder: 'Password', tooltip: 'Of that user.' },
     access: 'Access',
     userId: { label: 'User’s id', tooltip: 'Which of what Grafana knows of people is their id in events.' },
     userIds: { login: 'Login', email: 'Email' },
@@ -97,10 +105,17 @@ export const labels = {
       },
     },
     params: { required: 'Needed', example: (value: string) => `Such as ${value}` },
-    promql: {
-      label: 'PromQL',
-      tooltip:
-        'A query in Prometheus’ language. Ctrl+Space completes. $__rate_interval is a window that always has enough samples; a step is never below a minute.',
+    text: {
+      promql: {
+        label: 'PromQL',
+        tooltip:
+          'A query in Prometheus’ language. Ctrl+Space completes. $__rate_interval is a window that always has enough samples; a step is never below a minute.',
+      },
+      sql: {
+        label: 'SQL',
+        tooltip:
+          'A statement for ClickHouse. Ctrl+Space completes. Macros such as $__timeFilter(time) stand for the panel’s period; $variables become quoted texts.',
+      },
     },
     asOf: {
       label: 'As of',
@@ -148,6 +163,10 @@ export const labels = {
         week: 'Week',
         month: 'Month',
       },
+    },
+    live: {
+      label: 'Live',
+      tooltip: 'Follows the figures every second while the panel’s period ends now, for at most 24 hours.',
     },
     compare: {
       label: 'Compare with',

@@ -41,6 +41,8 @@ export interface MetricsQuery extends BaseQuery {
   descending: boolean;
   compare: Compare;
   alias: string;
+  /** Asked anew each second while the panel ends now. */
+  live?: boolean;
 }
 
 /** Any other kind of question. The catalogue says which members and parameters it takes. */
@@ -55,6 +57,7 @@ export interface KindQuery extends BaseQuery {
   /** The text of a query in a language. */
   expr?: string;
   alias?: string;
+  live?: undefined;
 }
 
 export type FlowgaugeQuery = MetricsQuery | KindQuery;
@@ -102,11 +105,32 @@ export interface Catalogue {
   metrics: Metric[];
   dimensions: Dimension[];
   kinds: Kind[];
+  macros: Macro[];
+}
+
+/** What stands in a statement for a part that depends on the panel. */
+export interface Macro {
+  name: string;
+  /** Empty for a macro without parentheses. */
+  args: string;
+  description: string;
+}
+
+/** What a statement may read. */
+export interface Table {
+  name: string;
+  columns: Array<{ name: string; type: string }>;
 }
 
 export const isMetrics = (query: FlowgaugeQuery): query is MetricsQuery => query.queryType === 'metrics';
 
-export const isPromQL = (query: FlowgaugeQuery): query is KindQuery => query.queryType === 'promql';
+export type Language = 'promql' | 'sql';
+
+/** A query that is a text in a language. */
+export type TextQuery = KindQuery & { queryType: Language };
+
+export const isText = (query: FlowgaugeQuery): query is TextQuery =>
+  query.queryType === 'promql' || query.queryType === 'sql';
 
 export interface ValuesRequest {
   dimension: string;
@@ -149,6 +173,8 @@ export interface FlowgaugeOptions extends DataSourceJsonData {
   editorScope?: Scope;
   viewerScope?: Scope;
   alertScope?: Scope;
+  /** Who runs statements in SQL; empty allows none. */
+  sqlUsername?: string;
 }
 
 export type UserId = 'login' | 'email';
@@ -156,6 +182,7 @@ export type Scope = 'all' | 'directory' | 'own' | 'none';
 
 export interface FlowgaugeSecureOptions {
   password?: string;
+  sqlPassword?: string;
   /** The servers' key of pseudonyms. */
   pseudonymKey?: string;
   tlsCACert?: string;

@@ -7,8 +7,8 @@ import {
   LoadingState,
   toDataFrame,
 } from '@grafana/data';
-import { DataSourceWithBackend } from '@grafana/runtime';
-import { lastValueFrom, of } from 'rxjs';
+import { DataSourceWithBackend, setGrafanaLiveSrv } from '@grafana/runtime';
+import { lastValueFrom, of, toArray } from 'rxjs';
 
 import { DataSource } from '../src/datasource';
 import { FlowgaugeOptions, FlowgaugeQuery, VariableQuery } from '../src/types';
@@ -135,4 +135,34 @@ it('asks for the catalogue once, again after a failure', async () => {
   await ds.getCatalogue();
   await expect(ds.getTagKeys()).resolves.toContainEqual({ text: 'Workflow', value: 'workflow' });
   expect(getResource).toHaveBeenCalledTimes(2);
+});
+
+describe('a live query', () => {
+  const asked = { ...request([], 'utc'), requestId: 'Q1', intervalMs: 15000, maxDataPoints: 900, scopedVars: {} };
+  const live = metricsQuery({ live: true, refId: 'B' });
+
+  it('is watched in the channel that the server names, beside queries that are asked', async () => {
+    const sent = jest.spyOn(DataSourceWithBackend.prototype, 'query').mockReturnValue(of({ data: ['asked'], state: LoadingState.Done }));
+    const getDataStream = jest.fn().mockReturnValue(of({ data: ['live'] }));
+    setGrafanaLiveSrv({ getDataStream } as never);
+    const { ds } = open();
+    const post = jest.spyOn(ds, 'postResource').mockResolvedValue({ path: 'live/scope/query' });
+    const answers = await lastValueFrom(ds.query({ ...asked, targets: [metricsQuery(), live] }).pipe(toArray()));
+    expect(answers).toContainEqual({ data: ['asked'], state: LoadingState.Done });
+    expect(answers).toContainEqual({ data: ['live'], key: 'Q1.B', state: LoadingState.Streaming });
+    expect(sent.mock.calls[0][0].targets).toHaveLength(1);
+    const data = post.mock.lastCall?.[1];
+    expect(data).toMatchObject({ window: 1000, interval: 15000, maxDataPoints: 900, query: { metrics: ['executions'], timeZone: 'UTC' } });
+    expect(getDataStream.mock.lastCall[0]).toMatchObject({ addr: { scope: 'ds', namespace: 'u', path: 'live/scope/query', data }, key: 'Q1.B' });
+    sent.mockRestore();
+  });
+
+  it('is asked once where the panel looks back', async () => {
+    const sent = jest.spyOn(DataSourceWithBackend.prototype, 'query').mockReturnValue(of({ data: [], state: LoadingState.Done }));
+    const { ds } = open();
+    const back = { ...range, raw: { from: 'now-2d', to: dateTime(2000) } };
+    await lastValueFrom(ds.query({ ...asked, range: back, targets: [live] }));
+    expect(sent.mock.calls[0][0].targets).toHaveLength(1);
+    sent.mockRestore();
+  });
 });

@@ -3,7 +3,8 @@ import { TemplateSrv } from '@grafana/runtime';
 
 import { Catalogue, Kind, MetricsQuery } from '../src/types';
 
-export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' | 'sessions' | 'promql', Kind> = {
+export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' | 'sessions' | 'promql' | 'sql', Kind> = {
+  sql: kind('sql', 'SQL', [], ['timeseries', 'table']),
   promql: kind('promql', 'PromQL', [], ['timeseries', 'table', 'heatmap']),
   metrics: kind('metrics', 'Metrics', ['metrics', 'granularity', 'groupBy', 'filters', 'limit', 'compare', 'asOf'], ['timeseries', 'table']),
   errors: kind('errors', 'Error groups', ['filters', 'limit', 'compare', 'granularity', 'asOf'], ['table', 'logs']),
@@ -25,6 +26,10 @@ export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' |
 };
 
 export const catalogue: Catalogue = {
+  macros: [
+    { name: '$__timeFilter', args: 'column', description: 'Within the period.' },
+    { name: '$__interval', args: '', description: 'The interval.' },
+  ],
   kinds: Object.values(kinds),
   metrics: [
     metric('executions', 'Executions', 'Executions', ['workflow', 'user', 'error_type']),
@@ -97,7 +102,7 @@ export function templateSrv(variables: Record<string, Value>, options: string[] 
           return match;
         }
         if (typeof format === 'function') {
-          return (format as (v: unknown, variable: unknown) => string)(value, { multi: Array.isArray(value) });
+          return (format as (v: unknown, variable: unknown) => string)(value, { name: a ?? b, multi: Array.isArray(value) });
         }
         return Array.isArray(value) ? `{${value.join(',')}}` : String(value);
       }),

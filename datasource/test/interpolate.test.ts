@@ -1,7 +1,7 @@
 import { interpolateQuery } from '../src/query/interpolate';
 import { migrate } from '../src/query/migrate';
 import { replacers } from '../src/query/templating';
-import { Filter, MetricsQuery } from '../src/types';
+import { Filter, KindQuery, MetricsQuery } from '../src/types';
 import { metricsQuery, templateSrv } from './fixtures';
 
 function filter(...values: string[]): Filter {
@@ -103,5 +103,25 @@ describe('a query in PromQL', () => {
     const query = migrate({ refId: 'A', queryType: 'promql', expr: 'rate(x[$__interval])', version: 2 });
     const scoped = { __interval: { text: '15s', value: '15s' }, __interval_ms: { text: '15000', value: 15000 } };
     expect(interpolateQuery(query, replacers(templateSrv({}), scoped))).toMatchObject({ expr: 'rate(x[$__interval])' });
+  });
+});
+
+describe('a statement in SQL', () => {
+  const sql = (expr: string, srv: ReturnType<typeof templateSrv>, scoped = {}) =>
+    (interpolateQuery(migrate({ refId: 'A', queryType: 'sql', expr, version: 2 }), replacers(srv, scoped)) as KindQuery).expr;
+
+  it.each([
+    ['one value', { w: "a'b\\" }, 'w = $w', "w = 'a\\'b\\\\'"],
+    ['several values', { w: ['a', 'b'] }, 'w IN ($w)', "w IN ('a', 'b')"],
+    ['the empty value', { w: '$__none' }, 'w = $w', "w = ''"],
+    ['All', { w: '$__all' }, '$__conditionalAll(w IN ($w), $w)', "$__conditionalAll(w IN ('$__all'), '$__all')"],
+    ['macros', { __from: '1', __interval: '2' }, '$__timeFilter(t) $__from $__interval', '$__timeFilter(t) $__from $__interval'],
+  ])('has %s', (_name, variables: Record<string, string | string[]>, expr, want) => {
+    expect(sql(expr, templateSrv(variables, ['x']))).toBe(want);
+  });
+
+  it('has what the author says "All" stands for, and a repeated panel’s own value', () => {
+    expect(sql('w = $w', templateSrv({ w: '$__all' }, [], 'every'))).toBe("w = 'every'");
+    expect(sql('w = $w', templateSrv({ w: '$__all' }, ['a']), { w: { text: 'b', value: 'b' } })).toBe("w = 'b'");
   });
 });

@@ -5,7 +5,7 @@ import { labels } from '../src/labels';
 import { migrate } from '../src/query/migrate';
 import { selectors } from '../src/selectors';
 import { metricsQuery, templateSrv } from './fixtures';
-import { openQuery } from './openQuery';
+import { datasource, openQuery } from './openQuery';
 
 const mockSrv = templateSrv({});
 jest.mock('@grafana/runtime', () => ({
@@ -13,11 +13,22 @@ jest.mock('@grafana/runtime', () => ({
   getTemplateSrv: () => mockSrv,
 }));
 
+interface MockEditor {
+  language: string;
+  value: string;
+  onBlur: (text: string) => void;
+  getSuggestions?: () => unknown[];
+}
+const mockSuggestions = jest.fn();
+
 // Monaco loads itself from Grafana; here a text field stands in for it.
 jest.mock('@grafana/ui', () => ({
   ...jest.requireActual('@grafana/ui'),
-  CodeEditor: ({ value, onBlur }: { value: string; onBlur: (text: string) => void }) => (
-    <textarea aria-label="code" defaultValue={value} onBlur={(e) => onBlur(e.currentTarget.value)} />
+  CodeEditor: ({ language, value, onBlur, getSuggestions }: MockEditor) => (
+    <>
+      <textarea aria-label="code" data-language={language} defaultValue={value} onBlur={(e) => onBlur(e.currentTarget.value)} />
+      <button onClick={() => mockSuggestions(getSuggestions?.())}>complete</button>
+    </>
   ),
 }));
 
@@ -91,4 +102,28 @@ it('takes a query in PromQL, and runs it when one leaves it', async () => {
   fireEvent.change(alias, { target: { value: '{{workflow}}' } });
   fireEvent.blur(alias);
   expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ alias: '{{workflow}}' }));
+});
+
+describe('a statement in SQL', () => {
+  const query = migrate({ refId: 'A', queryType: 'sql', expr: 'SELECT 1', format: 'table', version: 2 });
+
+  it('is code, and completed by macros and by what may be read', async () => {
+    const { onChange, user } = await openQuery(query);
+    const code = screen.getByLabelText<HTMLTextAreaElement>('code');
+    expect(code.dataset.language).toBe('sql');
+    expect(screen.queryByTestId(selectors.query.alias)).toBeNull();
+    await user.click(screen.getByText('complete'));
+    const offered = mockSuggestions.mock.lastCall[0].map(({ label }: { label: string }) => label);
+    expect(offered).toEqual(['$__timeFilter(column)', '$__interval', 'executions', 'time']);
+    await user.type(code, ' + 1');
+    fireEvent.blur(code);
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ queryType: 'sql', expr: 'SELECT 1 + 1' }));
+  });
+
+  it('can be written while the server is away', async () => {
+    const away = () => Promise.reject(new Error('away'));
+    const { user } = await openQuery(query, datasource({ getTables: away }));
+    await user.click(screen.getByText('complete'));
+    expect(mockSuggestions.mock.lastCall[0]).toHaveLength(2);
+  });
 });

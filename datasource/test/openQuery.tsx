@@ -11,6 +11,7 @@ export function datasource(overrides: Partial<DataSource> = {}): DataSource {
   return {
     getCatalogue: () => Promise.resolve(catalogue),
     getValues: () => Promise.resolve(['order-sync', 'backup']),
+    getTables: () => Promise.resolve([{ name: 'executions', columns: [{ name: 'time', type: 'DateTime64(3)' }] }]),
     applyTemplateVariables: (q: FlowgaugeQuery) => q,
     ...overrides,
   } as DataSource;

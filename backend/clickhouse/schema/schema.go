@@ -269,6 +269,9 @@ func (l Layout) render(text string) ([]string, error) {
 		"view":    func(name string) string { return name + l.onCluster() },
 		"local":   l.local,
 		"engine":  l.engine,
+		// Of DDL about other things than tables.
+		"onCluster": l.onCluster,
+		"database":  func() string { return "`" + l.Database + "`" },
 	}).Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("parse template: %w", err)

@@ -22,7 +22,7 @@ import (
 
 func newUp() *cobra.Command {
 	var p platform
-	var noSimulate, noGrafana bool
+	var noSimulate, noGrafana, sql bool
 	var pluginDir, grafanaListen string
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -51,7 +51,7 @@ start finds the data again.`,
 			if cfg.ClickHouse.Addr != "" && !cmd.Flags().Changed("history") && !noSimulate {
 				noSimulate = true // nobody wants invented events in a database of their own unasked
 			}
-			u := &up{cfg: cfg, out: &lineWriter{w: cmd.OutOrStdout()}, history: history, platform: p, pluginDir: pluginDir, grafanaListen: grafanaListen}
+			u := &up{cfg: cfg, out: &lineWriter{w: cmd.OutOrStdout()}, history: history, platform: p, pluginDir: pluginDir, grafanaListen: grafanaListen, sql: sql}
 			return u.run(cmd.Context(), !noSimulate, !noGrafana)
 		},
 	}
@@ -59,6 +59,7 @@ start finds the data again.`,
 	p.flags(cmd, "60d", 2) // two months, so that one can be compared with the other
 	cmd.Flags().BoolVar(&noSimulate, "no-simulate", false, "take in only what is sent; simulate nothing (the default with a ClickHouse of yours, unless --history is given)")
 	cmd.Flags().BoolVar(&noGrafana, "no-grafana", false, "do not start Grafana")
+	cmd.Flags().BoolVar(&sql, "grafana-sql", false, "let Grafana's administrators ask in SQL too, over views of the events that stand")
 	cmd.Flags().StringVar(&pluginDir, "plugin-dir", defaultPluginDir(), "folder that holds the built Grafana plugin's folder")
 	cmd.Flags().StringVar(&grafanaListen, "grafana", "127.0.0.1:3000", "HOST:PORT of Grafana")
 	return cmd
@@ -81,6 +82,7 @@ type up struct {
 	platform      platform
 	pluginDir     string
 	grafanaListen string
+	sql           bool
 }
 
 func (u *up) run(ctx context.Context, withSimulation, withGrafana bool) error {
@@ -143,7 +145,7 @@ func (u *up) grafana(ctx context.Context, a *app.App) error {
 	}
 	if err == nil {
 		err = app.Grafana{
-			Home: home, Binary: binary, Listen: u.grafanaListen, PluginDir: u.pluginDir, DataDir: u.cfg.DataDir,
+			Home: home, Binary: binary, Listen: u.grafanaListen, PluginDir: u.pluginDir, DataDir: u.cfg.DataDir, SQL: u.sql,
 		}.Run(ctx, a, func(url string) { u.out.line("  Grafana               %s", url) })
 	}
 	if err != nil { // dashboards are missing, figures are not: go on

@@ -3,8 +3,10 @@
 //
 //	QueryData     model.go -> granularity.go -> backend/query -> frames.go
 //	              model.go -> promql.go -> backend/promql
+//	              model.go -> sql.go -> ClickHouse, as a user of its own
 //	CheckHealth   health.go
 //	CallResource  resources.go
+//	streams       live.go
 //
 // One Datasource serves one configured datasource. Grafana makes a new one when
 // the settings change and disposes of the old one once its calls have ended.
@@ -43,6 +45,10 @@ const ID = "flowgauge-analytics-datasource"
 type analytics interface {
 	Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
 	Values(ctx context.Context, p access.Principal, r query.ValuesRequest) ([]string, error)
+	Unrestricted(ctx context.Context, p access.Principal) error
+	LiveScope(ctx context.Context, p access.Principal, r query.Request) (query.LiveScope, error)
+	RecordLive(ctx context.Context, p access.Principal, r query.Request, rows int, err error) error
+	RecordAs(ctx context.Context, p access.Principal, r query.AuditRecord, err error) error
 }
 
 // Datasource serves one configured datasource. It is safe for concurrent use.
@@ -54,6 +60,7 @@ type Datasource struct {
 	engine     analytics
 	promql     *promql.API
 	promqlHTTP http.Handler
+	statements *statements
 	people     people
 	records    *records
 	slots      chan struct{} // one for each query that may run at once
@@ -63,6 +70,7 @@ type Datasource struct {
 var (
 	_ backend.QueryDataHandler      = (*Datasource)(nil)
 	_ backend.CheckHealthHandler    = (*Datasource)(nil)
+	_ backend.StreamHandler         = (*Datasource)(nil)
 	_ instancemgmt.InstanceDisposer = (*Datasource)(nil)
 )
 
@@ -85,14 +93,19 @@ func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
 	if err != nil {
 		return err
 	}
-	client, err := clickhouse.New(clickhouse.Config{
+	server := clickhouse.Config{
 		Addr:     settings.addr(),
 		Database: settings.Database,
 		User:     settings.Username,
 		Password: settings.password,
 		TLS:      tlsConfig,
 		MaxConns: settings.MaxConns,
-	})
+	}
+	client, err := clickhouse.New(server)
+	if err != nil {
+		return err
+	}
+	statements, err := newStatements(settings, server)
 	if err != nil {
 		return err
 	}
@@ -108,7 +121,7 @@ func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
 		return err
 	}
 	d.promqlHTTP = d.promql.Handler()
-	d.settings, d.client, d.engine, d.people, d.records = settings, client, engine, users, records
+	d.settings, d.client, d.engine, d.people, d.records, d.statements = settings, client, engine, users, records, statements
 	d.slots = make(chan struct{}, settings.MaxConns)
 	return nil
 }
@@ -140,6 +153,7 @@ func (d *Datasource) Dispose() {
 	if d.records != nil {
 		d.records.stop()
 	}
+	d.statements.close()
 	if d.client != nil {
 		d.client.Close()
 	}

@@ -56,6 +56,11 @@ func (d *Datasource) check(ctx context.Context, pc backend.PluginContext, h *hea
 			return err
 		}
 	}
+	if d.statements != nil {
+		if err := d.statements.problem(d.statements.check(ctx)); err != nil {
+			return err
+		}
+	}
 	who, err := d.principal(ctx, pc)
 	if err != nil {
 		return err

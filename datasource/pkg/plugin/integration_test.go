@@ -158,7 +158,7 @@ func TestResources(t *testing.T) {
 	require.Equal(t, "application/json", kind)
 	require.NotEmpty(t, catalogue.Metrics)
 	require.NotEmpty(t, catalogue.Dimensions)
-	require.Len(t, catalogue.Kinds, len(query.Kinds())+1, "and PromQL")
+	require.Len(t, catalogue.Kinds, len(query.Kinds())+2, "and PromQL, and SQL")
 	require.Equal(t, []string{"table", "trace", "nodegraph"}, catalogue.Kinds[slices.IndexFunc(catalogue.Kinds, func(k Kind) bool { return k.Kind == query.KindWaterfall })].Formats)
 
 	var values struct{ Values []string }

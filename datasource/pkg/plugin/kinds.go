@@ -50,7 +50,7 @@ func kinds() []Kind {
 	for _, info := range query.Kinds() {
 		out = append(out, Kind{KindInfo: info, Formats: formatsOf(info.Kind)})
 	}
-	return append(out, promqlKind)
+	return append(out, promqlKind, sqlKind)
 }
 
 // kindOf finds a kind by its name.

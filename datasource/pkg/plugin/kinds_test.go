@@ -67,6 +67,7 @@ var asks = map[query.Kind]string{
 	query.KindForecast:     `"granularity":"minute","params":{"metric":"executions"}`,
 	query.KindRestatements: `"params":{"since":"2026-01-01"}`,
 	kindPromQL:             `"expr":"1"`,
+	kindSQL:                `"expr":"SELECT 1 AS n"`,
 }
 
 func askOf(k query.Kind) string { return orDefault(asks[k], `"limit":0`) }
@@ -153,7 +154,7 @@ func TestKinds(t *testing.T) {
 // Whatever kind the engine has can be asked for.
 func TestEveryKindIsATable(t *testing.T) {
 	store, period := newExecution(t)
-	g := grafanaOn(t, store, nil)
+	g := sqlOn(t, store, tenant, nil)
 	models := map[string]string{}
 	for _, k := range kinds() {
 		models[string(k.Kind)] = fmt.Sprintf(`{"queryType":%q,"format":"table",%s}`, k.Kind, askOf(k.Kind))

@@ -71,8 +71,11 @@ func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q b
 		return nil, err
 	}
 	ctx = query.WithSurface(ctx, surface)
-	if m.kind.Kind == kindPromQL {
+	switch m.kind.Kind {
+	case kindPromQL:
 		return d.evaluate(ctx, who, q, m)
+	case kindSQL:
+		return d.ask(ctx, who, q, m)
 	}
 	r, err := m.request(q)
 	if err != nil {

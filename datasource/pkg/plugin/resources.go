@@ -20,6 +20,8 @@ func (d *Datasource) routes() http.Handler {
 	mux.HandleFunc("GET /catalogue", d.getCatalogue)
 	mux.HandleFunc("GET /granularities", d.getGranularities)
 	mux.HandleFunc("GET /values", d.getValues)
+	mux.HandleFunc("GET /tables", d.getTables)
+	mux.HandleFunc("POST /live", d.postLive)
 	mux.HandleFunc(promql.Root+"/", d.prometheus)
 	mux.HandleFunc("/", d.notFound)
 	return mux
@@ -28,7 +30,7 @@ func (d *Datasource) routes() http.Handler {
 func (d *Datasource) notFound(w http.ResponseWriter, r *http.Request) {
 	d.send(w, r, problem{
 		Title:  fmt.Sprintf("There is no resource %s %s.", r.Method, r.URL.Path),
-		Hint:   "There are GET /catalogue, GET /granularities, GET /values, and Prometheus' interface below /prometheus.",
+		Hint:   "There are GET /catalogue, GET /granularities, GET /values, GET /tables, POST /live, and Prometheus' interface below /prometheus.",
 		Status: backend.StatusNotFound, Source: backend.ErrorSourceDownstream,
 	})
 }
@@ -47,8 +49,9 @@ func (d *Datasource) prometheus(w http.ResponseWriter, r *http.Request) {
 func (d *Datasource) getCatalogue(w http.ResponseWriter, _ *http.Request) {
 	write(w, http.StatusOK, "application/json", struct {
 		metric.Catalogue
-		Kinds []Kind `json:"kinds"`
-	}{metric.All(), kinds()})
+		Kinds  []Kind  `json:"kinds"`
+		Macros []Macro `json:"macros"`
+	}{metric.All(), kinds(), macros})
 }
 
 func (d *Datasource) getGranularities(w http.ResponseWriter, _ *http.Request) {
@@ -79,6 +82,16 @@ func (d *Datasource) getValues(w http.ResponseWriter, r *http.Request) {
 		values = []string{} // a list for whoever reads the JSON, not null
 	}
 	write(w, http.StatusOK, "application/json", map[string]any{"values": values})
+}
+
+// getTables lists what statements may read; to whoever may not ask in SQL, nothing.
+func (d *Datasource) getTables(w http.ResponseWriter, r *http.Request) {
+	tables, err := d.tables(r.Context(), backend.PluginConfigFromContext(r.Context()))
+	if err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	write(w, http.StatusOK, "application/json", map[string]any{"tables": tables})
 }
 
 // valuesPeriod is where values are looked for when no period is given.

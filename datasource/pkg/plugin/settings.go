@@ -37,7 +37,12 @@ type Settings struct {
 	ViewerScope string `json:"viewerScope"`
 	AlertScope  string `json:"alertScope"`
 
+	// SQLUsername is the user of ClickHouse as whom statements in SQL are run, see sql.go;
+	// empty allows none.
+	SQLUsername string `json:"sqlUsername"`
+
 	password      string
+	sqlPassword   string
 	pseudonymKey  string // the servers' privacy.key_file; without it roles with pseudonyms get no answer
 	tlsCACert     string
 	tlsClientCert string
@@ -81,6 +86,7 @@ func ParseSettings(in backend.DataSourceInstanceSettings) (Settings, error) {
 		}
 	}
 	s.password = in.DecryptedSecureJSONData["password"]
+	s.sqlPassword = in.DecryptedSecureJSONData["sqlPassword"]
 	s.pseudonymKey = strings.TrimSpace(in.DecryptedSecureJSONData["pseudonymKey"])
 	s.tlsCACert = in.DecryptedSecureJSONData["tlsCACert"]
 	s.tlsClientCert = in.DecryptedSecureJSONData["tlsClientCert"]
@@ -92,7 +98,7 @@ func ParseSettings(in backend.DataSourceInstanceSettings) (Settings, error) {
 // textSettings are those that Grafana's provisioning may make something else of: it
 // turns the value of an environment variable into a number or a switch where it
 // looks like one.
-var textSettings = []string{"host", "serverName", "database", "username", "tenant"}
+var textSettings = []string{"host", "serverName", "database", "username", "sqlUsername", "tenant"}
 
 // quoteTexts makes texts of them again.
 func quoteTexts(in json.RawMessage) (json.RawMessage, error) {
@@ -121,6 +127,7 @@ func (s *Settings) fillDefaults() {
 	s.Port = orDefault(s.Port, defaultPort)
 	s.Database = orDefault(strings.TrimSpace(s.Database), defaultDatabase)
 	s.Username = orDefault(strings.TrimSpace(s.Username), defaultUsername)
+	s.SQLUsername = strings.TrimSpace(s.SQLUsername)
 	s.Tenant = orDefault(strings.TrimSpace(s.Tenant), defaultTenant)
 	s.Timeout = orDefault(s.Timeout, defaultTimeout)
 	s.MaxConns = orDefault(s.MaxConns, defaultMaxConns)
@@ -153,6 +160,8 @@ func (s *Settings) Validate() error {
 		return &SettingsError{"timeout", fmt.Sprintf("%d seconds is out of range.", s.Timeout), fmt.Sprintf("Enter 1 to %d seconds.", mostTimeout)}
 	case s.pseudonymKey != "" && len(s.pseudonymKey) < leastKey:
 		return &SettingsError{"pseudonymKey", fmt.Sprintf("It has %d characters, which can be guessed.", len(s.pseudonymKey)), "Enter what the servers' privacy.key_file holds: with another key everybody has another pseudonym here."}
+	case s.SQLUsername == s.Username:
+		return &SettingsError{"sqlUsername", "It is the user of the datasource, who may read more than a statement should.", "Make a user of its own for SQL, as the documentation shows, or leave the field empty."}
 	case s.MaxConns < 1 || s.MaxConns > mostMaxConns:
 		return &SettingsError{"maxConns", fmt.Sprintf("%d connections is out of range.", s.MaxConns), fmt.Sprintf("Enter 1 to %d.", mostMaxConns)}
 	}

@@ -1,4 +1,4 @@
-import { Filter, FlowgaugeQuery, isMetrics } from '../types';
+import { Filter, FlowgaugeQuery, isMetrics, isText, Language } from '../types';
 
 /** What a variable stands for: one value, several, or all there are. */
 export type Interpolated = { kind: 'all' } | { kind: 'values'; values: string[] };
@@ -11,14 +11,14 @@ export type ReplaceValue = (text: string) => Interpolated;
 export interface Replacers {
   text: ReplaceText;
   value: ReplaceValue;
-  /** Replaces the variables of a query in PromQL. */
-  promql: ReplaceText;
+  /** Replaces the variables of a query that is a text in a language. */
+  language: Record<Language, ReplaceText>;
 }
 
 const ALL = '$__all';
 
 /** Replaces the variables in every string of a query. */
-export function interpolateQuery(query: FlowgaugeQuery, { text, value, promql }: Replacers): FlowgaugeQuery {
+export function interpolateQuery(query: FlowgaugeQuery, { text, value, language }: Replacers): FlowgaugeQuery {
   const common = {
     filters: interpolateFilters(query.filters, text, value),
     timeZone: text(query.timeZone),
@@ -29,7 +29,7 @@ export function interpolateQuery(query: FlowgaugeQuery, { text, value, promql }:
       ...query,
       ...common,
       params: Object.fromEntries(Object.entries(query.params).map(([name, v]) => [name, text(v)])),
-      ...(query.expr !== undefined && { expr: promql(query.expr) }),
+      ...(isText(query) && { expr: language[query.queryType](query.expr ?? '') }),
       ...(query.metrics && { metrics: list(query.metrics, value) }),
       ...(query.groupBy && { groupBy: list(query.groupBy, value) }),
     };

@@ -42,6 +42,7 @@ function toMetrics(stored: StoredQuery): MetricsQuery {
     asOf: text(stored.asOf),
     format: oneOf(['timeseries', 'table'], stored.format, base.format),
     alias: text(stored.alias),
+    ...(stored.live === true && { live: true }),
   };
 }
 

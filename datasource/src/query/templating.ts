@@ -14,7 +14,11 @@ export function replacers(srv: TemplateSrv, scopedVars: ScopedVars): Replacers {
   return {
     text: (t) => srv.replace(t, scopedVars),
     value: (t) => replaceValue(srv, scopedVars, t),
-    promql: (t) => srv.replace(t, others, promqlValue),
+    language: {
+      promql: (t) => srv.replace(t, others, promqlValue),
+      // Macros are the backend's, which tells code from texts and comments.
+      sql: (t) => t.split(/(\$__\w+)/).map((part, i) => (i % 2 ? part : srv.replace(part, others, sqlValues(srv, others)))).join(''),
+    },
   };
 }
 
@@ -27,6 +31,13 @@ function promqlValue(value: unknown, variable: { multi?: boolean; includeAll?: b
   }
   const list = (Array.isArray(value) ? value : [value]).map((v) => quoted(one(v).replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')));
   return list.length === 1 ? list[0] : `(${list.join('|')})`;
+}
+
+/** A variable in a statement: its values as texts, or the mark of "All", whose condition a macro leaves out. */
+function sqlValues(srv: TemplateSrv, scopedVars: ScopedVars) {
+  const quoted = (v: unknown) => `'${v === NONE ? '' : String(v).replace(/[\\']/g, '\\$&')}'`;
+  return (value: unknown, { name = '' }: { name?: string } = {}): string =>
+    scopedVars[name] === undefined && isAll(srv, name) ? quoted(ALL) : (Array.isArray(value) ? value : [value]).map(quoted).join(', ');
 }
 
 function replaceValue(srv: TemplateSrv, scopedVars: ScopedVars, text: string): Interpolated {

@@ -38,6 +38,10 @@ export function ConfigEditor(props: ConfigProps) {
         <SecretField settings={settings} name="pseudonymKey" words={words.pseudonymKey} testId={ids.pseudonymKey} />
         <SwitchField settings={settings} name="auditRequired" words={words.auditRequired} testId={ids.auditRequired} />
       </FieldSet>
+      <FieldSet label={words.sql}>
+        <TextField settings={settings} name="sqlUsername" words={words.sqlUsername} testId={ids.sqlUsername} />
+        <SecretField settings={settings} name="sqlPassword" words={words.sqlPassword} testId={ids.sqlPassword} />
+      </FieldSet>
     </>
   );
 }

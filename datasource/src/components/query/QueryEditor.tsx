@@ -7,18 +7,18 @@ import { useCatalogue } from '../../hooks/useCatalogue';
 import { labels } from '../../labels';
 import { migrate } from '../../query/migrate';
 import { selectors } from '../../selectors';
-import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, isMetrics, isPromQL } from '../../types';
+import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, isMetrics, isText } from '../../types';
 import { AsOfField } from './AsOfField';
 import { FilterRows } from './FilterRows';
 import { GeneratedRequest } from './GeneratedRequest';
 import { KindEditor } from './KindEditor';
 import { KindRow } from './KindRow';
 import { MetricsEditor } from './MetricsEditor';
-import { PromQLEditor } from './PromQLEditor';
+import { TextEditor } from './TextEditor';
 
 type Props = QueryEditorProps<DataSource, FlowgaugeQuery, FlowgaugeOptions>;
 
-const none: Catalogue = { metrics: [], dimensions: [], kinds: [] };
+const none: Catalogue = { metrics: [], dimensions: [], kinds: [], macros: [] };
 
 /** The builder. It works without the catalogue too: names can then be typed. */
 export function QueryEditor({ query: stored, datasource, range, onChange, onRunQuery }: Props) {
@@ -43,8 +43,8 @@ export function QueryEditor({ query: stored, datasource, range, onChange, onRunQ
       )}
       <KindRow query={query} kinds={catalogue.kinds} onChange={update} />
       {isMetrics(query) && <MetricsEditor query={query} catalogue={catalogue} onChange={update} />}
-      {isPromQL(query) && <PromQLEditor query={query} datasource={datasource} onChange={update} />}
-      {!isMetrics(query) && !isPromQL(query) && kind && (
+      {isText(query) && <TextEditor query={query} datasource={datasource} onChange={update} />}
+      {!isMetrics(query) && !isText(query) && kind && (
         <KindEditor query={query} kind={kind} context={context} range={range} onChange={update} />
       )}
       {uses('filters') && (

@@ -1,4 +1,4 @@
-import { InlineField, InlineFieldRow, Select } from '@grafana/ui';
+import { InlineField, InlineFieldRow, InlineSwitch, Select } from '@grafana/ui';
 import React, { useMemo } from 'react';
 
 import { labels } from '../../labels';
@@ -54,6 +54,16 @@ export function TimeRow({ query, onChange }: RowProps<MetricsQuery>) {
           value={query.timeZone}
           allowCustomValue
           onChange={({ value }) => onChange({ ...query, timeZone: value ?? '' })}
+        />
+      </InlineField>
+      <InlineField label={words.live.label} tooltip={words.live.tooltip} data-testid={selectors.query.live}>
+        <InlineSwitch
+          aria-label={words.live.label}
+          value={query.live === true}
+          onChange={(e) => {
+            const { live: _before, ...other } = query;
+            onChange(e.currentTarget.checked ? { ...other, live: true } : other);
+          }}
         />
       </InlineField>
     </InlineFieldRow>
