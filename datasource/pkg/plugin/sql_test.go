@@ -59,7 +59,7 @@ func TestSQL(t *testing.T) {
 	require.Positive(t, table.Meta.Stats[0].Value)
 	require.Equal(t, []any{"u"}, row(t, got["all"].Frames[0], 0), "not another tenant's")
 	require.Equal(t, 1, got["all"].Frames[0].Rows())
-	require.Empty(t, got["none"].Frames[0].Fields)
+	require.Empty(t, got["none"].Frames[0].Fields, "the contract's way to say that there is nothing")
 
 	types := got["types"].Frames[0]
 	require.Equal(t, []any{uint8(1), int64(-1), 1.5, true, "x", "y", "a"}, row(t, &data.Frame{Fields: types.Fields[:7]}, 0))

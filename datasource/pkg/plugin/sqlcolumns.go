@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,55 +19,84 @@ import (
 // A sqlColumn gathers the values of a column, block by block.
 type sqlColumn interface {
 	add(rows int)
-	field(name string) *data.Field
+	// field has the values of some rows; nil is all of them.
+	field(name string, rows []int32) *data.Field
+}
+
+// gathered are values of a type that Grafana's frames have. more appends as many of the
+// block's.
+type gathered[T any] struct {
+	values []T
+	more   func(values []T, rows int) []T
+}
+
+func (g *gathered[T]) add(rows int) { g.values = g.more(slices.Grow(g.values, rows), rows) }
+
+func (g *gathered[T]) field(name string, rows []int32) *data.Field {
+	if rows == nil {
+		return data.NewField(name, nil, g.values)
+	}
+	picked := make([]T, len(rows))
+	for i, at := range rows {
+		picked[i] = g.values[at]
+	}
+	return data.NewField(name, nil, picked)
+}
+
+// whole are values that the block has as they are wanted.
+func whole[T any](of func() []T) sqlColumn {
+	return &gathered[T]{more: func(values []T, rows int) []T { return append(values, of()[:rows]...) }}
 }
 
 // rowsOf is a column of the protocol's.
 type rowsOf[T any] interface{ Row(i int) T }
 
-// gathered are values that Grafana's frames have as they are.
-type gathered[T any] struct {
-	from   rowsOf[T]
-	values []T
-}
-
-func (g *gathered[T]) add(rows int) {
-	for i := range rows {
-		g.values = append(g.values, g.from.Row(i))
-	}
-}
-
-func (g *gathered[T]) field(name string) *data.Field { return data.NewField(name, nil, g.values) }
-
-func as[T any](from rowsOf[T]) sqlColumn { return &gathered[T]{from: from} }
-
-// made are values of another type.
-type made[T, V any] struct {
-	from rowsOf[T]
-	make func(T) V
-	to   []V
-}
-
-func (m *made[T, V]) add(rows int) {
-	for i := range rows {
-		m.to = append(m.to, m.make(m.from.Row(i)))
-	}
-}
-
-func (m *made[T, V]) field(name string) *data.Field { return data.NewField(name, nil, m.to) }
-
+// by are values that have to be made of the block's.
 func by[T, V any](from rowsOf[T], makes func(T) V) sqlColumn {
-	return &made[T, V]{from: from, make: makes}
+	return &gathered[V]{more: func(values []V, rows int) []V {
+		for i := range rows {
+			values = append(values, makes(from.Row(i)))
+		}
+		return values
+	}}
 }
 
 // nullable are values that may be null.
 func nullable[T any](from rowsOf[proto.Nullable[T]]) sqlColumn {
-	return by(from, func(v proto.Nullable[T]) *T {
-		if !v.Set {
-			return nil
+	return &gathered[*T]{more: func(values []*T, rows int) []*T {
+		block := make([]T, rows)
+		for i := range rows {
+			v := from.Row(i)
+			if !v.Set {
+				values = append(values, nil)
+				continue
+			}
+			block[i] = v.Value
+			values = append(values, &block[i])
 		}
-		return &v.Value
-	})
+		return values
+	}}
+}
+
+// texts are one text for a block, of which each value is a part.
+func texts(c *proto.ColStr) sqlColumn {
+	return &gathered[string]{more: func(values []string, rows int) []string {
+		all := string(c.Buf)
+		for _, at := range c.Pos[:rows] {
+			values = append(values, all[at.Start:at.End])
+		}
+		return values
+	}}
+}
+
+// milliseconds are times of DateTime64(3), which events have.
+func milliseconds(c *proto.ColDateTime64) sqlColumn {
+	return &gathered[time.Time]{more: func(values []time.Time, rows int) []time.Time {
+		for _, at := range c.Data[:rows] {
+			values = append(values, time.UnixMilli(int64(at)).UTC())
+		}
+		return values
+	}}
 }
 
 // sqlColumnOf chooses how the values of a column are shown.
@@ -78,32 +108,43 @@ func sqlColumnOf(name string, kind proto.ColumnType, column proto.Column) (sqlCo
 		return optionalDecimals(column, scaleOf(kind.Elem())), nil
 	}
 	switch c := column.(type) {
-	case rowsOf[string]: // String, LowCardinality(String), Enum
-		return as(c), nil
-	case rowsOf[bool]:
-		return as(c), nil
-	case rowsOf[time.Time]: // Date, Date32, DateTime, DateTime64
+	case *proto.ColStr:
+		return texts(c), nil
+	case *proto.ColLowCardinality[string]:
+		return whole(func() []string { return c.Values }), nil
+	case *proto.ColDateTime64:
+		if c.Precision == proto.PrecisionMilli {
+			return milliseconds(c), nil
+		}
 		return by(c, time.Time.UTC), nil
-	case rowsOf[uint8]:
-		return as(c), nil
-	case rowsOf[uint16]:
-		return as(c), nil
-	case rowsOf[uint32]:
-		return as(c), nil
-	case rowsOf[uint64]:
-		return as(c), nil
-	case rowsOf[int8]:
-		return as(c), nil
-	case rowsOf[int16]:
-		return as(c), nil
-	case rowsOf[int32]:
-		return as(c), nil
-	case rowsOf[int64]:
-		return as(c), nil
-	case rowsOf[float32]:
-		return as(c), nil
-	case rowsOf[float64]:
-		return as(c), nil
+	case *proto.ColUInt8:
+		return whole(func() []uint8 { return *c }), nil
+	case *proto.ColUInt16:
+		return whole(func() []uint16 { return *c }), nil
+	case *proto.ColUInt32:
+		return whole(func() []uint32 { return *c }), nil
+	case *proto.ColUInt64:
+		return whole(func() []uint64 { return *c }), nil
+	case *proto.ColInt8:
+		return whole(func() []int8 { return *c }), nil
+	case *proto.ColInt16:
+		return whole(func() []int16 { return *c }), nil
+	case *proto.ColInt32:
+		return whole(func() []int32 { return *c }), nil
+	case *proto.ColInt64:
+		return whole(func() []int64 { return *c }), nil
+	case *proto.ColFloat32:
+		return whole(func() []float32 { return *c }), nil
+	case *proto.ColFloat64:
+		return whole(func() []float64 { return *c }), nil
+	case *proto.ColBool:
+		return whole(func() []bool { return *c }), nil
+	case *proto.ColEnum:
+		return whole(func() []string { return c.Values }), nil
+	case rowsOf[time.Time]: // Date, Date32, DateTime
+		return by(c, time.Time.UTC), nil
+	case rowsOf[string]:
+		return by(c, func(s string) string { return s }), nil
 	case rowsOf[proto.Nullable[string]]:
 		return nullable(c), nil
 	case rowsOf[proto.Nullable[bool]]:

@@ -1,7 +1,9 @@
 package plugin
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -96,18 +98,19 @@ func (a *sqlAnswer) add(rows int) error {
 }
 
 func (a *sqlAnswer) frames(m model) (data.Frames, error) {
-	table := data.NewFrame("")
-	for _, c := range a.columns {
-		table.Fields = append(table.Fields, c.values.field(c.name))
-	}
-	frames := data.Frames{table}
-	if m.Format == formatTimeSeries {
+	var frames data.Frames
+	if m.Format == formatTimeSeries && len(a.columns) > 0 {
 		var err error
-		if frames, err = sqlSeries(table, m.Alias); err != nil {
+		if frames, err = a.series(m.Alias); err != nil {
 			return nil, err
 		}
 	} else {
+		table := data.NewFrame("")
+		for _, c := range a.columns {
+			table.Fields = append(table.Fields, c.values.field(c.name, nil))
+		}
 		shape(table, tableType(table), data.VisTypeTable)
+		frames = data.Frames{table}
 	}
 	meta := frames[0].Meta
 	meta.ExecutedQueryString = a.statement
@@ -118,86 +121,125 @@ func (a *sqlAnswer) frames(m model) (data.Frames, error) {
 	return frames, nil
 }
 
-// sqlSeries makes series of a table: of its first column of times, a series for each
-// column of numbers and each combination of its texts.
-func sqlSeries(table *data.Frame, alias string) (data.Frames, error) {
-	series := data.NewFrame("")
+// series are of the first column of times: one for each column of numbers and each
+// combination of texts.
+func (a *sqlAnswer) series(alias string) (data.Frames, error) {
+	var times *answerColumn
+	var labels, numbers []*answerColumn
 	n := namer{alias: alias}
-	for _, f := range table.Fields {
-		switch {
-		case f.Type().Time() && len(series.Fields) == 0:
-			times, err := timesOf(f)
-			if err != nil {
-				return nil, err
-			}
-			series.Fields = append(series.Fields, times)
-		case f.Type().Numeric():
-			n.metrics++
-		case f.Type() == data.FieldTypeString || f.Type() == data.FieldTypeNullableString:
-			n.groupBy = append(n.groupBy, f.Name)
+	for i := range a.columns {
+		c := &a.columns[i]
+		switch kind := c.values.field(c.name, []int32{}).Type(); {
+		case kind.Time() && times == nil:
+			times = c
+		case kind.Numeric():
+			numbers = append(numbers, c)
+		case kind == data.FieldTypeString || kind == data.FieldTypeNullableString:
+			labels, n.groupBy = append(labels, c), append(n.groupBy, c.name)
 		}
 	}
-	if len(series.Fields) == 0 && len(table.Fields) > 0 {
+	n.metrics = len(numbers)
+	if times == nil {
 		return nil, &query.RequestError{Param: "expr", Message: "the statement gives no column of times, which a time series needs: select one, or choose the format table", Example: "SELECT $__timeInterval(time) AS time, count() AS executions FROM executions WHERE $__timeFilter(time) GROUP BY time ORDER BY time"}
 	}
-	for _, f := range table.Fields {
-		switch {
-		case f.Type().Numeric():
-			series.Fields = append(series.Fields, numbersOf(f))
-		case f.Type() == data.FieldTypeString || f.Type() == data.FieldTypeNullableString:
-			series.Fields = append(series.Fields, textsOf(f))
+	if err := inOrder(times); err != nil {
+		return nil, err
+	}
+	groups := a.groups(labels)
+	if len(groups)*len(numbers) > mostSQLSeries {
+		return nil, &query.RequestError{Param: "expr", Message: fmt.Sprintf("the statement gives %d series, and a panel shows %d at most: group by less", len(groups)*len(numbers), mostSQLSeries)}
+	}
+	var frames data.Frames
+	for _, number := range numbers {
+		for _, g := range groups {
+			at, value := times.values.field("time", g.rows), number.values.field(number.name, g.rows)
+			value.Labels = g.labels
+			value.Config = &data.FieldConfig{DisplayNameFromDS: n.series(value.Name, value.Labels)}
+			frames = append(frames, data.NewFrame(number.name, at, value))
 		}
 	}
-	frames := query.TimeSeries(&query.Result{Frame: series})
 	if len(frames) == 0 {
 		frames = data.Frames{data.NewFrame("")}
 	}
 	for _, f := range frames {
-		for _, field := range f.Fields {
-			if !field.Type().Time() {
-				config(field).DisplayNameFromDS = n.series(field.Name, field.Labels)
-			}
-		}
 		shape(f, data.FrameTypeTimeSeriesMulti, data.VisTypeGraph)
 	}
 	return frames, nil
 }
 
-// timesOf wants times in their order: a graph of others is a tangle.
-func timesOf(f *data.Field) (*data.Field, error) {
-	values := make([]time.Time, f.Len())
-	for i := range values {
-		at, known := f.ConcreteAt(i)
-		if !known {
-			return nil, &query.RequestError{Param: "expr", Value: f.Name, Message: "a row of the answer has no time: leave such rows out", Example: "WHERE " + f.Name + " IS NOT NULL"}
-		}
-		values[i] = at.(time.Time)
-		if i > 0 && values[i].Before(values[i-1]) {
-			return nil, &query.RequestError{Param: "expr", Value: f.Name, Message: "the rows of the answer are not in the order of their times", Example: "ORDER BY " + f.Name}
-		}
-	}
-	return data.NewField("time", nil, values), nil
+// mostSQLSeries is how many series a panel may have.
+const mostSQLSeries = 10_000
+
+// A sqlGroup is the rows of one combination of texts; nil are all rows.
+type sqlGroup struct {
+	labels data.Labels
+	rows   []int32
 }
 
-func numbersOf(f *data.Field) *data.Field {
-	values := make([]*float64, f.Len())
-	for i := range values {
-		if v, err := f.NullableFloatAt(i); err == nil {
-			values[i] = v
-		}
+func (a *sqlAnswer) groups(of []*answerColumn) []*sqlGroup {
+	switch {
+	case a.rows == 0:
+		return nil
+	case len(of) == 0:
+		return []*sqlGroup{{}}
 	}
-	return data.NewField(f.Name, nil, values)
+	values := make([]func(row int32) string, len(of))
+	for i, c := range of {
+		values[i] = textOf(c.values)
+	}
+	var out []*sqlGroup
+	known := map[string]*sqlGroup{}
+	var key []byte
+	for row := range int32(a.rows) {
+		key = key[:0]
+		for _, value := range values {
+			text := value(row)
+			key = append(binary.AppendUvarint(key, uint64(len(text))), text...)
+		}
+		g, ok := known[string(key)]
+		if !ok {
+			g = &sqlGroup{labels: make(data.Labels, len(of))}
+			for i, c := range of {
+				g.labels[c.name] = values[i](row)
+			}
+			known[string(key)] = g
+			out = append(out, g)
+		}
+		g.rows = append(g.rows, row)
+	}
+	return out
 }
 
-func textsOf(f *data.Field) *data.Field {
-	if f.Type() == data.FieldTypeString {
-		return f
-	}
-	values := make([]string, f.Len())
-	for i := range values {
-		if v, known := f.ConcreteAt(i); known {
-			values[i] = v.(string)
+// textOf reads a column of texts, of which null is the empty one.
+func textOf(c sqlColumn) func(row int32) string {
+	switch c := c.(type) {
+	case *gathered[string]:
+		return func(row int32) string { return c.values[row] }
+	case *gathered[*string]:
+		return func(row int32) string {
+			if v := c.values[row]; v != nil {
+				return *v
+			}
+			return ""
 		}
 	}
-	return data.NewField(f.Name, nil, values)
+	return func(int32) string { return "" } // no field of texts is anything else
+}
+
+// inOrder wants times in their order: a graph of others is a tangle.
+func inOrder(c *answerColumn) error {
+	switch values := c.values.(type) {
+	case *gathered[time.Time]:
+		if slices.IsSortedFunc(values.values, time.Time.Compare) {
+			return nil
+		}
+	case *gathered[*time.Time]:
+		if slices.Contains(values.values, nil) {
+			return &query.RequestError{Param: "expr", Value: c.name, Message: "a row of the answer has no time: leave such rows out", Example: "WHERE " + c.name + " IS NOT NULL"}
+		}
+		if slices.IsSortedFunc(values.values, func(a, b *time.Time) int { return a.Compare(*b) }) {
+			return nil
+		}
+	}
+	return &query.RequestError{Param: "expr", Value: c.name, Message: "the rows of the answer are not in the order of their times", Example: "ORDER BY " + c.name}
 }
