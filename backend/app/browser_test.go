@@ -104,6 +104,9 @@ func (p *page) on(event any) {
 	p.changed = time.Now()
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
+		if isWorker(e.Request) {
+			return // the browser does not say when a worker has its script
+		}
 		p.open[e.RequestID] = e.Request
 		if p.asked.IsZero() && isQuery(e.Request) {
 			p.asked = p.changed
@@ -195,6 +198,10 @@ func (p *page) quiet(queries int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.queries >= queries && len(p.open) == 0 && p.reading == 0 && time.Since(p.changed) > time.Second
+}
+
+func isWorker(r *network.Request) bool {
+	return strings.HasPrefix(r.URL, "blob:") || strings.HasSuffix(r.URL, "/workerMain.js")
 }
 
 // isQuery says whether a request is the query of a panel.

@@ -158,7 +158,7 @@ func builtPlugin(t *testing.T) string {
 }
 
 // upGrafana starts the program with a Grafana on a free port.
-func upGrafana(t *testing.T, plugins string) (s *server, url string) {
+func upGrafana(t *testing.T, plugins string, more ...string) (s *server, url string) {
 	t.Helper()
 	for _, name := range []string{"GF_GRAFANA_NET_URL", "GF_GRAFANA_COM_URL", "GF_GRAFANA_COM_API_URL"} {
 		t.Setenv(name, "http://127.0.0.1:9") // nobody listens: tests call nobody outside
@@ -168,7 +168,7 @@ func upGrafana(t *testing.T, plugins string) (s *server, url string) {
 	address := free.Addr().String()
 	require.NoError(t, free.Close())
 
-	s = up(t, t.TempDir(), "--no-grafana=false", "--grafana", address, "--plugin-dir", plugins)
+	s = up(t, t.TempDir(), append([]string{"--no-grafana=false", "--grafana", address, "--plugin-dir", plugins}, more...)...)
 	url = "http://" + address
 	require.Eventually(t, func() bool {
 		resp, err := http.Get(url + "/api/health")

@@ -126,6 +126,17 @@ func (e *Engine) listValues(ctx context.Context, p access.Principal, r ValuesReq
 	return out, nil
 }
 
+// Unlisted are the dimensions whose values cannot be listed, because they are too many.
+func Unlisted() []string {
+	var out []string
+	for _, name := range metric.DimensionNames() {
+		if name != metric.Team && !slices.ContainsFunc(valueSources, func(s metric.Source) bool { return dimensionsOf(s)[name] != "" }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // checkValues finds the sources that have the dimension and those of the filters.
 func (e *Engine) checkValues(p access.Principal, r ValuesRequest) (*question, []metric.Source, error) {
 	s, err := scopeOf(p)

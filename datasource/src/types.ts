@@ -106,6 +106,8 @@ export interface Catalogue {
   dimensions: Dimension[];
   kinds: Kind[];
   macros: Macro[];
+  /** Dimensions whose values are too many to be listed. */
+  unlisted: string[];
 }
 
 /** What stands in a statement for a part that depends on the panel. */

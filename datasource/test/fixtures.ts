@@ -26,6 +26,7 @@ export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' |
 };
 
 export const catalogue: Catalogue = {
+  unlisted: ['execution'],
   macros: [
     { name: '$__timeFilter', args: 'column', description: 'Within the period.' },
     { name: '$__interval', args: '', description: 'The interval.' },

@@ -87,37 +87,53 @@ func (d *Document) validate() error {
 type Store struct {
 	client *clickhouse.Client
 	mu     sync.Mutex
-	held   map[string]held
+	held   map[string]*held
 }
 
+// held is a tenant's copy. One of those who find it old reads it anew, and the others
+// wait: thousands may come at the same moment.
 type held struct {
+	mu       sync.Mutex
 	document *Document
-	at       time.Time
+	until    time.Time
 }
 
 // NewStore returns a store.
 func NewStore(client *clickhouse.Client) *Store {
-	return &Store{client: client, held: map[string]held{}}
+	return &Store{client: client, held: map[string]*held{}}
 }
 
 // Rule returns what holds for a role now.
 func (s *Store) Rule(ctx context.Context, tenant string, role access.Role) (Rule, error) {
-	s.mu.Lock()
-	h, ok := s.held[tenant]
-	s.mu.Unlock()
-	if !ok || time.Since(h.at) >= ttl {
+	h := s.of(tenant)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := time.Now(); !now.Before(h.until) {
 		d, _, err := s.Current(ctx, tenant)
 		switch {
 		case err == nil:
-			h = held{d, time.Now()}
-			s.mu.Lock()
-			s.held[tenant] = h
-			s.mu.Unlock()
-		case !ok:
+			h.document, h.until = d, now.Add(ttl)
+		case h.document == nil || ctx.Err() != nil: // another has more time to ask
 			return Rule{}, err
+		default:
+			h.until = now.Add(retry)
 		}
 	}
 	return h.document.Roles[role], nil
+}
+
+// retry is after how long a database that is away is asked again.
+const retry = time.Second
+
+func (s *Store) of(tenant string) *held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.held[tenant]
+	if h == nil {
+		h = &held{}
+		s.held[tenant] = h
+	}
+	return h
 }
 
 // Current returns the policy in force and its revision; none is one that keeps
@@ -165,8 +181,9 @@ func (s *Store) Put(ctx context.Context, tenant, author string, d *Document) (ui
 	if err != nil {
 		return 0, fmt.Errorf("store the access policy: %w", err)
 	}
-	s.mu.Lock()
-	s.held[tenant] = held{d, time.Now()}
-	s.mu.Unlock()
+	h := s.of(tenant)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.document, h.until = d, time.Now().Add(ttl)
 	return revision, nil
 }

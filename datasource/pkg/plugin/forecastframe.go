@@ -14,10 +14,10 @@ var forecastLook = map[string]struct {
 	custom map[string]any
 }{
 	"forecast": {"Forecast", map[string]any{"lineStyle": map[string]any{"fill": "dash", "dash": []int{8, 6}}, "fillOpacity": 0}},
-	"lower_80": {"80 % from", map[string]any{"lineWidth": 0, "fillOpacity": 0, "hideFrom": hiddenInLegend}},
-	"upper_80": {"80 % to", map[string]any{"lineWidth": 0, "fillBelowTo": "lower_80", "fillOpacity": 25}},
-	"lower_95": {"95 % from", map[string]any{"lineWidth": 0, "fillOpacity": 0, "hideFrom": hiddenInLegend}},
-	"upper_95": {"95 % to", map[string]any{"lineWidth": 0, "fillBelowTo": "lower_95", "fillOpacity": 12}},
+	"lower_80": {"80 % interval, from", map[string]any{"lineWidth": 0, "showPoints": "never", "fillOpacity": 0, "hideFrom": hiddenInLegend}},
+	"upper_80": {"80 % interval", map[string]any{"lineWidth": 0, "showPoints": "never", "fillBelowTo": "lower_80", "fillOpacity": 25}},
+	"lower_95": {"95 % interval, from", map[string]any{"lineWidth": 0, "showPoints": "never", "fillOpacity": 0, "hideFrom": hiddenInLegend}},
+	"upper_95": {"95 % interval", map[string]any{"lineWidth": 0, "showPoints": "never", "fillBelowTo": "lower_95", "fillOpacity": 12}},
 }
 
 var hiddenInLegend = map[string]bool{"legend": true, "tooltip": false, "viz": false}

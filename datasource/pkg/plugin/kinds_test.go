@@ -109,7 +109,7 @@ func TestKinds(t *testing.T) {
 	t.Run("a waterfall as a graph of what waited for what", func(t *testing.T) {
 		nodes, edges := got["nodegraph"].Frames[0], got["nodegraph"].Frames[1]
 		require.Equal(t, []string{"execution run-1", "e", "l"}, column[string](t, nodes, "id"))
-		require.Equal(t, []float64{100_000, 20_000, 40_000}, column[float64](t, nodes, "mainstat"))
+		require.Equal(t, []string{"1m40s", "20s", "40s"}, column[string](t, nodes, "mainstat"))
 		require.Equal(t, []float64{1, 0, 1}, column[float64](t, nodes, "arc__failed"))
 		require.Equal(t, []string{"execution run-1", "e"}, column[string](t, edges, "source"))
 		require.Equal(t, []string{"e", "l"}, column[string](t, edges, "target"))

@@ -49,9 +49,10 @@ func (d *Datasource) prometheus(w http.ResponseWriter, r *http.Request) {
 func (d *Datasource) getCatalogue(w http.ResponseWriter, _ *http.Request) {
 	write(w, http.StatusOK, "application/json", struct {
 		metric.Catalogue
-		Kinds  []Kind  `json:"kinds"`
-		Macros []Macro `json:"macros"`
-	}{metric.All(), kinds(), macros})
+		Kinds    []Kind   `json:"kinds"`
+		Macros   []Macro  `json:"macros"`
+		Unlisted []string `json:"unlisted"` // dimensions of which /values lists nothing
+	}{metric.All(), kinds(), macros, query.Unlisted()})
 }
 
 func (d *Datasource) getGranularities(w http.ResponseWriter, _ *http.Request) {

@@ -95,7 +95,7 @@ func nodeGraphFrames(f *data.Frame) data.Frames {
 		nodes[id] = row // rows are in order of time
 	}
 	n := len(ids)
-	titles, kinds, durations, shares := make([]string, n), make([]string, n), make([]*float64, n), make([]*float64, n)
+	titles, kinds, durations, shares := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	rings := make([][]float64, len(statuses))
 	for s := range rings {
 		rings[s] = make([]float64, n)
@@ -107,7 +107,7 @@ func nodeGraphFrames(f *data.Frame) data.Frames {
 	for i, id := range ids {
 		row := nodes[id]
 		titles[i], kinds[i] = orDefault(at[string](f, "step", row), at[string](f, "workflow", row)), at[string](f, "step_type", row)
-		durations[i], shares[i] = optional(f, "duration_ms", row), optional(f, "share", row)
+		durations[i], shares[i] = durationText(f, row), shareText(f, row)
 		for s, of := range statuses {
 			if at[string](f, "status", row) == of.status {
 				rings[s][i] = 1
@@ -129,8 +129,9 @@ func nodeGraphFrames(f *data.Frame) data.Frames {
 	}
 	graph := data.NewFrame("nodes",
 		data.NewField("id", nil, ids), data.NewField("title", nil, titles), data.NewField("subtitle", nil, kinds),
-		data.NewField("mainstat", nil, durations).SetConfig(&data.FieldConfig{DisplayName: "Duration", Unit: "ms"}),
-		data.NewField("secondarystat", nil, shares).SetConfig(&data.FieldConfig{DisplayName: "Share of the critical path", Unit: "percentunit"}))
+		// As texts: the panel knows no units, and writes a number with two digits.
+		data.NewField("mainstat", nil, durations).SetConfig(&data.FieldConfig{DisplayName: "Duration"}),
+		data.NewField("secondarystat", nil, shares).SetConfig(&data.FieldConfig{DisplayName: "Share of the critical path"}))
 	for s, of := range statuses {
 		ring := data.NewField("arc__"+of.status, nil, rings[s])
 		graph.Fields = append(graph.Fields, ring.SetConfig(&data.FieldConfig{DisplayName: of.status, Color: map[string]any{"mode": "fixed", "fixedColor": of.color}}))
@@ -154,10 +155,20 @@ func dependsOn(f *data.Frame, row int) (ids []string) {
 	return ids
 }
 
-func optional(f *data.Frame, column string, row int) *float64 {
-	if words(f, column, row) == "" {
-		return nil
+func durationText(f *data.Frame, row int) string {
+	if words(f, "duration_ms", row) == "" {
+		return ""
 	}
-	v := at[float64](f, column, row)
-	return &v
+	d := time.Duration(at[float64](f, "duration_ms", row) * float64(time.Millisecond))
+	if d > time.Minute {
+		return d.Round(time.Second).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+func shareText(f *data.Frame, row int) string {
+	if words(f, "share", row) == "" {
+		return ""
+	}
+	return strconv.FormatFloat(100*at[float64](f, "share", row), 'f', 0, 64) + " %"
 }

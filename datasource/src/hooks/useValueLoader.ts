@@ -2,7 +2,7 @@ import { SelectableValue, TimeRange } from '@grafana/data';
 import { getTemplateSrv } from '@grafana/runtime';
 import { useEffect, useMemo, useRef } from 'react';
 
-import type { DataSource } from '../datasource';
+import { FilterContext } from '../components/query/rows';
 import { labels } from '../labels';
 import { NONE, valueOption } from '../query/none';
 
@@ -15,7 +15,8 @@ const pause = 250;
  * dashboard's variables. A key pressed within the pause takes the place of the
  * one before, so that typing a word asks once.
  */
-export function useValueLoader(datasource: DataSource, dimension: string, range?: TimeRange): Loader {
+export function useValueLoader({ datasource, catalogue }: FilterContext, dimension: string, range?: TimeRange): Loader {
+  const listed = !catalogue.unlisted.includes(dimension);
   const period = useRef(range);
   useEffect(() => {
     period.current = range;
@@ -29,10 +30,10 @@ export function useValueLoader(datasource: DataSource, dimension: string, range?
       if (mine !== latest || dimension === '') {
         return [];
       }
-      const values = await datasource.getValues({ dimension, search, limit: 100 }, period.current).catch(() => []);
+      const values = listed ? await datasource.getValues({ dimension, search, limit: 100 }, period.current).catch(() => []) : [];
       return [...variables(search), ...none(search), ...values.filter((v) => v !== '')].map(valueOption);
     };
-  }, [datasource, dimension]);
+  }, [datasource, dimension, listed]);
 }
 
 function none(search: string): string[] {

@@ -1,5 +1,5 @@
-import { DataQueryRequest, DataQueryResponse, LiveChannelScope, LoadingState, StreamingFrameAction } from '@grafana/data';
-import { getGrafanaLiveSrv } from '@grafana/runtime';
+import { DataQueryRequest, DataQueryResponse, LiveChannelScope, LoadingState } from '@grafana/data';
+import { getGrafanaLiveSrv, StreamingFrameAction } from '@grafana/runtime';
 import { from, map, mergeMap, Observable } from 'rxjs';
 
 import { FlowgaugeQuery } from '../types';

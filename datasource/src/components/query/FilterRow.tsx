@@ -25,7 +25,7 @@ const operators = optionsOf(words.operators);
 
 /** One condition: a dimension, how to compare, and values that load as one types. */
 export function FilterRow({ label, tooltip, filter, context, range, onChange, onRemove }: Props) {
-  const load = useValueLoader(context.datasource, filter.dimension, range);
+  const load = useValueLoader(context, filter.dimension, range);
   const dimensions = dimensionOptions(context.catalogue, context.metrics);
   const [dimension] = chosen([filter.dimension], dimensions);
   return (

@@ -72,7 +72,7 @@ function Choice({ param, value, options, onChange }: ParamProps & { options: Arr
 }
 
 function Values({ param, value, context, range, onChange }: ParamProps) {
-  const load = useValueLoader(context.datasource, param.name, range);
+  const load = useValueLoader(context, param.name, range);
   return (
     <AsyncSelect
       aria-label={titleOf(param.name)}

@@ -1,0 +1,219 @@
+package app_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowgauge/flowgauge/dashboards"
+)
+
+// In a real Grafana every shape of answer is drawn by the panel that it is for, the editors
+// open on every kind of query, and a person gets along: settings, Explore, annotations,
+// and figures that move by themselves.
+func TestGrafanaPlugin(t *testing.T) {
+	if os.Getenv("GRAFANA_HOME") == "" {
+		t.Skip("GRAFANA_HOME is not set: the test of the plugin in Grafana is left out")
+	}
+	browser := newBrowser(t)
+	s, grafana := upGrafana(t, builtPlugin(t), "--grafana-sql")
+	s.simulate("26h")
+	s.settle()
+	g := grafanaAPI{t, grafana}
+	board := s.shapes(t, false)
+	for _, text := range [][]byte{board, s.shapes(t, true)} {
+		g.call(http.MethodPost, "/api/dashboards/db", map[string]any{"dashboard": json.RawMessage(text), "overwrite": true}, nil)
+	}
+	var shapes dashboards.Dashboard
+	require.NoError(t, json.Unmarshal(board, &shapes))
+
+	for _, width := range []int64{1600, 400} {
+		t.Run(fmt.Sprint("panels ", width), func(t *testing.T) {
+			p := visit(t, browser, grafana+"/d/shapes", width, tall)
+			p.requireDashboard(shapes, func(string) bool { return false })
+			p.screenshot(fmt.Sprint("shapes-", width), p.end())
+		})
+	}
+	t.Run("editors", func(t *testing.T) {
+		for _, panel := range shapes.Panels {
+			t.Run(panel.Title, func(t *testing.T) {
+				p := visit(t, browser, fmt.Sprintf("%s/d/shapes?editPanel=%d", grafana, panel.ID), 1600, 1000)
+				p.await(`document.querySelector('[data-testid="flowgauge-query-editor"]') !== null`)
+				p.awaitQuiet()
+				p.screenshot("editor-"+strings.ReplaceAll(panel.Title, " ", "-"), 1000)
+				p.requireNoProblems()
+			})
+		}
+	})
+	t.Run("a live panel moves", func(t *testing.T) {
+		p := visit(t, browser, grafana+"/d/live", 1600, 900)
+		const figure = `(document.querySelector('[data-testid="data-testid Panel header Live executions"]')?.innerText.match(/\d[\d.,]*/)?.[0] ?? '')`
+		p.await(figure + ` !== ''`)
+		p.await(`document.querySelector('[data-testid="data-testid Panel header Live by quarter"] canvas') !== null`)
+		p.screenshot("live", 900)
+		var before, now string
+		p.eval(figure, &before)
+		var events strings.Builder
+		for i := range 3000 { // the figure has three digits
+			fmt.Fprintf(&events, `{"kind":"execution","id":"moves-%d","timestamp":%q,"workflowId":"payroll","status":"completed","duration":10}`+"\n", i, time.Now().UTC().Format(time.RFC3339Nano))
+		}
+		status, body := s.call(http.MethodPost, "/api/v1/events", "application/x-ndjson", strings.NewReader(events.String()))
+		require.Equal(t, http.StatusAccepted, status, "%s", body)
+		require.Eventually(t, func() bool { p.eval(figure, &now); return now != before }, 30*time.Second, 200*time.Millisecond)
+		t.Logf("from %s to %s", before, now)
+		p.requireNoProblems()
+	})
+	t.Run("explore", func(t *testing.T) {
+		left, err := json.Marshal(map[string]any{
+			"datasource": "flowgauge", "range": map[string]string{"from": "now-24h", "to": "now"},
+			"queries": []any{map[string]any{"refId": "A", "datasource": source, "queryType": "errors", "format": "logs", "version": 2}},
+		})
+		require.NoError(t, err)
+		p := visit(t, browser, grafana+"/explore?left="+url.QueryEscape(string(left)), 1600, 1200)
+		p.await(`document.querySelectorAll('[class*="logs-row"]').length > 0`)
+		p.screenshot("explore-logs", 1200)
+		p.requireNoProblems()
+	})
+	t.Run("settings", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			jsonData map[string]any
+			says     string
+		}{
+			"bad":  {map[string]any{"host": "127.0.0.1", "port": 9}, "Nothing listens at 127.0.0.1:9"},
+			"none": {map[string]any{}, "No server is configured"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				var made struct{ Datasource struct{ UID string } }
+				grafanaAPI{t, grafana}.call(http.MethodPost, "/api/datasources", map[string]any{"name": name, "type": "flowgauge-analytics-datasource", "access": "proxy", "jsonData": c.jsonData}, &made)
+				p := visit(t, browser, grafana+"/datasources/edit/"+made.Datasource.UID, 1200, 1800)
+				const button = `[data-testid="data-testid Data source settings page Save and Test button"], [aria-label="Data source settings page Save and Test button"]`
+				p.await(fmt.Sprintf(`document.querySelector(%q) !== null`, button))
+				var ok bool
+				p.eval(fmt.Sprintf(`(document.querySelector(%q).click(), true)`, button), &ok)
+				p.await(fmt.Sprintf(`document.body.innerText.includes(%q)`, c.says))
+				p.screenshot("settings-"+name, 1800)
+			})
+		}
+		p := visit(t, browser, grafana+"/datasources/edit/flowgauge", 1200, 1800)
+		p.await(`document.body.innerText.includes('User for SQL')`)
+		p.screenshot("settings", 1800)
+	})
+	t.Run("library", func(t *testing.T) {
+		p := visit(t, browser, grafana+"/datasources/edit/flowgauge/dashboards", 1200, 900)
+		all, err := dashboards.Load()
+		require.NoError(t, err)
+		for _, board := range all {
+			p.await(fmt.Sprintf(`[...document.querySelectorAll('tr')].some(row => row.innerText.includes(%q) && row.querySelector('button'))`, board.Title))
+		}
+		p.screenshot("library", 900)
+	})
+}
+
+var source = map[string]string{"type": "flowgauge-analytics-datasource", "uid": "flowgauge"}
+
+// shapes is a dashboard with a panel of each shape, or one of live panels.
+func (s *server) shapes(t *testing.T, live bool) []byte {
+	t.Helper()
+	now := time.Now().UTC()
+	rows := s.ask(fmt.Sprintf(`{"metrics":["steps"],"groupBy":["execution"],"orderBy":"steps","descending":true,"limit":1,"from":%q,"to":%q}`,
+		now.Add(-24*time.Hour).Format(time.RFC3339), now.Format(time.RFC3339)))
+	require.Len(t, rows, 1)
+	execution := map[string]string{"execution": rows[0].text("execution")}
+	type object = map[string]any
+	var panels []object
+	add := func(kind, title string, query object) {
+		n := len(panels)
+		query["refId"], query["datasource"], query["version"] = "A", source, 2
+		panels = append(panels, object{
+			"id": n + 1, "type": kind, "title": title, "datasource": source, "targets": []object{query},
+			"gridPos": object{"x": n % 2 * 12, "y": n / 2 * 9, "w": 12, "h": 9},
+		})
+	}
+	if live {
+		add("stat", "Live executions", object{"queryType": "metrics", "metrics": []string{"executions"}, "granularity": "none", "format": "table", "live": true})
+		add("timeseries", "Live by quarter", object{"queryType": "metrics", "metrics": []string{"executions"}, "granularity": "15m", "groupBy": []string{"trigger_type"}, "live": true})
+		return boardOf(t, "live", panels)
+	}
+	add("timeseries", "PromQL", object{"queryType": "promql", "expr": "sum by (trigger_type) (rate(flowgauge_executions_total[$__rate_interval]))", "format": "timeseries", "alias": "{{trigger_type}}"})
+	add("timeseries", "SQL", object{"queryType": "sql", "expr": "SELECT $__timeInterval(time) AS time, trigger_type, count() AS n\nFROM executions\nWHERE $__timeFilter(time)\nGROUP BY time, trigger_type\nORDER BY time", "format": "timeseries"})
+	add("heatmap", "Durations", object{"queryType": "durations", "format": "heatmap", "granularity": "hour"})
+	add("timeseries", "Forecast", object{"queryType": "forecast", "format": "timeseries", "granularity": "hour", "params": object{"metric": "executions", "horizon": "12"}})
+	add("traces", "Trace of an execution", object{"queryType": "waterfall", "format": "trace", "params": execution})
+	add("nodeGraph", "Steps of an execution", object{"queryType": "waterfall", "format": "nodegraph", "params": execution})
+	add("logs", "Errors", object{"queryType": "errors", "format": "logs"})
+	add("table", "Ranking", object{"queryType": "ranking", "format": "table"})
+	add("table", "Bottlenecks", object{"queryType": "bottlenecks", "format": "table", "filters": []object{{"dimension": "workflow", "operator": "in", "values": []string{s.busiest(t)}}}})
+	add("table", "Sessions", object{"queryType": "sessions", "format": "table", "limit": 20})
+	return boardOf(t, "shapes", panels)
+}
+
+func boardOf(t *testing.T, uid string, panels []map[string]any) []byte {
+	t.Helper()
+	type object = map[string]any
+	text, err := json.Marshal(object{
+		"uid": uid, "title": "Test of " + uid, "schemaVersion": 38, "panels": panels, "time": object{"from": "now-24h", "to": "now"},
+		"annotations": object{"list": []object{{
+			"name": "Incidents", "enable": true, "iconColor": "red", "datasource": source,
+			"target": object{"refId": "Anno", "queryType": "annotations", "format": "annotations", "version": 2, "datasource": source},
+		}}},
+	})
+	require.NoError(t, err)
+	return text
+}
+
+// busiest is the workflow with the most executions of a day.
+func (s *server) busiest(t *testing.T) string {
+	t.Helper()
+	now := time.Now().UTC()
+	rows := s.ask(fmt.Sprintf(`{"metrics":["executions"],"groupBy":["workflow"],"limit":1,"from":%q,"to":%q}`, now.Add(-24*time.Hour).Format(time.RFC3339), now.Format(time.RFC3339)))
+	require.Len(t, rows, 1)
+	return rows[0].text("workflow")
+}
+
+// await waits until an expression of the page's is true.
+func (p *page) await(expression string) {
+	p.t.Helper()
+	var yes bool
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		if p.eval(expression, &yes); yes {
+			return
+		}
+		if time.Now().After(end) {
+			p.screenshot("await-"+strings.ReplaceAll(p.t.Name(), "/", "-"), 1200)
+			var text string
+			p.eval(`document.body.innerText`, &text)
+			p.t.Fatalf("within a minute it is not so that %s; the page says:\n%.2000s", expression, text)
+		}
+	}
+}
+
+// awaitQuiet waits until a query was answered and nothing more is on its way.
+func (p *page) awaitQuiet() {
+	p.t.Helper()
+	for end := time.Now().Add(time.Minute); !p.quiet(1); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.screenshot("unquiet-"+strings.ReplaceAll(p.t.Name(), "/", "-"), 1000)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			for _, r := range p.open {
+				p.t.Log("no answer to", r.Method, r.URL)
+			}
+			p.t.Fatalf("after a minute %d queries are answered; %v", p.queries, p.problems)
+		}
+	}
+}
+
+func (p *page) requireNoProblems() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	assert.Empty(p.t, p.problems)
+}
