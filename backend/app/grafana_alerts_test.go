@@ -114,6 +114,22 @@ type grafanaAPI struct {
 
 func (g grafanaAPI) call(method, path string, body, into any) {
 	g.t.Helper()
+	status, answer := g.send(method, path, body)
+	require.Less(g.t, status, 300, "%s %s: %s", method, path, answer)
+	if into != nil {
+		require.NoError(g.t, json.Unmarshal(answer, into), "%s", answer)
+	}
+}
+
+// raw is an answer's text, whatever its status.
+func (g grafanaAPI) raw(method, path string, body any) string {
+	g.t.Helper()
+	_, answer := g.send(method, path, body)
+	return string(answer)
+}
+
+func (g grafanaAPI) send(method, path string, body any) (int, []byte) {
+	g.t.Helper()
 	var text bytes.Buffer
 	if body != nil {
 		require.NoError(g.t, json.NewEncoder(&text).Encode(body))
@@ -127,8 +143,5 @@ func (g grafanaAPI) call(method, path string, body, into any) {
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	require.NoError(g.t, err)
-	require.Less(g.t, resp.StatusCode, 300, "%s %s: %s", method, path, answer)
-	if into != nil {
-		require.NoError(g.t, json.Unmarshal(answer, into), "%s", answer)
-	}
+	return resp.StatusCode, answer
 }

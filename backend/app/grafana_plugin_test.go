@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,4 +218,63 @@ func (p *page) requireNoProblems() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	assert.Empty(p.t, p.problems)
+}
+
+// Two people of one Grafana see what is theirs, by the rules of the datasource, whatever
+// they ask and however.
+func TestGrafanaIdentity(t *testing.T) {
+	if os.Getenv("GRAFANA_HOME") == "" {
+		t.Skip("GRAFANA_HOME is not set: the test of Grafana's users is left out")
+	}
+	s, grafana := upGrafana(t, builtPlugin(t), "--grafana-sql")
+	now := time.Now().UTC()
+	var events strings.Builder
+	for i, user := range []string{"ann", "ann", "ann", "bob", "bob", "bob"} {
+		fmt.Fprintf(&events, `{"kind":"execution","id":"of-%d","timestamp":%q,"workflowId":"payroll-%s","userId":%q,"status":"completed","duration":10}`+"\n", i, now.Add(-40*time.Minute).Format(time.RFC3339Nano), user, user)
+	}
+	status, body := s.call(http.MethodPost, "/api/v1/events", "application/x-ndjson", strings.NewReader(events.String()))
+	require.Equal(t, http.StatusAccepted, status, "%s", body)
+	s.settle()
+
+	admin := grafanaAPI{t, strings.Replace(grafana, "://", "://admin:admin@", 1)}
+	var scoped struct{ Datasource struct{ UID string } }
+	var provisioned map[string]any
+	admin.call(http.MethodGet, "/api/datasources/uid/flowgauge", nil, &provisioned)
+	settings := provisioned["jsonData"].(map[string]any)
+	settings["viewerScope"] = "own"
+	text, err := os.ReadFile(filepath.Join(s.dir, "clickhouse", "config", "credentials.json"))
+	require.NoError(t, err)
+	var passwords map[string]string
+	require.NoError(t, json.Unmarshal(text, &passwords))
+	secrets := map[string]string{"password": passwords["reader_password"], "sqlPassword": passwords["sql_password"]}
+	admin.call(http.MethodPost, "/api/datasources", map[string]any{
+		"name": "scoped", "type": "flowgauge-analytics-datasource", "access": "proxy", "jsonData": settings, "secureJsonData": secrets,
+	}, &scoped)
+	as := map[string]grafanaAPI{"admin": admin}
+	for _, login := range []string{"ann", "bob"} {
+		admin.call(http.MethodPost, "/api/admin/users", map[string]string{"login": login, "email": login + "@example.com", "name": login, "password": "a long secret"}, nil)
+		as[login] = grafanaAPI{t, strings.Replace(grafana, "://", "://"+login+":a%20long%20secret@", 1)}
+	}
+	ask := func(who string, query map[string]any) string {
+		query["refId"], query["datasource"] = "A", map[string]string{"uid": scoped.Datasource.UID, "type": "flowgauge-analytics-datasource"}
+		g := as[who]
+		return g.raw(http.MethodPost, "/api/ds/query", map[string]any{"from": fmt.Sprint(now.Add(-2 * time.Hour).UnixMilli()), "to": fmt.Sprint(now.Add(time.Minute).UnixMilli()), "queries": []any{query}})
+	}
+	for who, want := range map[string][]string{"ann": {"payroll-ann"}, "bob": {"payroll-bob"}, "admin": {"payroll-ann", "payroll-bob"}} {
+		for name, query := range map[string]map[string]any{
+			"metrics": {"queryType": "metrics", "metrics": []string{"executions"}, "groupBy": []string{"workflow"}, "granularity": "none", "format": "table"},
+			"promql":  {"queryType": "promql", "expr": "sum by (workflow) (flowgauge_executions_total)", "format": "table"},
+			"series":  {"queryType": "metrics", "metrics": []string{"executions"}, "groupBy": []string{"workflow", "user"}, "granularity": "15m", "format": "timeseries"},
+		} {
+			answer := ask(who, query)
+			for _, workflow := range []string{"payroll-ann", "payroll-bob"} {
+				require.Equal(t, slices.Contains(want, workflow), strings.Contains(answer, workflow), "%s asks %s: %s", who, name, answer)
+			}
+		}
+		values := as[who].raw(http.MethodGet, "/api/datasources/uid/"+scoped.Datasource.UID+"/resources/values?dimension=workflow", nil)
+		require.Equal(t, len(want), strings.Count(values, "payroll"), "%s: %s", who, values)
+	}
+	sql := map[string]any{"queryType": "sql", "expr": "SELECT workflow_id FROM executions", "format": "table"}
+	require.Contains(t, ask("ann", sql), "who see all data of the tenant")
+	require.Contains(t, ask("admin", sql), "payroll-bob")
 }
