@@ -181,7 +181,7 @@ func Lint() error {
 	return run("go", "tool", "-modfile=.ci/lint.mod", "golangci-lint", "run", "--build-tags=mage", "./...")
 }
 
-// Bench measures: 'bench ingest' beside peers that it starts, 'bench query' questions from rollups beside raw rows and from the cache, 'bench questions' over HTTP, 'bench parts' of the program alone. docs/performance.md says what the figures mean.
+// Bench measures: 'bench ingest' beside peers that it starts, 'bench query' questions from rollups beside raw rows and from the cache, 'bench datasource' Grafana's plugin beside its peers, 'bench questions' over HTTP, 'bench parts' of the program alone. docs/performance.md says what the figures mean.
 func Bench(what string) error {
 	switch what {
 	case "ingest":
@@ -192,6 +192,9 @@ func Bench(what string) error {
 		mg.Deps(Binary)
 		step("Benchmark: questions, about an hour and 15 GB of disk; BENCH_ARGS narrows it, see 'go run ./cmd/bench query --help'")
 		return run("go", append([]string{"run", "./cmd/bench", "query"}, strings.Fields(os.Getenv("BENCH_ARGS"))...)...)
+	case "datasource":
+		step("Benchmark: Grafana's plugin beside its peers, some minutes; BENCH_ARGS narrows it, see 'go run ./cmd/bench datasource --help'")
+		return run("go", append([]string{"run", "./cmd/bench", "datasource"}, strings.Fields(os.Getenv("BENCH_ARGS"))...)...)
 	case "questions":
 		step("Benchmark: questions about 30 days")
 		return run("go", "test", "-run", "^$", "-bench", "ThirtyDays", "-benchtime", "100x", "-timeout", "60m", "./backend/app")
@@ -199,7 +202,7 @@ func Bench(what string) error {
 		step("Benchmarks: parts")
 		return run("go", "test", "-run", "^$", "-bench", ".", "-benchmem", "-timeout", "60m", "./backend/event", "./backend/queue/wal", "./collector/receive", "./collector/sink")
 	}
-	return fmt.Errorf("bench %s: there are 'bench ingest', 'bench query', 'bench questions' and 'bench parts'", what)
+	return fmt.Errorf("bench %s: there are 'bench ingest', 'bench query', 'bench datasource', 'bench questions' and 'bench parts'", what)
 }
 
 // Clean removes what was built; data and packages stay.
