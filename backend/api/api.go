@@ -94,6 +94,8 @@ type API struct {
 
 	live    Live
 	streams *streams
+
+	readings readings
 }
 
 // New returns an API.

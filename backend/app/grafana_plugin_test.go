@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -258,7 +259,7 @@ func TestGrafanaIdentity(t *testing.T) {
 	ask := func(who string, query map[string]any) string {
 		query["refId"], query["datasource"] = "A", map[string]string{"uid": scoped.Datasource.UID, "type": "flowgauge-analytics-datasource"}
 		g := as[who]
-		return g.raw(http.MethodPost, "/api/ds/query", map[string]any{"from": fmt.Sprint(now.Add(-2 * time.Hour).UnixMilli()), "to": fmt.Sprint(now.Add(time.Minute).UnixMilli()), "queries": []any{query}})
+		return g.raw(http.MethodPost, "/api/ds/query", map[string]any{"from": strconv.FormatInt(now.Add(-2*time.Hour).UnixMilli(), 10), "to": strconv.FormatInt(now.Add(time.Minute).UnixMilli(), 10), "queries": []any{query}})
 	}
 	for who, want := range map[string][]string{"ann": {"payroll-ann"}, "bob": {"payroll-bob"}, "admin": {"payroll-ann", "payroll-bob"}} {
 		for name, query := range map[string]map[string]any{

@@ -165,10 +165,12 @@ func (r *pendingReader) renew(ctx context.Context, tenant string, e *pendingEntr
 	if err != nil {
 		return nil, err
 	}
-	// A long list, of a backfill, is read for a tenth of the time at most.
+	// A long list, of a backfill, is read for a tenth of the time, unless it would be too
+	// old by then for whoever keeps answers by it: all would ask the database, which is
+	// slow already.
 	ttl := r.ttl
 	if took := time.Since(began); ttl > 0 {
-		ttl = max(ttl, 10*took)
+		ttl = max(ttl, min(10*took, oldestFeed))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -177,6 +179,9 @@ func (r *pendingReader) renew(ctx context.Context, tenant string, e *pendingEntr
 	}
 	return c, nil
 }
+
+// oldestFeed is less than what a cache tolerates (5 s), by the time of a reading.
+const oldestFeed = 3 * time.Second
 
 // pendingSQL lists the minutes that wait, and those that were marked from a stamp on.
 // Marks and versions are compared in one statement: a minute whose mark is listed and

@@ -115,11 +115,29 @@ func (c *Cache) Do(ctx context.Context, p access.Principal, r query.Request) (*q
 	}
 	if reason != "" {
 		c.metrics.bypassed.WithLabelValues(reason).Inc()
+		if reason == lateFeed {
+			return c.together(ctx, q)
+		}
 		return c.Engine.Do(ctx, p, r)
 	}
 	// Those who ask the same by the same feed share the work.
 	res, err := c.flights.do(ctx, q.whole+strconv.FormatInt(q.changes.At.UnixNano(), 36), func(ctx context.Context) (*query.Result, error) {
 		return c.answer(query.Recorded(query.WithChanges(ctx, q.changes)), q)
+	})
+	return c.record(ctx, q, res, err)
+}
+
+// together answers those who ask the same within some seconds at once, when it is not known
+// whether what is kept is current. It is then that the database is slow, and each viewer of
+// each panel would ask it.
+func (c *Cache) together(ctx context.Context, q *question) (*query.Result, error) {
+	key := q.whole + "\x00" + strconv.FormatInt(q.now.UnixNano()/int64(tolerated), 36)
+	res, err := c.flights.do(ctx, key, func(ctx context.Context) (*query.Result, error) {
+		res, err := c.Engine.Do(query.Recorded(ctx), q.principal, q.request)
+		if res != nil {
+			res.Share()
+		}
+		return res, err
 	})
 	return c.record(ctx, q, res, err)
 }
@@ -143,7 +161,8 @@ type question struct {
 	whole     string // of the question
 }
 
-// question names what is asked, or says why it is not a matter for the cache.
+// question names what is asked, or says why it is not a matter for the cache. With lateFeed
+// there is a question all the same.
 func (c *Cache) question(ctx context.Context, p access.Principal, r query.Request) (*question, string) {
 	tenant, key, from, to, err := c.Key(p, r)
 	if err != nil {
@@ -163,13 +182,17 @@ func (c *Cache) question(ctx context.Context, p access.Principal, r query.Reques
 	q.whole = periodKey(q.key, from, to)
 	q.changes, err = c.Changes(ctx, tenant, tolerated)
 	if err != nil || time.Since(q.changes.At) > tolerated {
-		return nil, "change feed"
+		return q, lateFeed
 	}
 	return q, ""
 }
 
-// badRequest is one that Do says what is wrong with.
-const badRequest = "bad request"
+const (
+	// badRequest is one that Do says what is wrong with.
+	badRequest = "bad request"
+	// lateFeed is a change feed that is too old to say what is current.
+	lateFeed = "change feed"
+)
 
 // describe finds out what the answer depends on, or why it may not be kept.
 func (q *question) describe(e Engine) (reason string) {

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -299,4 +301,51 @@ func pick(all map[string]int, names ...string) map[string]int {
 		out[n] = all[n]
 	}
 	return out
+}
+
+// slowFeed is an engine whose change feed is too old to go by, as when the database is
+// slow, and whose answers take a moment.
+type slowFeed struct {
+	cache.Engine
+	asked   atomic.Int64
+	release chan struct{}
+}
+
+func (s *slowFeed) Changes(context.Context, string, time.Duration) (*query.Changes, error) {
+	return &query.Changes{At: time.Now().Add(-time.Minute)}, nil
+}
+
+func (s *slowFeed) Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error) {
+	s.asked.Add(1)
+	<-s.release
+	return s.Engine.Do(ctx, p, r)
+}
+
+// When nobody knows what is current, thousands who ask the same do not ask the database
+// thousands of times.
+func TestEqualQuestionsShareAnAnswerWhileTheFeedIsOld(t *testing.T) {
+	s := querytest.New(t)
+	c := &clock{now: start.AddDate(0, 0, 5)}
+	s.Insert(t, events(rand.New(rand.NewPCG(1, 2)), "acme", start, 20)...)
+	s.Settle(t)
+	engine := &slowFeed{Engine: newEngine(t, s, c), release: make(chan struct{})}
+	kept, _ := newCache(t, engine, c, nil)
+	r := query.Request{Metrics: []string{"executions"}, From: start, To: start.AddDate(0, 0, 1)}
+	var all sync.WaitGroup
+	var rows atomic.Int64
+	for i := range 400 {
+		who := []access.Principal{admin, ann}[i%2]
+		all.Go(func() {
+			res, err := kept.Do(t.Context(), who, r)
+			if err == nil {
+				rows.Add(int64(res.Frame.Rows()))
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return engine.asked.Load() == 2 }, 10*time.Second, time.Millisecond, "one for each scope")
+	time.Sleep(50 * time.Millisecond) // for those who would ask as well
+	close(engine.release)
+	all.Wait()
+	require.EqualValues(t, 2, engine.asked.Load())
+	require.EqualValues(t, 400, rows.Load())
 }
