@@ -208,3 +208,17 @@ func nativeHello(t *testing.T, e Endpoint, user User) bool {
 func appendString(to []byte, text string) []byte {
 	return append(binary.AppendUvarint(to, uint64(len(text))), text...)
 }
+
+// An engine of before there was a user for SQL gets one, and keeps its other passwords.
+func TestOlderCredentialsAreCompleted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "credentials.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{"writer_password":"w","reader_password":"r"}`), 0o600))
+	first, err := loadCredentials(path)
+	require.NoError(t, err)
+	require.Equal(t, "w", first.Writer)
+	require.Equal(t, "r", first.Reader)
+	require.NotEmpty(t, first.SQL)
+	again, err := loadCredentials(path)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+}

@@ -157,10 +157,10 @@ describe('a live query', () => {
     sent.mockRestore();
   });
 
-  it('is asked once where the panel looks back', async () => {
+  it.each([[dateTime(2000)], ['now-1h']])('is asked once where the panel looks back, to %s', async (to) => {
     const sent = jest.spyOn(DataSourceWithBackend.prototype, 'query').mockReturnValue(of({ data: [], state: LoadingState.Done }));
     const { ds } = open();
-    const back = { ...range, raw: { from: 'now-2d', to: dateTime(2000) } };
+    const back = { ...range, raw: { from: 'now-2d', to } };
     await lastValueFrom(ds.query({ ...asked, range: back, targets: [live] }));
     expect(sent.mock.calls[0][0].targets).toHaveLength(1);
     sent.mockRestore();

@@ -41,6 +41,10 @@
 //     execution change. Rollups of steps are covered: they change with that mark.
 //   - Executions running in a period that has not ended.
 //
+// While the feed is older than five seconds, nothing that is kept is given. That happens when
+// the database is slow, and then each viewer of each panel would ask it: those who ask the
+// same within five seconds share one answer.
+//
 // # Pieces
 //
 // An answer over time with no limit and no comparison is the concatenation of the

@@ -175,7 +175,7 @@ func (d *Datasource) RunStream(ctx context.Context, req *backend.RunStreamReques
 			}
 			sent = text
 		} else if err != nil && ctx.Err() == nil {
-			// It is told once in the log, and asked again: the panel keeps what it has.
+			// It is asked again in a second, and meanwhile the panel keeps what it has.
 			log.DefaultLogger.FromContext(ctx).Debug("Live query failed", "error", err)
 		}
 		select {

@@ -40,7 +40,7 @@ func TestSQL(t *testing.T) {
 		"series": `{"queryType":"sql","format":"timeseries","expr":"SELECT toStartOfHour(time) AS hour, workflow_id, count() AS n FROM executions WHERE $__timeFilter(time) GROUP BY hour, workflow_id ORDER BY hour","alias":"{{workflow_id}}"}`,
 		"table":  `{"queryType":"sql","format":"table","expr":"SELECT workflow_id, count() AS n, avg(duration_ms) AS ms FROM executions WHERE $__timeFilter(time) GROUP BY workflow_id ORDER BY n DESC"}`,
 		"all":    `{"queryType":"sql","format":"table","expr":"SELECT DISTINCT user_id FROM executions"}`,
-		"types":  `{"queryType":"sql","format":"table","expr":"SELECT 1::UInt8 AS u8, -1::Int64 AS i64, 1.5::Float64 AS f, true AS b, 'x' AS s, toLowCardinality('y') AS lc, CAST('a', 'Enum8(\\'a\\' = 1)') AS e, toDate('2026-02-03') AS d, toDateTime64('2026-02-03 04:05:06.789', 3, 'UTC') AS t, 12.345::Decimal(18, 3) AS dec, 12.345::Decimal(38, 15) AS wide, -0.5::Decimal(38, 15) AS minus, NULL::Nullable(Int64) AS nothing, 7::Nullable(UInt32) AS some, [1, 2]::Array(UInt64) AS list, toUUID('61f0c404-5cb3-11e7-907b-a6006ad3dba0') AS id"}`,
+		"types":  `{"queryType":"sql","format":"table","expr":"SELECT 1::UInt8 AS u8, -1::Int64 AS i64, 1.5::Float64 AS f, true AS b, 'x' AS s, toLowCardinality('y') AS lc, CAST('a', 'Enum8(\\'a\\' = 1)') AS e, toDate('2026-02-03') AS d, toDateTime64('2026-02-03 04:05:06.789', 3, 'UTC') AS t, 12.345::Decimal(18, 3) AS dec, 12.345::Decimal(38, 15) AS wide, -0.5::Decimal(38, 15) AS minus, 1.25::Nullable(Decimal(9, 2)) AS maybe, NULL::Nullable(Int64) AS nothing, 7::Nullable(UInt32) AS some, [1, 2]::Array(UInt64) AS list, toUUID('61f0c404-5cb3-11e7-907b-a6006ad3dba0') AS id"}`,
 		"none":   `{"queryType":"sql","format":"timeseries","expr":"SELECT time, 1 AS n FROM executions WHERE workflow_id = 'gone'"}`,
 		"long":   `{"queryType":"sql","format":"table","expr":"SELECT number FROM numbers(1000000)"}`,
 	})
@@ -74,6 +74,7 @@ func TestSQL(t *testing.T) {
 	require.InDelta(t, 12.345, value("dec"), 1e-12)
 	require.InDelta(t, 12.345, value("wide"), 1e-12)
 	require.InDelta(t, -0.5, value("minus"), 1e-12)
+	require.InDelta(t, 1.25, value("maybe"), 1e-12)
 	require.Equal(t, uint32(7), value("some"))
 	require.Equal(t, "[1,2]", value("list"))
 	require.Equal(t, "61f0c404-5cb3-11e7-907b-a6006ad3dba0", value("id"))
@@ -121,6 +122,7 @@ func TestSQLIsConfined(t *testing.T) {
 		"SELECT * FROM url('http://127.0.0.1/', TSV)":                         "",
 		"SELECT sleepEachRow(3) FROM numbers(30) SETTINGS max_block_size = 1": "",
 		"SELECT (1, 'a') AS pair":                                             "cast it",
+		"SELECT 1::Decimal(60, 2) AS vast":                                    "cast it",
 		"SELECT 1 AS n":                                                       "no column of times",
 		"SELECT toDateTime(3 - number) AS t, 1 AS n FROM numbers(3)":          "not in the order of their times",
 	} {

@@ -101,11 +101,8 @@ func milliseconds(c *proto.ColDateTime64) sqlColumn {
 
 // sqlColumnOf chooses how the values of a column are shown.
 func sqlColumnOf(name string, kind proto.ColumnType, column proto.Column) (sqlColumn, error) {
-	if kind.Base() == proto.ColumnTypeDecimal {
-		return decimals(column, scaleOf(kind)), nil
-	}
-	if kind.Base() == proto.ColumnTypeNullable && kind.Elem().Base() == proto.ColumnTypeDecimal {
-		return optionalDecimals(column, scaleOf(kind.Elem())), nil
+	if kind.Base() == proto.ColumnTypeDecimal || kind.Base() == proto.ColumnTypeNullable && kind.Elem().Base() == proto.ColumnTypeDecimal {
+		return decimals(name, kind, column)
 	}
 	switch c := column.(type) {
 	case *proto.ColStr:
@@ -175,41 +172,35 @@ func sqlColumnOf(name string, kind proto.ColumnType, column proto.Column) (sqlCo
 	return written(name, kind, column)
 }
 
-// scaleOf is how many digits of Decimal(precision, scale) are behind the point.
-func scaleOf(kind proto.ColumnType) float64 {
-	_, text, _ := strings.Cut(string(kind.Elem()), ",")
-	scale, err := strconv.Atoi(strings.TrimSpace(text))
-	if err != nil {
-		return 1
+// decimals are numbers with as many digits behind the point as their type says.
+func decimals(name string, kind proto.ColumnType, column proto.Column) (sqlColumn, error) {
+	of := kind
+	if kind.Base() == proto.ColumnTypeNullable {
+		of = kind.Elem()
 	}
-	return math.Pow10(scale)
-}
-
-func decimals(column proto.Column, scale float64) sqlColumn {
+	_, text, _ := strings.Cut(string(of.Elem()), ",")
+	digits, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		return nil, cannotShow(name, kind)
+	}
+	scale := math.Pow10(digits)
 	switch c := column.(type) {
 	case rowsOf[proto.Decimal32]:
-		return by(c, func(v proto.Decimal32) float64 { return float64(v) / scale })
+		return by(c, func(v proto.Decimal32) float64 { return float64(v) / scale }), nil
 	case rowsOf[proto.Decimal64]:
-		return by(c, func(v proto.Decimal64) float64 { return float64(v) / scale })
+		return by(c, func(v proto.Decimal64) float64 { return float64(v) / scale }), nil
 	case rowsOf[proto.Decimal128]:
-		return by(c, func(v proto.Decimal128) float64 { return wide(proto.Int128(v)) / scale })
-	}
-	return nil
-}
-
-func optionalDecimals(column proto.Column, scale float64) sqlColumn {
-	switch c := column.(type) {
+		return by(c, func(v proto.Decimal128) float64 { return wide(proto.Int128(v)) / scale }), nil
+	case rowsOf[proto.Nullable[proto.Decimal32]]:
+		return by(c, func(v proto.Nullable[proto.Decimal32]) *float64 { return pointer(float64(v.Value)/scale, v.Set) }), nil
 	case rowsOf[proto.Nullable[proto.Decimal64]]:
-		return by(c, func(v proto.Nullable[proto.Decimal64]) *float64 {
-			f := float64(v.Value) / scale
-			return pointer(f, v.Set)
-		})
+		return by(c, func(v proto.Nullable[proto.Decimal64]) *float64 { return pointer(float64(v.Value)/scale, v.Set) }), nil
 	case rowsOf[proto.Nullable[proto.Decimal128]]:
 		return by(c, func(v proto.Nullable[proto.Decimal128]) *float64 {
 			return pointer(wide(proto.Int128(v.Value))/scale, v.Set)
-		})
+		}), nil
 	}
-	return nil
+	return nil, cannotShow(name, kind)
 }
 
 func pointer(f float64, set bool) *float64 {

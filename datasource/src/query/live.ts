@@ -15,7 +15,7 @@ export interface LiveRequest {
 
 /** A query is watched where its panel ends now: a look back does not change. */
 export function isLive(query: FlowgaugeQuery, request: DataQueryRequest<FlowgaugeQuery>): boolean {
-  return query.live === true && String(request.range.raw.to).startsWith('now');
+  return query.live === true && request.range.raw.to === 'now';
 }
 
 export function liveRequest(query: FlowgaugeQuery, request: DataQueryRequest<FlowgaugeQuery>): LiveRequest {
