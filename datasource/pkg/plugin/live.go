@@ -18,8 +18,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
-// liveEvery is how often a stream asks again: what was sent is in an answer within five
-// seconds.
+// liveEvery is how often a stream asks again.
 const liveEvery = time.Second
 
 // liveRequest is what a panel wants to see live: a query, and how long a window that ends
