@@ -41,15 +41,20 @@ func (u SQLUser) Validate() error {
 
 // sqlViews are what statements read: the events that stand, without what is the
 // storage's own. Their definer reads the tables, so that their reader needs no right on
-// them.
+// them. An execution's begin and its end are events of their own, with times of their
+// own; in one view an execution that sent both would be counted twice.
 const sqlViews = `
 CREATE DATABASE IF NOT EXISTS %[1]s{{onCluster}};
 
 CREATE OR REPLACE VIEW %[1]s.executions{{onCluster}} DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT time, id, status, workflow_id, workflow_version, user_id, trigger_id, trigger_type, duration_ms, step_count,
     error_type, error_message, error_fingerprint, queued_time, attempt, metadata, source, received_at
-FROM {{database}}.executions FINAL WHERE tenant = unhex('%[2]x')
+FROM {{database}}.executions FINAL WHERE tenant = unhex('%[2]x') AND phase = 'terminal'
 COMMENT '%[3]s';
+
+CREATE OR REPLACE VIEW %[1]s.execution_starts{{onCluster}} DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
+SELECT time, id, workflow_id, workflow_version, user_id, trigger_id, trigger_type, queued_time, attempt, metadata, source, received_at
+FROM {{database}}.executions FINAL WHERE tenant = unhex('%[2]x') AND phase = 'started';
 
 CREATE OR REPLACE VIEW %[1]s.steps{{onCluster}} DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT time, id, execution_id, step_id, step_type, status, end_time, queued_time, duration_ms, input_bytes, output_bytes,

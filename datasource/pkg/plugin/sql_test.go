@@ -92,7 +92,37 @@ func TestSQL(t *testing.T) {
 		listed = append(listed, table.Name)
 		require.Equal(t, "time", table.Columns[0].Name)
 	}
-	require.Equal(t, []string{"activity", "costs", "executions", "steps"}, listed)
+	require.Equal(t, []string{"activity", "costs", "execution_starts", "executions", "steps"}, listed)
+}
+
+// An execution that was sent when it began and when it ended is one, as the metric counts it.
+func TestSQLCountsExecutionsAsTheMetricDoes(t *testing.T) {
+	store, day := newStore(t)
+	at := day.From.UnixMilli()
+	begin := event.Event{
+		Kind: event.KindExecution, Status: event.StatusStarted, Tenant: tenant, ID: "both", WorkflowID: "sync", Time: at + 10,
+		PreviousTime: event.NoTime, EndTime: event.NoTime, QueuedTime: event.NoTime, UserID: "u",
+	}
+	end := begin
+	end.Status, end.Time, end.Duration = event.StatusCompleted, at+5010, 5000
+	running := begin
+	running.ID = "running"
+	store.Insert(t, begin, end, running)
+	got := sqlOn(t, store, tenant, nil).query(day, map[string]string{
+		"metric":  `{"queryType":"metrics","format":"table","metrics":["executions","executions_started"],"granularity":"none"}`,
+		"sql":     `{"queryType":"sql","format":"table","expr":"SELECT count() AS n, countIf(id = 'both') AS both FROM executions WHERE $__timeFilter(time)"}`,
+		"starts":  `{"queryType":"sql","format":"table","expr":"SELECT count() AS n FROM execution_starts WHERE $__timeFilter(time)"}`,
+		"running": `{"queryType":"sql","format":"table","expr":"SELECT id FROM execution_starts WHERE id NOT IN (SELECT id FROM executions)"}`,
+	})
+	for refID, r := range got {
+		require.NoError(t, r.Error, refID)
+	}
+	metrics := row(t, got["metric"].Frames[0], 0)
+	sql := row(t, got["sql"].Frames[0], 0)
+	require.Equal(t, uint64(1), sql[1])
+	require.EqualValues(t, metrics[0], sql[0])
+	require.EqualValues(t, metrics[1], row(t, got["starts"].Frames[0], 0)[0])
+	require.Equal(t, []any{"running"}, row(t, got["running"].Frames[0], 0))
 }
 
 func str(v any) string {

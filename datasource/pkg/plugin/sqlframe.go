@@ -140,7 +140,7 @@ func (a *sqlAnswer) series(alias string) (data.Frames, error) {
 	}
 	n.metrics = len(numbers)
 	if times == nil {
-		return nil, &query.RequestError{Param: "expr", Message: "the statement gives no column of times, which a time series needs: select one, or choose the format table", Example: "SELECT $__timeInterval(time) AS time, count() AS executions FROM executions WHERE status != 'started' AND $__timeFilter(time) GROUP BY time ORDER BY time"}
+		return nil, &query.RequestError{Param: "expr", Message: "the statement gives no column of times, which a time series needs: select one, or choose the format table", Example: "SELECT $__timeInterval(time) AS time, count() AS executions FROM executions WHERE $__timeFilter(time) GROUP BY time ORDER BY time"}
 	}
 	if err := inOrder(times); err != nil {
 		return nil, err

@@ -73,7 +73,7 @@ func wholeSeconds(d time.Duration) int64 { return max(int64(d/time.Second), 1) }
 func (m *model) statement(q backend.DataQuery) (string, error) {
 	text := strings.TrimSpace(m.Expr)
 	if text == "" {
-		return "", &query.RequestError{Param: "expr", Message: "there is no statement", Example: "SELECT $__timeInterval(time) AS time, count() AS executions FROM executions WHERE status != 'started' AND $__timeFilter(time) GROUP BY time ORDER BY time"}
+		return "", &query.RequestError{Param: "expr", Message: "there is no statement", Example: "SELECT $__timeInterval(time) AS time, count() AS executions FROM executions WHERE $__timeFilter(time) GROUP BY time ORDER BY time"}
 	}
 	if len(m.Filters) > 0 {
 		return "", &query.RequestError{Param: "filters", Message: "a statement in SQL has its own conditions, and a dashboard's ad-hoc filters do not reach it: put variables into them", Example: "workflow_id IN ($workflow)"}
