@@ -5,9 +5,9 @@ package guards
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/access/audit"
@@ -72,7 +72,15 @@ func Revision(ctx context.Context, p access.Principal, people *directory.Store, 
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d %s %+v", now.Revision(), p.Role, rule), nil
+	// Each question comes by here, which is why it is not formatted.
+	b := strconv.AppendUint(make([]byte, 0, 64), now.Revision(), 10)
+	b = append(append(b, ' '), p.Role...)
+	b = strconv.AppendInt(append(b, ' '), int64(rule.MinimumUsers), 10)
+	b = strconv.AppendBool(append(b, ' '), rule.Pseudonyms)
+	for _, name := range rule.Redact {
+		b = strconv.AppendQuote(append(b, ' '), name)
+	}
+	return string(b), nil
 }
 
 // Auditor speaks the engine's words for the audit log.
@@ -82,7 +90,7 @@ type Auditor struct{ Log *audit.Log }
 func (a Auditor) Audit(ctx context.Context, r query.AuditRecord) error {
 	rec := audit.Record{
 		At: r.At, Tenant: r.Principal.Tenant, KeyID: r.Principal.KeyID, UserID: r.Principal.UserID, Role: r.Principal.Role, Surface: r.Surface,
-		Kind: string(r.Kind), Metrics: r.Metrics, From: r.From.UTC(), To: r.To.UTC(), GroupBy: r.GroupBy, Params: maps.Clone(r.Params),
+		Kind: string(r.Kind), Metrics: slices.Clone(r.Metrics), From: r.From.UTC(), To: r.To.UTC(), GroupBy: slices.Clone(r.GroupBy), Params: maps.Clone(r.Params),
 		Scope: r.Scope, Users: r.Users, Rows: r.Rows, Outcome: string(r.Outcome),
 	}
 	for _, f := range r.Filters {
