@@ -78,6 +78,22 @@ func (p *Period) at(t time.Time) (from, to time.Time, ok bool) {
 	return midnight(p.nth(anchor, n), loc), midnight(p.nth(anchor, n+1), loc), true
 }
 
+// from returns the first period that ends after a moment, and false where none is known.
+func (p *Period) from(t time.Time) (from, to time.Time, ok bool) {
+	if from, to, ok = p.at(t); ok || p.Start == "" {
+		return from, to, ok
+	}
+	loc, err := p.location()
+	if err != nil {
+		return from, to, false
+	}
+	start, err := time.Parse(time.DateOnly, p.Start)
+	if err != nil {
+		return from, to, false
+	}
+	return p.at(midnight(start, loc))
+}
+
 // number counts the periods between the anchor and a later date.
 func (p *Period) number(anchor, date time.Time) int {
 	days := int(date.Sub(anchor) / (24 * time.Hour))

@@ -74,16 +74,7 @@ func (s *Service) State(ctx context.Context, ask query.Ask, p access.Principal, 
 
 // States implements query.Budgets.
 func (s *Service) States(ctx context.Context, ask query.Ask, p access.Principal, at time.Time, id string) ([]query.BudgetState, error) {
-	var list []Budget
-	var err error
-	if id == "" {
-		list, err = s.List(ctx, p)
-	} else {
-		list = make([]Budget, 1)
-		if list[0], err = s.Get(ctx, p, id); err != nil {
-			err = &query.RequestError{Param: "params.budget", Value: id, Message: err.Error()}
-		}
-	}
+	list, err := s.asked(ctx, p, id)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +92,18 @@ func (s *Service) States(ctx context.Context, ask query.Ask, p access.Principal,
 		})
 	}
 	return out, g.Wait()
+}
+
+// asked returns the budgets that a question is about: one, or all with an empty id.
+func (s *Service) asked(ctx context.Context, p access.Principal, id string) ([]Budget, error) {
+	if id == "" {
+		return s.List(ctx, p)
+	}
+	one, err := s.Get(ctx, p, id)
+	if err != nil {
+		return nil, &query.RequestError{Param: "params.budget", Value: id, Message: err.Error()}
+	}
+	return []Budget{one}, nil
 }
 
 // evaluate asks what was spent up to a moment. The period is the one that holds the
@@ -212,25 +215,30 @@ func (s *spending) reached(amount event.Decimal) *time.Time {
 func (b *Budget) passed(s *spending) ([]Passed, error) {
 	out := make([]Passed, 0, len(b.Thresholds))
 	for _, t := range b.Thresholds {
-		one := Passed{Threshold: t}
-		if t.Amount != nil {
-			one.Amount = *t.Amount
-		} else {
-			percent, err := event.ParseDecimal(strconv.AppendFloat(nil, *t.Percent/100, 'f', 12, 64))
-			if err != nil {
-				return nil, fmt.Errorf("threshold of %v %%: %w", *t.Percent, err)
-			}
-			amount, ok := b.Amount.Mul(percent)
-			if !ok {
-				return nil, fmt.Errorf("threshold of %v %% of %s is beyond all amounts", *t.Percent, b.Amount)
-			}
-			one.Amount = amount
+		amount, err := b.amountOf(t)
+		if err != nil {
+			return nil, err
 		}
-		one.At = s.reached(one.Amount)
-		out = append(out, one)
+		out = append(out, Passed{Threshold: t, Amount: amount, At: s.reached(amount)})
 	}
 	slices.SortStableFunc(out, func(a, b Passed) int { return a.Amount.Cmp(b.Amount) })
 	return out, nil
+}
+
+// amountOf is what has to be spent for a threshold to be passed.
+func (b *Budget) amountOf(t Threshold) (event.Decimal, error) {
+	if t.Amount != nil {
+		return *t.Amount, nil
+	}
+	percent, err := event.ParseDecimal(strconv.AppendFloat(nil, *t.Percent/100, 'f', 12, 64))
+	if err != nil {
+		return event.Decimal{}, fmt.Errorf("threshold of %v %%: %w", *t.Percent, err)
+	}
+	amount, ok := b.Amount.Mul(percent)
+	if !ok {
+		return event.Decimal{}, fmt.Errorf("threshold of %v %% of %s is beyond all amounts", *t.Percent, b.Amount)
+	}
+	return amount, nil
 }
 
 // foresee continues the complete buckets to the period's end. What the running one has

@@ -17,8 +17,10 @@ import (
 const KindAnnotations Kind = "annotations"
 
 const (
-	versionChanges = "version_changes"
-	incidents      = "incidents"
+	versionChanges  = "version_changes"
+	incidents       = "incidents"
+	budgetCrossings = "budget_crossings"
+	lateData        = "late_data"
 
 	mostAnnotations = 1000
 	// mostChangedDays is how many days are looked at more closely for when a version began.
@@ -26,9 +28,11 @@ const (
 )
 
 var annotationsParams = []ParamInfo{
-	{Name: "of", Description: "First runs of a workflow's versions, or times in which many executions failed.", Default: versionChanges, Allowed: []string{versionChanges, incidents}, Example: incidents},
+	{Name: "of", Description: "First runs of a workflow's versions, times in which many executions failed, moments at which a budget's thresholds or amount were reached, or times whose figures changed late.", Default: versionChanges, Allowed: []string{versionChanges, incidents, budgetCrossings, lateData}, Example: incidents},
 	{Name: "failure_rate", Description: "Incidents are where at least this share of executions failed, 0 to 1.", Default: "0.2", Example: "0.05"},
 	{Name: "min_executions", Description: "A bucket of time with fewer executions than this is no incident.", Default: "10", Example: "50"},
+	{Name: "budget", Description: "budget_crossings of one budget, by its id; of all that the caller may see without it.", Example: "research-monthly"},
+	{Name: "late_after", Description: "late_data is what changed more than so many minutes after the quarter of an hour that it is in.", Default: "60", Example: "1440"},
 }
 
 var annotationsFields = []FieldInfo{
@@ -36,20 +40,27 @@ var annotationsFields = []FieldInfo{
 	{"end", "", "When it ended; none is a moment."},
 	{"title", "", "What it is."},
 	{"text", "", "What there is to say about it."},
-	{"tags", "", "version or incident."},
+	{"tags", "", "version, incident, budget or late."},
 	{"workflow", "", "Of which workflow, where it is of one."},
 }
 
 var annotationsShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindAnnotations, Title: "Annotations",
-		Description: "Moments that explain what graphs show. version_changes: when a workflow ended for the first time under a version, of those that ended under another in the period before that or the day before the period; to a quarter of an hour. incidents: buckets of time in which many executions failed, those next to each other as one; by granularity, else by what the period is cut into well. The newest first; limit is 100 by default, 1000 at most.",
+		Description: "Moments that explain what graphs show. version_changes: when a workflow ended for the first time under a version, of those that ended under another in the period before that or the day before the period; to a quarter of an hour. incidents: buckets of time in which many executions failed, those next to each other as one; by granularity, else by what the period is cut into well. budget_crossings: the hour (budgets of days and weeks) or day (longer ones) in which what was spent reached a threshold or the amount. late_data: quarters of an hour whose figures changed long after they were over, because events came late, were corrected or priced again, those next to each other as one; for those alone who see all of the tenant. Neither of these takes filters, granularity or asOf. The newest first; limit is 100 by default, 1000 at most.",
 		Uses:        []string{"granularity", "filters", "limit", "asOf"},
 		Params:      annotationsParams,
 		Fields:      annotationsFields,
 		Grouped:     true,
 	},
 	answer: (*Engine).annotations,
+	// Titles and texts name these.
+	groups: func(r *Request) []string {
+		if paramOf(annotationsParams, r, "of") == versionChanges {
+			return []string{metric.Workflow, metric.Version}
+		}
+		return nil
+	},
 }
 
 // annotation is a moment, or a while where it has an end.
@@ -66,9 +77,19 @@ func (e *Engine) annotations(ctx context.Context, p access.Principal, r Request)
 	var found []annotation
 	var meta Meta
 	var err error
-	if paramOf(annotationsParams, &r, "of") == incidents {
+	switch of := paramOf(annotationsParams, &r, "of"); of {
+	case incidents:
 		found, meta, err = e.incidents(ctx, p, r)
-	} else {
+	case budgetCrossings, lateData:
+		if err := ofAllOnly(of, &r); err != nil {
+			return nil, err
+		}
+		if of == lateData {
+			found, meta, err = e.lateData(ctx, p, r)
+		} else {
+			found, meta, err = e.budgetCrossings(ctx, p, r)
+		}
+	default:
 		found, meta, err = e.versionChanges(ctx, p, r)
 	}
 	if err != nil {
@@ -89,6 +110,22 @@ func (e *Engine) annotations(ctx context.Context, p access.Principal, r Request)
 	res := out.result()
 	res.Meta = meta
 	return res, nil
+}
+
+// ofAllOnly refuses what would silently be left out of consideration.
+func ofAllOnly(of string, r *Request) error {
+	given := ""
+	switch {
+	case len(r.Filters) > 0:
+		given = "filters"
+	case r.Granularity != Whole:
+		given = "granularity"
+	case !r.AsOf.IsZero():
+		given = "asOf"
+	default:
+		return nil
+	}
+	return requestError(given, "", "is not for "+of+": leave it out", "")
 }
 
 // versionChanges finds the days on which versions begin, and of these days the quarters

@@ -2,6 +2,8 @@ package query
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/access"
@@ -21,6 +23,18 @@ type Budgets interface {
 	// States returns the budgets that the principal may see as they stand at a moment;
 	// the one with the id, if it is not empty.
 	States(ctx context.Context, ask Ask, p access.Principal, at time.Time, id string) ([]BudgetState, error)
+	// Crossings returns when the thresholds and amounts of these budgets were reached, of
+	// the moments from one to before another.
+	Crossings(ctx context.Context, ask Ask, p access.Principal, from, to time.Time, id string) ([]BudgetCrossing, error)
+}
+
+// BudgetCrossing is a moment at which a budget's threshold or amount was reached.
+type BudgetCrossing struct {
+	Budget, Name string
+	Of           string // dollars or credits
+	At           time.Time
+	Reached      event.Decimal // the threshold
+	Amount       event.Decimal // of the budget
 }
 
 // BudgetState is a budget in its current period.
@@ -96,6 +110,53 @@ var budgetsShape = shape{
 }
 
 func (e *Engine) budgetStates(ctx context.Context, p access.Principal, r Request) (*Result, error) {
+	b, err := e.budgeting(p, r)
+	if err != nil {
+		return nil, err
+	}
+	states, err := e.budgets.States(ctx, b.ask, p, b.until(), paramOf(budgetParams, &r, "budget"))
+	if err != nil {
+		return nil, err
+	}
+	res := budgetFrame(states, b.q.loc)
+	res.Meta = b.meta()
+	if len(states) == 1 {
+		res.Meta.Budget = states[0].More
+	}
+	return res, nil
+}
+
+// budgetCrossings are when budgets' thresholds and amounts were reached.
+func (e *Engine) budgetCrossings(ctx context.Context, p access.Principal, r Request) ([]annotation, Meta, error) {
+	if n := minimumOf(ctx); n > 1 { // as for the kind budgets
+		return nil, Meta{}, &AccessError{Message: "budgets show what single users spent, and the role " + string(p.Role) + " sees groups of " + strconv.Itoa(n) + " users and more"}
+	}
+	b, err := e.budgeting(p, r)
+	if err != nil {
+		return nil, Meta{}, err
+	}
+	crossed, err := e.budgets.Crossings(ctx, b.ask, p, b.q.from, b.until(), paramOf(annotationsParams, &r, "budget"))
+	if err != nil {
+		return nil, Meta{}, err
+	}
+	out := make([]annotation, len(crossed))
+	for i, c := range crossed {
+		percent := 100 * c.Reached.Float64() / c.Amount.Float64()
+		out[i] = annotation{
+			at: c.At.In(b.q.loc), tags: "budget", title: fmt.Sprintf("%s: %.4g %% spent", c.Name, percent),
+			text: fmt.Sprintf("Of the budget's %s %s, %s were reached.", c.Amount, c.Of, c.Reached),
+		}
+	}
+	return out, b.meta(), nil
+}
+
+// budgeting is a question about budgets, and what is read for its answer.
+type budgeting struct {
+	q *question
+	w *run
+}
+
+func (e *Engine) budgeting(p access.Principal, r Request) (*budgeting, error) {
 	q, err := e.check(p, Request{Metrics: []string{"dollars"}, From: r.From, To: r.To, TimeZone: r.TimeZone})
 	if err != nil {
 		return nil, err
@@ -103,31 +164,31 @@ func (e *Engine) budgetStates(ctx context.Context, p access.Principal, r Request
 	if e.budgets == nil {
 		return nil, requestError("kind", string(KindBudgets), "budgets are kept by the server: ask it", string(KindMetrics))
 	}
-	at := q.to
-	if q.now.Before(at) {
-		at = q.now
+	return &budgeting{q, &run{e: e, levels: map[string]bool{}}}, nil
+}
+
+func (b *budgeting) ask(ctx context.Context, p access.Principal, r Request) (*Result, error) {
+	res, err := b.w.e.ask(ctx, p, r)
+	if err == nil {
+		b.w.note(res)
 	}
-	w := &run{e: e, levels: map[string]bool{}}
-	ask := func(ctx context.Context, p access.Principal, r Request) (*Result, error) {
-		res, err := e.ask(ctx, p, r)
-		if err == nil {
-			w.note(res)
-		}
-		return res, err
+	return res, err
+}
+
+// until is the end of what can have been spent.
+func (b *budgeting) until() time.Time {
+	if b.q.now.Before(b.q.to) {
+		return b.q.now
 	}
-	states, err := e.budgets.States(ctx, ask, p, at, paramOf(budgetParams, &r, "budget"))
-	if err != nil {
-		return nil, err
-	}
-	res := budgetFrame(states, q.loc)
-	res.Meta = Meta{
+	return b.q.to
+}
+
+func (b *budgeting) meta() Meta {
+	q, w := b.q, b.w
+	return Meta{
 		From: q.from.In(q.loc), To: q.to.In(q.loc), TimeZone: q.loc.String(), Sources: w.sources(),
 		PartialPeriod: q.to.After(q.now), RowsRead: w.rowsRead, SQL: w.sql,
 	}
-	if len(states) == 1 {
-		res.Meta.Budget = states[0].More
-	}
-	return res, nil
 }
 
 // note takes over what answers within an answer have read.

@@ -23,6 +23,10 @@ func (oneBudget) States(context.Context, Ask, access.Principal, time.Time, strin
 	return []BudgetState{{ID: "b", Owner: "ann", Driver: "wf-1"}}, nil
 }
 
+func (oneBudget) Crossings(context.Context, Ask, access.Principal, time.Time, time.Time, string) ([]BudgetCrossing, error) {
+	return []BudgetCrossing{{Budget: "b", Name: "of ann", Of: "dollars", At: keptFrom, Reached: event.Decimal{Lo: 1}, Amount: event.Decimal{Lo: 2}}}, nil
+}
+
 // keptBack is a tenant in which ann, bob and cem each paid for an execution and did
 // something, to ann for one.
 func keptBack(t *testing.T, policy Policy) *Engine {
@@ -83,6 +87,7 @@ func TestRedactionOfOtherNames(t *testing.T) {
 		keptQuestion(KindReconciliation, map[string]string{"by": "type"}),
 		keptQuestion(KindAuditTrail, map[string]string{"user": "ann"}),
 		keptQuestion(KindAuditTrail, map[string]string{"resource": "account"}),
+		keptQuestion(KindAnnotations, nil), // their titles name workflows
 	} {
 		_, err := e.Do(t.Context(), admin, r)
 		var denied *AccessError
@@ -123,6 +128,19 @@ func TestTrailsOfPseudonyms(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, c.rows, res.Frame.Rows(), "%v", c.params)
 	}
+}
+
+// What single users spent is not told by when their budgets were spent.
+func TestBudgetsOfSmallGroupsAreRefused(t *testing.T) {
+	e := keptBack(t, Policy{Minimum: 2})
+	for _, r := range []Request{keptQuestion(KindBudgets, nil), keptQuestion(KindAnnotations, map[string]string{"of": budgetCrossings})} {
+		_, err := e.Do(t.Context(), admin, r)
+		var denied *AccessError
+		require.ErrorAs(t, err, &denied, r.Kind)
+	}
+	res, err := keptBack(t, Policy{}).Do(t.Context(), admin, keptQuestion(KindAnnotations, map[string]string{"of": budgetCrossings}))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"of ann: 50 % spent"}, fieldOf[string](t, res.Frame, "title"))
 }
 
 // Rolling counts of users do not say whom they are about in each group.
