@@ -68,6 +68,12 @@ export const labels = {
     access: 'Access',
     userId: { label: 'User’s id', tooltip: 'Which of what Grafana knows of people is their id in events.' },
     userIds: { login: 'Login', email: 'Email' },
+    identityKeysUrl: {
+      label: 'Grafana’s signing keys',
+      placeholder: 'No proof is wanted',
+      tooltip:
+        'Where the keys are by which Grafana proves for whom it asks, e.g. http://localhost:3000/api/signing-keys/keys. It needs a Grafana with idForwarding; whoever comes without a proof is refused.',
+    },
     scopes: {
       all: 'Everything of the tenant',
       directory: 'As the directory of users says',

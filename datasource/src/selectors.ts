@@ -13,6 +13,7 @@ export const selectors = {
     sqlPassword: 'flowgauge-config-sql-password',
     pseudonymKey: 'flowgauge-config-pseudonym-key',
     userId: 'flowgauge-config-user-id',
+    identityKeysUrl: 'flowgauge-config-identity-keys-url',
     adminScope: 'flowgauge-config-admin-scope',
     editorScope: 'flowgauge-config-editor-scope',
     viewerScope: 'flowgauge-config-viewer-scope',

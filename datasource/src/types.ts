@@ -170,6 +170,8 @@ export interface FlowgaugeOptions extends DataSourceJsonData {
   auditRequired?: boolean;
   /** Which of what Grafana knows of a user is their id in events. */
   userId?: UserId;
+  /** Where Grafana's signing keys are; empty wants no proof of who asks. */
+  identityKeysUrl?: string;
   /** What people see of the tenant, by their role in Grafana. */
   adminScope?: Scope;
   editorScope?: Scope;

@@ -62,6 +62,7 @@ type Datasource struct {
 	promqlHTTP http.Handler
 	statements *statements
 	people     people
+	identities *identities // nil wants no token
 	records    *records
 	slots      chan struct{} // one for each query that may run at once
 	broken     error         // why the settings cannot be used, or nil
@@ -122,6 +123,7 @@ func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
 	}
 	d.promqlHTTP = d.promql.Handler()
 	d.settings, d.client, d.engine, d.people, d.records, d.statements = settings, client, engine, users, records, statements
+	d.identities = newIdentities(settings)
 	d.slots = make(chan struct{}, settings.MaxConns)
 	return nil
 }

@@ -35,6 +35,7 @@ type health struct {
 func (d *Datasource) CheckHealth(ctx context.Context, req *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
+	ctx = withToken(ctx, req)
 	h := health{Database: d.settings.Database, Tenant: d.settings.Tenant}
 	if err := d.check(ctx, req.PluginContext, &h); err != nil {
 		p := d.healthProblem(err)

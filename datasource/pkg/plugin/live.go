@@ -116,6 +116,7 @@ func (d *Datasource) postLive(w http.ResponseWriter, r *http.Request) {
 
 // SubscribeStream lets in who may see a stream: those whose own scope is in its path.
 func (d *Datasource) SubscribeStream(ctx context.Context, req *backend.SubscribeStreamRequest) (*backend.SubscribeStreamResponse, error) {
+	ctx = withToken(ctx, req)
 	answer := func(status backend.SubscribeStreamStatus) (*backend.SubscribeStreamResponse, error) {
 		return &backend.SubscribeStreamResponse{Status: status}, nil
 	}
@@ -164,6 +165,7 @@ func (d *Datasource) RunStream(ctx context.Context, req *backend.RunStreamReques
 	if err != nil {
 		return err
 	}
+	ctx = admitted(ctx)
 	tick := time.NewTicker(liveEvery)
 	defer tick.Stop()
 	var sent []byte

@@ -39,6 +39,9 @@ func (d *Datasource) principal(ctx context.Context, pc backend.PluginContext) (a
 	if pc.DataSourceInstanceSettings != nil && pc.DataSourceInstanceSettings.UID != "" {
 		p.KeyID += ":" + pc.DataSourceInstanceSettings.UID
 	}
+	if err := d.identities.check(ctx, pc, d.settings.UserID); err != nil {
+		return access.Principal{}, err
+	}
 	if pc.User != nil {
 		p.UserID = pc.User.Login
 		if d.settings.UserID == userEmail {

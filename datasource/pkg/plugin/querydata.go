@@ -16,6 +16,7 @@ import (
 // QueryData answers the queries of a panel at the same time, as many as there
 // are connections. A query that fails does so in its own answer only.
 func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
+	ctx = withToken(ctx, req)
 	answers := make([]backend.DataResponse, len(req.Queries))
 	var wg sync.WaitGroup
 	for i, q := range req.Queries {

@@ -24,8 +24,16 @@ func (d *Datasource) routes() http.Handler {
 	mux.HandleFunc("POST /live", d.postLive)
 	mux.HandleFunc(promql.Root+"/", d.prometheus)
 	mux.HandleFunc("/", d.notFound)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.ServeHTTP(w, r.WithContext(withToken(r.Context(), header{r.Header})))
+	})
 }
+
+// header is a request's headers, as the SDK reads those of its own.
+type header struct{ http.Header }
+
+// GetHTTPHeader returns a header.
+func (h header) GetHTTPHeader(key string) string { return h.Get(key) }
 
 func (d *Datasource) notFound(w http.ResponseWriter, r *http.Request) {
 	d.send(w, r, problem{

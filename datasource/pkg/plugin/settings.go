@@ -36,6 +36,9 @@ type Settings struct {
 	EditorScope string `json:"editorScope"`
 	ViewerScope string `json:"viewerScope"`
 	AlertScope  string `json:"alertScope"`
+	// IdentityKeysURL is where Grafana's signing keys are, by which it proves for whom it
+	// calls, see identity.go; empty wants no proof.
+	IdentityKeysURL string `json:"identityKeysUrl"`
 
 	// SQLUsername is the user of ClickHouse as whom statements in SQL are run, see sql.go;
 	// empty allows none.
@@ -98,7 +101,7 @@ func ParseSettings(in backend.DataSourceInstanceSettings) (Settings, error) {
 // textSettings are those that Grafana's provisioning may make something else of: it
 // turns the value of an environment variable into a number or a switch where it
 // looks like one.
-var textSettings = []string{"host", "serverName", "database", "username", "sqlUsername", "tenant"}
+var textSettings = []string{"host", "serverName", "database", "username", "sqlUsername", "tenant", "identityKeysUrl"}
 
 // quoteTexts makes texts of them again.
 func quoteTexts(in json.RawMessage) (json.RawMessage, error) {
@@ -132,6 +135,7 @@ func (s *Settings) fillDefaults() {
 	s.Timeout = orDefault(s.Timeout, defaultTimeout)
 	s.MaxConns = orDefault(s.MaxConns, defaultMaxConns)
 	s.UserID = orDefault(s.UserID, userLogin)
+	s.IdentityKeysURL = strings.TrimSpace(s.IdentityKeysURL)
 	for _, scope := range []*string{&s.AdminScope, &s.EditorScope, &s.ViewerScope, &s.AlertScope} {
 		*scope = orDefault(*scope, scopeAll)
 	}
@@ -162,6 +166,8 @@ func (s *Settings) Validate() error {
 		return &SettingsError{"pseudonymKey", fmt.Sprintf("It has %d characters, which can be guessed.", len(s.pseudonymKey)), "Enter what the servers' privacy.key_file holds: with another key everybody has another pseudonym here."}
 	case s.SQLUsername == s.Username:
 		return &SettingsError{"sqlUsername", "It is the user of the datasource, who may read more than a statement should.", "Make a user of its own for SQL, as the documentation shows, or leave the field empty."}
+	case s.IdentityKeysURL != "" && !keysURL(s.IdentityKeysURL):
+		return &SettingsError{"identityKeysUrl", fmt.Sprintf("%q is not an address.", s.IdentityKeysURL), "Enter Grafana's address with /api/signing-keys/keys behind it, e.g. http://localhost:3000/api/signing-keys/keys."}
 	case s.MaxConns < 1 || s.MaxConns > mostMaxConns:
 		return &SettingsError{"maxConns", fmt.Sprintf("%d connections is out of range.", s.MaxConns), fmt.Sprintf("Enter 1 to %d.", mostMaxConns)}
 	}

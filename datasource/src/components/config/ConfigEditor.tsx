@@ -31,6 +31,7 @@ export function ConfigEditor(props: ConfigProps) {
       </FieldSet>
       <FieldSet label={words.access}>
         <ChoiceField settings={settings} name="userId" words={words.userId} testId={ids.userId} choices={words.userIds} />
+        <TextField settings={settings} name="identityKeysUrl" words={words.identityKeysUrl} testId={ids.identityKeysUrl} />
         <ChoiceField settings={settings} name="adminScope" words={words.adminScope} testId={ids.adminScope} choices={words.scopes} />
         <ChoiceField settings={settings} name="editorScope" words={words.editorScope} testId={ids.editorScope} choices={words.scopes} />
         <ChoiceField settings={settings} name="viewerScope" words={words.viewerScope} testId={ids.viewerScope} choices={words.scopes} />
