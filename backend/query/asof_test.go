@@ -297,6 +297,7 @@ func TestKindsAnswerAsTheyDid(t *testing.T) {
 		"comparison":     {Kind: KindComparison, Filters: byWorkflow, Params: map[string]string{"subject": "versions", "baseline": "1", "candidate": "2"}},
 		"durations":      {Kind: KindDurations, Granularity: Hour},
 		"annotations":    {Kind: KindAnnotations, Params: map[string]string{"of": "incidents", "min_executions": "1"}},
+		"executions":     {Kind: KindExecutions, Granularity: Day, Params: map[string]string{"each": "3"}},
 		"sessions":       {Kind: KindSessions},
 		"engagement":     {Kind: KindEngagement},
 		"audit_trail":    {Kind: KindAuditTrail, Params: map[string]string{"user": user}},

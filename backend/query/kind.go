@@ -106,6 +106,7 @@ var shapes = []shape{
 	metricsShape, errorsShape, costBreakdownShape, budgetsShape, reconciliationShape,
 	waterfallShape, bottlenecksShape, rankingShape, comparisonShape, durationsShape,
 	forecastShape,
+	executionsShape,
 	sessionsShape, engagementShape, auditShape, annotationsShape,
 	restatementsShape,
 }

@@ -61,7 +61,7 @@ func listed(limit int) (int, error) {
 // checkRaw checks a question about rows one by one, which are read from raw rows
 // and for so long only.
 func (e *Engine) checkRaw(p access.Principal, r Request, metrics ...string) (*question, error) {
-	q, err := e.check(p, Request{Metrics: metrics, From: r.From, To: r.To, TimeZone: r.TimeZone, Filters: r.Filters})
+	q, err := e.check(p, Request{Metrics: metrics, From: r.From, To: r.To, TimeZone: r.TimeZone, Filters: r.Filters, Granularity: r.Granularity})
 	if err != nil {
 		return nil, err
 	}

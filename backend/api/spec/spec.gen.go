@@ -424,6 +424,7 @@ const (
 	RequestKindDurations      RequestKind = "durations"
 	RequestKindEngagement     RequestKind = "engagement"
 	RequestKindErrors         RequestKind = "errors"
+	RequestKindExecutions     RequestKind = "executions"
 	RequestKindForecast       RequestKind = "forecast"
 	RequestKindMetrics        RequestKind = "metrics"
 	RequestKindRanking        RequestKind = "ranking"
@@ -453,6 +454,8 @@ func (e RequestKind) Valid() bool {
 	case RequestKindEngagement:
 		return true
 	case RequestKindErrors:
+		return true
+	case RequestKindExecutions:
 		return true
 	case RequestKindForecast:
 		return true
