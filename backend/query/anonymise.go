@@ -36,7 +36,7 @@ func (g *guard) apply(ctx context.Context, s *shape, r *Request, res *Result) er
 		text := member || slices.Contains(textFields, f.Name) || slices.Contains(s.Text, f.Name)
 		switch {
 		case g.redacts(f.Name), g.redacts(s.aliases[f.Name]), g.Minimum > 1 && slices.Contains(s.Single, f.Name):
-			res.Frame.Fields[i] = changed(f, func(string) string { return redacted })
+			res.Frame.Fields[i] = changed(f, func(string) string { return Redacted })
 		case len(g.PseudonymKey) == 0:
 		case personal && isText(f):
 			out := changed(f, func(id string) string { return g.e.pseudonyms.of(g.p.Tenant, g.PseudonymKey, id) })

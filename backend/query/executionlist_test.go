@@ -133,8 +133,8 @@ func TestExecutionListsUnderAPolicy(t *testing.T) {
 
 	res, err = ask(Policy{Redact: []string{metric.Execution, "error_message"}}, nil)
 	require.NoError(t, err)
-	require.Equal(t, []string{redacted}, fieldOf[string](t, res.Frame, "execution"))
-	require.Equal(t, []string{redacted}, fieldOf[string](t, res.Frame, "error_message"))
+	require.Equal(t, []string{Redacted}, fieldOf[string](t, res.Frame, "execution"))
+	require.Equal(t, []string{Redacted}, fieldOf[string](t, res.Frame, "error_message"))
 
 	var denied *AccessError
 	_, err = ask(Policy{Redact: []string{"fingerprint"}}, map[string]string{"fingerprint": hash})

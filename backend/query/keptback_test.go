@@ -97,12 +97,12 @@ func TestRedactionOfOtherNames(t *testing.T) {
 	require.NoError(t, err)
 	res, err := e.Do(t.Context(), admin, keptQuestion(KindBudgets, nil))
 	require.NoError(t, err)
-	assert.Equal(t, []string{redacted}, fieldOf[string](t, res.Frame, "driver"))
+	assert.Equal(t, []string{Redacted}, fieldOf[string](t, res.Frame, "driver"))
 	res, err = e.Do(t.Context(), admin, keptQuestion(KindSessions, nil))
 	require.NoError(t, err)
 	require.Equal(t, 3, res.Frame.Rows())
 	for _, name := range []string{"first_action", "last_action"} {
-		assert.Equal(t, []string{redacted, redacted, redacted}, fieldOf[string](t, res.Frame, name))
+		assert.Equal(t, []string{Redacted, Redacted, Redacted}, fieldOf[string](t, res.Frame, name))
 	}
 	e = keptBack(t, Policy{Redact: []string{"resource_id"}})
 	_, err = e.Do(t.Context(), admin, keptQuestion(KindAuditTrail, map[string]string{"resource": "account", "resource_id": "ann"}))
@@ -229,7 +229,7 @@ func TestNames(t *testing.T) {
 	e.policies = rolePolicies{access.RoleAdmin: {Redact: []string{metric.User}}}
 	names, err = e.Names(t.Context(), admin)
 	require.NoError(t, err)
-	assert.Equal(t, redacted, names.Shown("ann"))
+	assert.Equal(t, Redacted, names.Shown("ann"))
 	_, ok, err := names.Meant(t.Context(), "ann")
 	require.NoError(t, err)
 	assert.False(t, ok)
@@ -264,5 +264,5 @@ func TestValuesAndSamplesOfSmallGroups(t *testing.T) {
 	assert.Empty(t, list)
 	res, err := e.Do(t.Context(), admin, Request{Kind: KindErrors, From: r.From, To: r.To})
 	require.NoError(t, err)
-	assert.Equal(t, []string{redacted, redacted}, fieldOf[string](t, res.Frame, "sample"))
+	assert.Equal(t, []string{Redacted, Redacted}, fieldOf[string](t, res.Frame, "sample"))
 }

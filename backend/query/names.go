@@ -30,7 +30,7 @@ func (n *Names) Shown(id string) string {
 	case n == nil || id == "" || strings.HasPrefix(id, keyOwner):
 		return id
 	case n.g.redacts(metric.User):
-		return redacted
+		return Redacted
 	case len(n.g.PseudonymKey) == 0:
 		return id
 	}

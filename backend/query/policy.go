@@ -31,8 +31,8 @@ type Policy struct {
 	Redact []string
 }
 
-// redacted is shown in the place of a redacted value.
-const redacted = "[redacted]"
+// Redacted is shown in the place of a redacted value.
+const Redacted = "[redacted]"
 
 // minimumKey carries Policy.Minimum to the questions that an answer is made of.
 type minimumKey struct{}

@@ -196,8 +196,8 @@ func TestRedactedFields(t *testing.T) {
 	message, _ := res.Frame.FieldByName("message")
 	require.NotZero(t, res.Frame.Rows())
 	for row := range res.Frame.Rows() {
-		assert.Equal(t, redacted, sample.At(row))
-		assert.NotEqual(t, redacted, message.At(row))
+		assert.Equal(t, Redacted, sample.At(row))
+		assert.NotEqual(t, Redacted, message.At(row))
 	}
 	r.Metrics = []string{"executions"}
 	for _, change := range []func(*Request){

@@ -8,12 +8,13 @@ import {
   TimeRange,
 } from '@grafana/data';
 import { DataSourceWithBackend, getTemplateSrv, TemplateSrv } from '@grafana/runtime';
-import { merge, Observable, throwError } from 'rxjs';
+import { map, merge, Observable, throwError } from 'rxjs';
 
 import { AdHocFilter, withAdHocFilters } from './query/adhoc';
 import { defaultMetricsQuery } from './query/defaults';
 import { interpolateQuery } from './query/interpolate';
 import { isLive, LiveRequest, liveRequest, watch } from './query/live';
+import { withPeriod } from './query/links';
 import { migrate } from './query/migrate';
 import { replacers } from './query/templating';
 import { resolveTimeZone } from './query/timeZone';
@@ -59,7 +60,8 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
     try {
       const [live, asked] = [targets.filter((q) => isLive(q, request)), targets.filter((q) => !isLive(q, request))];
       const streams = live.filter((q) => this.filterQuery(q)).map((q) => this.watch(q, request));
-      return merge(...(asked.length > 0 || streams.length === 0 ? [super.query({ ...request, targets: asked })] : []), ...streams);
+      const answers = asked.length > 0 || streams.length === 0 ? [super.query({ ...request, targets: asked })] : [];
+      return merge(...answers.map((a) => a.pipe(map((answer) => withPeriod(answer, request.range)))), ...streams);
     } catch (err) {
       return throwError(() => err);
     }

@@ -52,6 +52,11 @@ export const labels = {
       tooltip: 'Whose data this datasource shows. Every query is confined to it.',
     },
     timeout: { label: 'Timeout', placeholder: '30', tooltip: 'Seconds that one query may take.' },
+    dashboardLinks: {
+      label: 'Link to dashboards',
+      tooltip:
+        'Workflows, steps, users and the like lead to Flowgauge’s dashboards. Switch it on where this Grafana has them: provisioned, or imported from the page of the plugin.',
+    },
     maxConns: {
       label: 'Connections',
       placeholder: '8',

@@ -9,6 +9,7 @@ export const selectors = {
     tenant: 'flowgauge-config-tenant',
     timeout: 'flowgauge-config-timeout',
     maxConns: 'flowgauge-config-max-conns',
+    dashboardLinks: 'flowgauge-config-dashboard-links',
     sqlUsername: 'flowgauge-config-sql-username',
     sqlPassword: 'flowgauge-config-sql-password',
     pseudonymKey: 'flowgauge-config-pseudonym-key',

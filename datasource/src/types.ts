@@ -179,6 +179,8 @@ export interface FlowgaugeOptions extends DataSourceJsonData {
   alertScope?: Scope;
   /** Who runs statements in SQL; empty allows none. */
   sqlUsername?: string;
+  /** This Grafana has Flowgauge's dashboards, so that values may lead there. */
+  dashboardLinks?: boolean;
 }
 
 export type UserId = 'login' | 'email';

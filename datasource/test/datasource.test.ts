@@ -166,3 +166,23 @@ describe('a live query', () => {
     sent.mockRestore();
   });
 });
+
+describe('links to Explore', () => {
+  const links = [{ title: 'Show', url: '', internal: { datasourceUid: 'u', datasourceName: 'F', query: {} } }, { title: 'Open', url: '/d/x' }];
+  const frame = toDataFrame({ fields: [{ name: 'execution', type: FieldType.string, values: ['a'], config: { links } }, { name: 'n', values: [1] }] });
+
+  it.each([
+    [{ from: 'now-1h', to: 'now' }, { from: 'now-1h', to: 'now' }],
+    [{ from: dateTime(1000), to: dateTime(2000) }, { from: '1000', to: '2000' }],
+  ])('keep the period %j', async (raw, want) => {
+    const sent = jest.spyOn(DataSourceWithBackend.prototype, 'query').mockReturnValue(of({ data: [frame], state: LoadingState.Done }));
+    const { ds } = open();
+    const answer = await lastValueFrom(ds.query({ ...request([metricsQuery()], 'utc'), range: { ...range, raw } }));
+    const [internal, url] = answer.data[0].fields[0].config.links;
+    expect(internal.internal).toMatchObject({ datasourceUid: 'u', range: { raw: want } });
+    expect(url).toEqual(links[1]);
+    expect(answer.data[0]).toMatchObject({ length: 1, fields: [{ values: ['a'] }, { name: 'n' }] });
+    expect(frame.fields[0].config.links?.[0].internal).not.toHaveProperty('range');
+    sent.mockRestore();
+  });
+});

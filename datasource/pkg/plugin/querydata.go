@@ -10,6 +10,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
+	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
@@ -72,11 +73,21 @@ func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q b
 		return nil, err
 	}
 	ctx = query.WithSurface(ctx, surface)
-	switch m.kind.Kind {
-	case kindPromQL:
-		return d.evaluate(ctx, who, q, m)
-	case kindSQL:
+	if m.kind.Kind == kindSQL {
 		return d.ask(ctx, who, q, m)
+	}
+	alert := req.Headers[backend.FromAlertHeaderName] == "true"
+	frames, err := d.frames(ctx, who, q, m, alert)
+	if err == nil && !alert { // a rule follows no links
+		d.links(req.PluginContext, m).add(frames)
+	}
+	return frames, err
+}
+
+// frames answers a query that is not a statement in SQL.
+func (d *Datasource) frames(ctx context.Context, who access.Principal, q backend.DataQuery, m model, alert bool) (data.Frames, error) {
+	if m.kind.Kind == kindPromQL {
+		return d.evaluate(ctx, who, q, m)
 	}
 	r, err := m.request(q)
 	if err != nil {
@@ -90,7 +101,7 @@ func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q b
 		return kindFrames(result, r, m)
 	}
 	// To an alert rule a group that is gone is not one that is at zero again.
-	if req.Headers[backend.FromAlertHeaderName] != "true" {
+	if !alert {
 		result.Frame = withoutEmptyGroups(result.Frame, r)
 	}
 	return metricFrames(result, r, m), nil

@@ -30,6 +30,9 @@ type Settings struct {
 	MaxConns          int    `json:"maxConns"`      // also how many queries run at once
 	AuditRequired     bool   `json:"auditRequired"` // no answer without a record of it
 
+	// DashboardLinks says that this Grafana has the dashboards of package dashboards.
+	DashboardLinks bool `json:"dashboardLinks"`
+
 	// Who sees what, see principal.go.
 	UserID      string `json:"userId"`
 	AdminScope  string `json:"adminScope"`

@@ -28,6 +28,7 @@ export function ConfigEditor(props: ConfigProps) {
         <TextField settings={settings} name="tenant" words={words.tenant} testId={ids.tenant} />
         <NumberField settings={settings} name="timeout" words={words.timeout} testId={ids.timeout} />
         <NumberField settings={settings} name="maxConns" words={words.maxConns} testId={ids.maxConns} />
+        <SwitchField settings={settings} name="dashboardLinks" words={words.dashboardLinks} testId={ids.dashboardLinks} />
       </FieldSet>
       <FieldSet label={words.access}>
         <ChoiceField settings={settings} name="userId" words={words.userId} testId={ids.userId} choices={words.userIds} />
