@@ -179,6 +179,11 @@ export const labels = {
       label: 'Live',
       tooltip: 'Follows the figures every second while the panel’s period ends now, for at most 24 hours.',
     },
+    exemplar: {
+      label: 'Exemplars',
+      tooltip:
+        'Shows the slowest execution of each interval as a point that leads to its steps, 100 at most. They are read from the events, which takes longer than the figures.',
+    },
     compare: {
       label: 'Compare with',
       tooltip: 'Puts an earlier period beside this one, moved onto it.',

@@ -44,6 +44,7 @@ export const selectors = {
     granularity: 'flowgauge-query-granularity',
     compare: 'flowgauge-query-compare',
     live: 'flowgauge-query-live',
+    exemplar: 'flowgauge-query-exemplar',
     timeZone: 'flowgauge-query-time-zone',
     limit: 'flowgauge-query-limit',
     orderBy: 'flowgauge-query-order-by',

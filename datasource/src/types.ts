@@ -43,6 +43,8 @@ export interface MetricsQuery extends BaseQuery {
   alias: string;
   /** Asked anew each second while the panel ends now. */
   live?: boolean;
+  /** Single executions beside series of durations. */
+  exemplar?: boolean;
 }
 
 /** Any other kind of question. The catalogue says which members and parameters it takes. */
@@ -108,6 +110,8 @@ export interface Catalogue {
   macros: Macro[];
   /** Dimensions whose values are too many to be listed. */
   unlisted: string[];
+  /** Metrics beside which single executions can be shown. */
+  exemplars: string[];
 }
 
 /** What stands in a statement for a part that depends on the panel. */

@@ -1,11 +1,12 @@
 import { DataSourcePluginOptionsEditorProps, DataSourceSettings } from '@grafana/data';
-import { act, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
+import { act, cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import React from 'react';
 
 import { ConfigEditor } from '../src/components/config/ConfigEditor';
 import { VariableQueryEditor } from '../src/components/variable/VariableQueryEditor';
 import { labels } from '../src/labels';
+import { migrate } from '../src/query/migrate';
 import { selectors } from '../src/selectors';
 import { FlowgaugeOptions, FlowgaugeSecureOptions } from '../src/types';
 import { metricsQuery, templateSrv } from './fixtures';
@@ -37,6 +38,27 @@ describe('query editor', () => {
     const [, second] = within(screen.getByTestId(selectors.query.metrics)).getAllByLabelText('Remove');
     await user.click(second);
     expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ metrics: ['executions'], orderBy: '' }));
+  });
+
+  it('offers exemplars where there are series of durations, and keeps the choice', async () => {
+    const { onChange, user } = await openQuery(metricsQuery({ metrics: ['executions', 'duration_p95'] }));
+    await user.click(screen.getByLabelText(labels.query.exemplar.label));
+    const picked = onChange.mock.lastCall[0];
+    expect(picked).toMatchObject({ exemplar: true });
+    expect(migrate(picked)).toEqual(picked);
+    cleanup();
+    const again = await openQuery(picked);
+    await again.user.click(screen.getByLabelText(labels.query.exemplar.label));
+    expect(again.onChange.mock.lastCall[0]).not.toHaveProperty('exemplar');
+  });
+
+  it.each([
+    ['a count', metricsQuery()],
+    ['a table', metricsQuery({ metrics: ['duration_p95'], format: 'table' })],
+    ['a whole period', metricsQuery({ metrics: ['duration_p95'], granularity: 'none' })],
+  ])('offers no exemplars for %s', async (_name, query) => {
+    await openQuery(query);
+    expect(screen.queryByTestId(selectors.query.exemplar)).toBeNull();
   });
 
   it('runs a typed limit once it is entered', async () => {

@@ -27,6 +27,7 @@ export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' |
 
 export const catalogue: Catalogue = {
   unlisted: ['execution'],
+  exemplars: ['duration_p95'],
   macros: [
     { name: '$__timeFilter', args: 'column', description: 'Within the period.' },
     { name: '$__interval', args: '', description: 'The interval.' },
@@ -35,6 +36,7 @@ export const catalogue: Catalogue = {
   metrics: [
     metric('executions', 'Executions', 'Executions', ['workflow', 'user', 'error_type']),
     metric('success_rate', 'Success rate', 'Executions', ['workflow', 'user', 'error_type']),
+    metric('duration_p95', 'p95 duration', 'Executions', ['workflow', 'user', 'error_type']),
     metric('step_duration_p95', 'Step duration', 'Steps', ['workflow', 'step']),
   ],
   dimensions: [

@@ -202,7 +202,8 @@ func (d *Datasource) liveFrame(ctx context.Context, req *backend.RunStreamReques
 	if path != req.Path {
 		return nil, &query.AccessError{Message: "the stream is another scope's now"}
 	}
-	frames, err := d.run(query.Recorded(ctx), &backend.QueryDataRequest{PluginContext: req.PluginContext}, q)
+	m.Exemplar = false // one frame is all that a stream has, and events are not read each second
+	frames, err := d.run(query.Recorded(ctx), &backend.QueryDataRequest{PluginContext: req.PluginContext}, q, m)
 	if err != nil {
 		return nil, err
 	}

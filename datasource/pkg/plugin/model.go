@@ -41,6 +41,8 @@ type model struct {
 	TimeZone    string         `json:"timeZone"`
 	Format      string         `json:"format"`
 	Alias       string         `json:"alias"`
+	// Exemplar puts single executions beside series of durations.
+	Exemplar bool `json:"exemplar"`
 	// Params are the members of query.Request.Params. Empty ones are absent.
 	Params map[string]string `json:"params"`
 	// AsOf is a time of RFC 3339, a date or milliseconds since 1970; empty is now.

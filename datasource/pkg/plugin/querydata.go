@@ -42,7 +42,7 @@ func (d *Datasource) answer(ctx context.Context, req *backend.QueryDataRequest, 
 			out = internalProblem().response()
 		}
 	}()
-	frames, err := d.run(ctx, req, q)
+	frames, err := d.read(ctx, req, q)
 	if err != nil {
 		p := d.problemOf(err)
 		p.log(ctx, "Query failed", "ref_id", q.RefID)
@@ -51,7 +51,7 @@ func (d *Datasource) answer(ctx context.Context, req *backend.QueryDataRequest, 
 	return backend.DataResponse{Frames: frames, Status: backend.StatusOK}
 }
 
-func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q backend.DataQuery) (data.Frames, error) {
+func (d *Datasource) read(ctx context.Context, req *backend.QueryDataRequest, q backend.DataQuery) (data.Frames, error) {
 	if d.broken != nil {
 		return nil, d.broken
 	}
@@ -59,6 +59,10 @@ func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q b
 	if err != nil {
 		return nil, err
 	}
+	return d.run(ctx, req, q, m)
+}
+
+func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q backend.DataQuery, m model) (data.Frames, error) {
 	// Waiting counts too: a panel that gets its turn after the timeout is of no use.
 	ctx, cancel := context.WithTimeout(ctx, d.settings.timeout())
 	defer cancel()
@@ -104,5 +108,9 @@ func (d *Datasource) frames(ctx context.Context, who access.Principal, q backend
 	if !alert {
 		result.Frame = withoutEmptyGroups(result.Frame, r)
 	}
-	return metricFrames(result, r, m), nil
+	frames := metricFrames(result, r, m)
+	if !alert {
+		frames = d.exemplars(ctx, who, r, m, frames)
+	}
+	return frames, nil
 }

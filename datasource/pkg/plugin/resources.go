@@ -60,7 +60,9 @@ func (d *Datasource) getCatalogue(w http.ResponseWriter, _ *http.Request) {
 		Kinds    []Kind   `json:"kinds"`
 		Macros   []Macro  `json:"macros"`
 		Unlisted []string `json:"unlisted"` // dimensions of which /values lists nothing
-	}{metric.All(), kinds(), macros, query.Unlisted()})
+		// Exemplars are the metrics beside which single executions can be shown.
+		Exemplars []string `json:"exemplars"`
+	}{metric.All(), kinds(), macros, query.Unlisted(), exemplarMetrics})
 }
 
 func (d *Datasource) getGranularities(w http.ResponseWriter, _ *http.Request) {

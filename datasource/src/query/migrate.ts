@@ -43,6 +43,7 @@ function toMetrics(stored: StoredQuery): MetricsQuery {
     format: oneOf(['timeseries', 'table'], stored.format, base.format),
     alias: text(stored.alias),
     ...(stored.live === true && { live: true }),
+    ...(stored.exemplar === true && { exemplar: true }),
   };
 }
 

@@ -42,7 +42,7 @@ export function MetricsEditor({ query, catalogue, onChange }: CatalogueRowProps<
         </InlineField>
       </InlineFieldRow>
       <GroupRow query={query} catalogue={catalogue} onChange={onChange} />
-      <TimeRow query={query} onChange={onChange} />
+      <TimeRow query={query} catalogue={catalogue} onChange={onChange} />
       <AliasField alias={query.alias} onChange={(alias) => onChange({ ...query, alias })} />
     </>
   );

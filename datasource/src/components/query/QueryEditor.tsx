@@ -18,7 +18,7 @@ import { TextEditor } from './TextEditor';
 
 type Props = QueryEditorProps<DataSource, FlowgaugeQuery, FlowgaugeOptions>;
 
-const none: Catalogue = { metrics: [], dimensions: [], kinds: [], macros: [], unlisted: [] };
+const none: Catalogue = { metrics: [], dimensions: [], kinds: [], macros: [], unlisted: [], exemplars: [] };
 
 /** The builder. It works without the catalogue too: names can then be typed. */
 export function QueryEditor({ query: stored, datasource, range, onChange, onRunQuery }: Props) {

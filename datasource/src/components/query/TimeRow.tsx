@@ -5,15 +5,19 @@ import { labels } from '../../labels';
 import { optionsOf } from '../../query/options';
 import { timeZoneNames } from '../../query/timeZone';
 import { selectors } from '../../selectors';
-import { MetricsQuery } from '../../types';
-import { labelWidth, RowProps } from './rows';
+import { Catalogue, MetricsQuery } from '../../types';
+import { CatalogueRowProps, labelWidth } from './rows';
 
 const words = labels.query;
 const granularities = optionsOf(words.granularity.options);
 const comparisons = optionsOf(words.compare.options);
 
+/** Points lie on series of durations alone. */
+const hasExemplars = (query: MetricsQuery, catalogue: Catalogue) =>
+  query.format === 'timeseries' && query.granularity !== 'none' && query.metrics.some((m) => catalogue.exemplars.includes(m));
+
 /** How time is cut, where days begin, and what to compare with. */
-export function TimeRow({ query, onChange }: RowProps<MetricsQuery>) {
+export function TimeRow({ query, catalogue, onChange }: CatalogueRowProps<MetricsQuery>) {
   const zones = useMemo(
     () => [
       { value: '', label: words.timeZone.dashboard },
@@ -66,6 +70,18 @@ export function TimeRow({ query, onChange }: RowProps<MetricsQuery>) {
           }}
         />
       </InlineField>
+      {hasExemplars(query, catalogue) && (
+        <InlineField label={words.exemplar.label} tooltip={words.exemplar.tooltip} data-testid={selectors.query.exemplar}>
+          <InlineSwitch
+            aria-label={words.exemplar.label}
+            value={query.exemplar === true}
+            onChange={(e) => {
+              const { exemplar: _before, ...other } = query;
+              onChange(e.currentTarget.checked ? { ...other, exemplar: true } : other);
+            }}
+          />
+        </InlineField>
+      )}
     </InlineFieldRow>
   );
 }
