@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
+
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/rollup"
 )
@@ -48,12 +50,20 @@ var rollupShapes = []rollupShape{
 // makeRollups writes rollups of days as the roller leaves them: minutes of the last
 // ones, quarters, and days with and without users, and the narrow ones of all these.
 // Of quarters with users there are the narrow ones only, a row for each of ten thousand
-// users: a billion events a day hardly repeat within one.
+// users: a billion events a day hardly repeat within one. It goes on where it was
+// interrupted.
 func (b *queryBench) makeRollups(ctx context.Context, client *clickhouse.Client) error {
 	began := time.Now()
 	for _, s := range rollupShapes {
+		done, err := lastNarrow(ctx, client, s)
+		if err != nil {
+			return err
+		}
 		for day := range b.days {
 			from := lastDay.AddDate(0, 0, day-b.days)
+			if from.Before(done) { // done itself may not have all of its rows
+				continue
+			}
 			for _, l := range []struct {
 				level          string
 				buckets, users int
@@ -96,6 +106,20 @@ SELECT '`+benchTenant+`', {kind:String}, {level:String}, toDateTime({from:Int64}
 		}
 	}
 	return narrowEverywhere(ctx, client)
+}
+
+// lastNarrow is the last day of which a kind has narrow rows, which are made when all
+// others of the day are there.
+func lastNarrow(ctx context.Context, client *clickhouse.Client, s rollupShape) (time.Time, error) {
+	var last proto.ColInt64
+	err := client.Do(ctx, clickhouse.Query{
+		SQL:    "SELECT toUnixTimestamp(toStartOfDay(max(bucket)))::Int64 AS last FROM " + strings.Replace(s.table, "rollup_", "narrow_", 1),
+		Result: proto.Results{{Name: "last", Data: &last}},
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Unix(last.Row(0), 0), nil
 }
 
 // quarterUsersSQL inserts the narrow rows of users in the quarters of a day: each has
