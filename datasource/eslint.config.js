@@ -2,7 +2,7 @@ const hooks = require('eslint-plugin-react-hooks');
 const tseslint = require('typescript-eslint');
 
 module.exports = tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'coverage/', '*.config.js', 'test/*.js'] },
+  { ignores: ['dist/', 'node_modules/', 'coverage/', '*.config.js', 'compat.js', 'test/*.js'] },
   ...tseslint.configs.strict,
   hooks.configs.flat.recommended,
   {

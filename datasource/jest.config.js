@@ -1,5 +1,5 @@
 // What Grafana's packages bring as ES modules; jest runs CommonJS.
-const esm = ['@grafana/schema', 'd3', 'd3-.*', 'delaunator', 'internmap', 'marked', 'ol', 'react-colorful', 'robust-predicates', 'rxjs', 'uuid', 'geotiff', 'quick-lru', 'color-.*', 'rbush', 'quickselect', 'earcut', 'pbf'];
+const esm = ['@grafana/schema', '@react-hookz/web', '@ver0/deep-equal', '@wojtekmaj/date-utils', 'd3', 'd3-.*', 'delaunator', 'internmap', 'marked', 'ol', 'react-colorful', 'robust-predicates', 'rxjs', 'uuid', 'geotiff', 'quick-lru', 'color-.*', 'rbush', 'quickselect', 'earcut', 'pbf', 'get-user-locale', 'memoize', 'mimic-function', 'react-calendar', 'uwrap'];
 
 module.exports = {
   testEnvironment: 'jsdom',

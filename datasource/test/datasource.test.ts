@@ -153,7 +153,7 @@ describe('a live query', () => {
     expect(sent.mock.calls[0][0].targets).toHaveLength(1);
     const data = post.mock.lastCall?.[1];
     expect(data).toMatchObject({ window: 1000, interval: 15000, maxDataPoints: 900, query: { metrics: ['executions'], timeZone: 'UTC' } });
-    expect(getDataStream.mock.lastCall[0]).toMatchObject({ addr: { scope: 'ds', namespace: 'u', path: 'live/scope/query', data }, key: 'Q1.B' });
+    expect(getDataStream.mock.lastCall[0]).toMatchObject({ addr: { scope: 'ds', namespace: 'u', stream: 'u', path: 'live/scope/query', data }, key: 'Q1.B' });
     sent.mockRestore();
   });
 

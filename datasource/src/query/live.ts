@@ -32,13 +32,15 @@ export function watch(
   channelOf: (request: LiveRequest) => Promise<{ path: string }>
 ): Observable<DataQueryResponse> {
   return from(channelOf(data)).pipe(
-    mergeMap(({ path }) =>
-      getGrafanaLiveSrv().getDataStream({
-        addr: { scope: LiveChannelScope.DataSource, namespace: uid, path, data },
+    mergeMap(({ path }) => {
+      // Grafana 10 reads the datasource from namespace, Grafana 13 from stream.
+      const addr = { scope: LiveChannelScope.DataSource, namespace: uid, stream: uid, path, data };
+      return getGrafanaLiveSrv().getDataStream({
+        addr,
         buffer: { action: StreamingFrameAction.Replace, maxLength: 5000 },
         key,
-      })
-    ),
+      });
+    }),
     map((answer) => ({ ...answer, key, state: answer.state ?? LoadingState.Streaming }))
   );
 }
