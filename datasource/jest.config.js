@@ -3,12 +3,14 @@ const esm = ['@grafana/schema', '@react-hookz/web', '@ver0/deep-equal', '@wojtek
 
 module.exports = {
   testEnvironment: 'jsdom',
-  testMatch: ['<rootDir>/test/**/*.test.{ts,tsx}'],
+  testMatch: ['<rootDir>/test/**/*.test.{js,ts,tsx}'],
   moduleNameMapper: {
     '^react-inlinesvg$': '<rootDir>/test/svg.js',
     '\\.(css|scss|sass|svg)$': '<rootDir>/test/style.js',
   },
   setupFiles: ['<rootDir>/test/setup.js'],
+  setupFilesAfterEnv: ['<rootDir>/test/console.js'],
+  testTimeout: 60_000, // tests say what holds, never how long it took
   transform: {
     '^.+\\.[cm]?[jt]sx?$': [
       '@swc/jest',

@@ -1,9 +1,10 @@
-import { InlineField, InlineSwitch, Input, SecretInput, SecretTextArea, Select } from '@grafana/ui';
+import { InlineField, Input, SecretInput, SecretTextArea, Select } from '@grafana/ui';
 import React from 'react';
 
 import { SecretName, Settings } from '../../hooks/useSettings';
 import { optionsOf } from '../../query/options';
 import { FlowgaugeOptions, Scope, UserId } from '../../types';
+import { FieldSwitch } from '../FieldSwitch';
 
 const labelWidth = 22;
 const inputWidth = 44;
@@ -58,7 +59,7 @@ export function NumberField({ settings, name, words, testId }: FieldProps<Keys<n
 export function SwitchField({ settings, name, words, testId }: FieldProps<Keys<boolean>>) {
   return (
     <InlineField label={words.label} tooltip={words.tooltip} labelWidth={labelWidth} disabled={settings.readOnly}>
-      <InlineSwitch
+      <FieldSwitch
         id={testId}
         data-testid={testId}
         value={settings.values[name] === true}

@@ -1,5 +1,5 @@
 import { InlineField, InlineFieldRow, Input } from '@grafana/ui';
-import React from 'react';
+import React, { useId } from 'react';
 
 import { useDraft } from '../../hooks/useDraft';
 import { labels } from '../../labels';
@@ -13,11 +13,12 @@ interface Props {
 
 export function AliasField({ alias, onChange }: Props) {
   const words = labels.query.alias;
+  const id = useId();
   const draft = useDraft(alias, onChange);
   return (
     <InlineFieldRow>
       <InlineField label={words.label} tooltip={words.tooltip} labelWidth={labelWidth}>
-        <Input data-testid={selectors.query.alias} width={44} placeholder={words.placeholder} {...draft} />
+        <Input id={id} data-testid={selectors.query.alias} width={44} placeholder={words.placeholder} {...draft} />
       </InlineField>
     </InlineFieldRow>
   );

@@ -49,7 +49,7 @@ export function GroupRow({ query, catalogue, onChange }: CatalogueRowProps<Metri
         </InlineField>
       )}
       {grouped && (
-        <InlineField label={words.direction.label} data-testid={selectors.query.direction}>
+        <InlineField label={words.direction.label} role="group" aria-label={words.direction.label} data-testid={selectors.query.direction}>
           <RadioButtonGroup
             options={directions}
             value={query.descending}

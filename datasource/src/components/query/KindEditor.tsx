@@ -82,7 +82,7 @@ export function KindEditor({ query, kind, context, range, onChange }: Props) {
         )}
         {uses('limit') && <LimitField limit={query.limit} onChange={(limit) => onChange({ ...query, limit })} />}
         {uses('ascending') && (
-          <InlineField label={words.direction.label} data-testid={selectors.query.direction}>
+          <InlineField label={words.direction.label} role="group" aria-label={words.direction.label} data-testid={selectors.query.direction}>
             <RadioButtonGroup
               options={directions}
               value={query.descending ?? true}

@@ -42,7 +42,7 @@ export function KindRow({ query, kinds, onChange }: Props) {
         />
       </InlineField>
       {kind && kind.formats.length > 1 && (
-        <InlineField label={words.format.label} data-testid={selectors.query.format}>
+        <InlineField label={words.format.label} role="group" aria-label={words.format.label} data-testid={selectors.query.format}>
           <RadioButtonGroup
             options={formats.filter((f) => f.value && kind.formats.includes(f.value))}
             value={query.format}

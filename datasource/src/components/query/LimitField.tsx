@@ -1,5 +1,5 @@
 import { InlineField, Input } from '@grafana/ui';
-import React from 'react';
+import React, { useId } from 'react';
 
 import { useDraft } from '../../hooks/useDraft';
 import { labels } from '../../labels';
@@ -14,6 +14,7 @@ interface Props {
 }
 
 export function LimitField({ limit, onChange, compact }: Props) {
+  const id = useId();
   const draft = useDraft(String(limit), (text) => {
     const n = Number(text);
     if (text !== '' && Number.isInteger(n) && n >= 0) {
@@ -26,7 +27,7 @@ export function LimitField({ limit, onChange, compact }: Props) {
       tooltip={labels.query.limit.tooltip}
       labelWidth={compact ? 'auto' : labelWidth}
     >
-      <Input data-testid={selectors.query.limit} type="number" min={0} width={10} {...draft} />
+      <Input id={id} data-testid={selectors.query.limit} type="number" min={0} width={10} {...draft} />
     </InlineField>
   );
 }

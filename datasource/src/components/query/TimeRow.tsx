@@ -1,4 +1,4 @@
-import { InlineField, InlineFieldRow, InlineSwitch, Select } from '@grafana/ui';
+import { InlineField, InlineFieldRow, Select } from '@grafana/ui';
 import React, { useMemo } from 'react';
 
 import { labels } from '../../labels';
@@ -6,6 +6,7 @@ import { optionsOf } from '../../query/options';
 import { timeZoneNames } from '../../query/timeZone';
 import { selectors } from '../../selectors';
 import { Catalogue, MetricsQuery } from '../../types';
+import { FieldSwitch } from '../FieldSwitch';
 import { CatalogueRowProps, labelWidth } from './rows';
 
 const words = labels.query;
@@ -61,7 +62,7 @@ export function TimeRow({ query, catalogue, onChange }: CatalogueRowProps<Metric
         />
       </InlineField>
       <InlineField label={words.live.label} tooltip={words.live.tooltip} data-testid={selectors.query.live}>
-        <InlineSwitch
+        <FieldSwitch
           aria-label={words.live.label}
           value={query.live === true}
           onChange={(e) => {
@@ -72,7 +73,7 @@ export function TimeRow({ query, catalogue, onChange }: CatalogueRowProps<Metric
       </InlineField>
       {hasExemplars(query, catalogue) && (
         <InlineField label={words.exemplar.label} tooltip={words.exemplar.tooltip} data-testid={selectors.query.exemplar}>
-          <InlineSwitch
+          <FieldSwitch
             aria-label={words.exemplar.label}
             value={query.exemplar === true}
             onChange={(e) => {

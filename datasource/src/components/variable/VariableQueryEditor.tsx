@@ -1,6 +1,6 @@
 import { QueryEditorProps } from '@grafana/data';
-import { Alert, InlineField, InlineFieldRow, InlineSwitch, Input, Select } from '@grafana/ui';
-import React from 'react';
+import { Alert, InlineField, InlineFieldRow, Input, Select } from '@grafana/ui';
+import React, { useId } from 'react';
 
 import type { DataSource } from '../../datasource';
 import { useCatalogue } from '../../hooks/useCatalogue';
@@ -10,6 +10,7 @@ import { chosen, dimensionOptions } from '../../query/options';
 import { selectors } from '../../selectors';
 import { FlowgaugeOptions, FlowgaugeQuery, VariableQuery } from '../../types';
 import { describeVariableQuery, toVariableQuery } from '../../variables/query';
+import { FieldSwitch } from '../FieldSwitch';
 
 type Editor = QueryEditorProps<DataSource, FlowgaugeQuery, FlowgaugeOptions, VariableQuery>;
 // Grafana wants the words for the variable's row as a second argument.
@@ -23,6 +24,7 @@ const width = 32;
 const labelWidth = 16;
 
 export function VariableQueryEditor({ query: stored, datasource, onChange }: Props) {
+  const id = useId();
   const query = toVariableQuery(stored);
   const loaded = useCatalogue(datasource);
   const options = loaded.state === 'ready' ? dimensionOptions(loaded.catalogue, []) : [];
@@ -60,12 +62,19 @@ export function VariableQueryEditor({ query: stored, datasource, onChange }: Pro
       </InlineFieldRow>
       <InlineFieldRow>
         <InlineField label={words.search.label} tooltip={words.search.tooltip} labelWidth={labelWidth}>
-          <Input data-testid={selectors.variable.search} width={width} placeholder={words.search.placeholder} {...search} />
+          <Input
+            id={`${id}search`}
+            data-testid={selectors.variable.search}
+            width={width}
+            placeholder={words.search.placeholder}
+            {...search}
+          />
         </InlineField>
       </InlineFieldRow>
       <InlineFieldRow>
         <InlineField label={words.limit.label} tooltip={words.limit.tooltip} labelWidth={labelWidth}>
           <Input
+            id={`${id}limit`}
             data-testid={selectors.variable.limit}
             type="number"
             min={1}
@@ -77,7 +86,8 @@ export function VariableQueryEditor({ query: stored, datasource, onChange }: Pro
       </InlineFieldRow>
       <InlineFieldRow>
         <InlineField label={words.none.label} tooltip={words.none.tooltip} labelWidth={labelWidth}>
-          <InlineSwitch
+          <FieldSwitch
+            id={`${id}none`}
             data-testid={selectors.variable.none}
             value={query.none === true}
             onChange={(event) => update({ none: event.currentTarget.checked })}
