@@ -103,7 +103,7 @@ func Packages() error {
 func Test(ctx context.Context) error {
 	mg.CtxDeps(ctx, needs)
 	mg.CtxDeps(ctx, Build, Lint) // packages come over the network meanwhile
-	mg.SerialCtxDeps(ctx, Unit, TestFrontend)
+	mg.SerialCtxDeps(ctx, Unit, TestDeploy, TestFrontend)
 	return nil
 }
 
@@ -112,6 +112,12 @@ func Unit() error {
 	step("Testing the Go code")
 	// As what is shipped, without cgo. Lint has vetted it.
 	return goTest(map[string]string{"CGO_ENABLED": "0"}, "-vet=off")
+}
+
+// TestDeploy tests what deploy/ ships. It is a module of its own.
+func TestDeploy() error {
+	step("Testing deploy/")
+	return sh.RunWithV(map[string]string{"CGO_ENABLED": "0"}, "go", "-C", "deploy/check", "test", "-timeout", "10m", "-vet=off", "./...")
 }
 
 // Race runs Go's tests with the race detector. It needs a C compiler.
