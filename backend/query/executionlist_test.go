@@ -102,8 +102,6 @@ func TestExecutionListsAreARecount(t *testing.T) {
 	require.ErrorContains(t, err, "up to 93 days")
 }
 
-func r0(from time.Time) time.Time { return from.Add(time.Hour) }
-
 // What a policy keeps back is kept back of single executions too.
 func TestExecutionListsUnderAPolicy(t *testing.T) {
 	s := querytest.New(t)
