@@ -85,6 +85,54 @@ func TestGrafanaPlugin(t *testing.T) {
 		p.screenshot("explore-logs", 1200)
 		p.requireNoProblems()
 	})
+	t.Run("links", func(t *testing.T) {
+		id := func(title string) int {
+			at := slices.IndexFunc(shapes.Panels, func(p dashboards.Panel) bool { return p.Title == title })
+			return shapes.Panels[at].ID
+		}
+		// followed opens what the first link of a panel like the selector leads to.
+		followed := func(panel, selector, text string) *page {
+			p := visit(t, browser, fmt.Sprintf("%s/d/shapes?viewPanel=%d", grafana, id(panel)), 1600, 900)
+			p.await(fmt.Sprintf(`document.querySelector(%q) !== null`, selector))
+			var href, value string
+			p.eval(fmt.Sprintf(`document.querySelector(%q).href`, selector), &href)
+			p.eval(fmt.Sprintf(`document.querySelector(%q).innerText`, selector), &value)
+			require.NotContains(t, href, "${")
+			to := visit(t, browser, href, 1600, 1000)
+			to.await(fmt.Sprintf(`document.body.innerText.includes(%q)`, strings.ReplaceAll(text, "$value", value)))
+			to.awaitQuiet()
+			to.screenshot("link-"+strings.ReplaceAll(panel+"-"+text, " ", "-"), 1000)
+			to.requireNoProblems()
+			return to
+		}
+		p := followed("Failed executions", `a[href*="/d/flowgauge-workflow?"]`, "$value")
+		var search string
+		p.eval(`location.search`, &search)
+		require.Contains(t, search, "from=now-24h", "the period is kept")
+		require.Contains(t, search, "var-datasource=flowgauge", "and the datasource")
+		followed("Failed executions", `a[href*="/explore?left="]`, "Service & Operation")
+		p = followed("Error groups", `a[href*="/explore?left="]`, "Error message")
+		p.eval(`decodeURIComponent(location.search)`, &search)
+		require.Contains(t, search, "now-24h")
+	})
+	t.Run("exemplars", func(t *testing.T) {
+		at := slices.IndexFunc(shapes.Panels, func(p dashboards.Panel) bool { return p.Title == "Exemplars" })
+		p := visit(t, browser, fmt.Sprintf("%s/d/shapes?viewPanel=%d", grafana, shapes.Panels[at].ID), 1600, 900)
+		const marker = `[aria-label="Exemplar marker"], [data-testid*="Exemplar marker"]`
+		p.await(fmt.Sprintf(`document.querySelectorAll(%q).length > 3`, marker))
+		var ok bool
+		p.eval(fmt.Sprintf(`(document.querySelectorAll(%q)[2].dispatchEvent(new MouseEvent('mouseover', {bubbles: true})), true)`, marker), &ok)
+		p.eval(fmt.Sprintf(`(document.querySelectorAll(%q)[2].click(), true)`, marker), &ok)
+		const link = `a[href*="/explore?left="][href*="waterfall"]`
+		p.await(fmt.Sprintf(`document.querySelector(%q) !== null`, link))
+		p.screenshot("exemplars", 900)
+		p.requireNoProblems()
+		var href string
+		p.eval(fmt.Sprintf(`document.querySelector(%q).href`, link), &href)
+		to := visit(t, browser, href, 1600, 1000)
+		to.await(`document.body.innerText.includes('Service & Operation')`)
+		to.screenshot("exemplar-followed", 1000)
+	})
 	t.Run("settings", func(t *testing.T) {
 		for name, c := range map[string]struct {
 			jsonData map[string]any
@@ -154,6 +202,10 @@ func (s *server) shapes(t *testing.T, live bool) []byte {
 	add("logs", "Errors", object{"queryType": "errors", "format": "logs"})
 	add("table", "Ranking", object{"queryType": "ranking", "format": "table"})
 	add("table", "Bottlenecks", object{"queryType": "bottlenecks", "format": "table", "filters": []object{{"dimension": "workflow", "operator": "in", "values": []string{s.busiest(t)}}}})
+	add("nodeGraph", "Steps of a workflow", object{"queryType": "bottlenecks", "format": "nodegraph", "filters": []object{{"dimension": "workflow", "operator": "in", "values": []string{s.busiest(t)}}}})
+	add("timeseries", "Exemplars", object{"queryType": "metrics", "metrics": []string{"duration_p95"}, "granularity": "hour", "format": "timeseries", "exemplar": true})
+	add("table", "Failed executions", object{"queryType": "executions", "format": "table", "limit": 20, "params": object{"status": "failed"}})
+	add("table", "Error groups", object{"queryType": "errors", "format": "table", "limit": 20})
 	add("table", "Sessions", object{"queryType": "sessions", "format": "table", "limit": 20})
 	return boardOf(t, "shapes", panels)
 }
