@@ -3,6 +3,7 @@ package query
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/metric"
 	"github.com/flowgauge/flowgauge/backend/query/criticalpath"
 )
@@ -42,6 +44,10 @@ var bottlenecksFields = []FieldInfo{
 	{"saving_avg_ms", "ms", "How much earlier an execution would end on average, did the step take no time. Executions without the step count as 0."},
 	{"saving_p95_ms", "ms", "The same for the execution of the nearest rank at 95 %."},
 	{"saving_total_ms", "ms", "What all executions of the period would save together; with a sample, the average times their number."},
+	{"runs", "short", "Attempts of the step in the executions read, without those that were skipped."},
+	{"failed", "short", "How many of these failed."},
+	{"duration_avg_ms", "ms", "How long an attempt ran on average."},
+	{"waited_for", "", "The steps that it waited for, as a JSON object: by the step's name, in how many of the executions read."},
 }
 
 var bottlenecksShape = shape{
@@ -52,7 +58,8 @@ var bottlenecksShape = shape{
 		Params:      bottlenecksParams,
 		Fields:      bottlenecksFields,
 	},
-	answer: (*Engine).bottlenecks,
+	answer:  (*Engine).bottlenecks,
+	aliases: map[string]string{"waited_for": metric.Step},
 }
 
 func (e *Engine) bottlenecks(ctx context.Context, p access.Principal, r Request) (*Result, error) {
@@ -132,6 +139,10 @@ type stepSum struct {
 	executions, onPath, retries int
 	queue, retry, run, saving   int64
 	savings                     []int64 // those that are more than 0
+
+	runs, failed int
+	duration     int64
+	waitedFor    map[string]int
 }
 
 // pathSum adds up the critical paths of executions.
@@ -155,7 +166,7 @@ func (s *pathSum) add(rows []stepRow, start, end int64) {
 	for _, g := range p.Groups {
 		step := s.steps[g.StepID]
 		if step == nil {
-			step = &stepSum{}
+			step = &stepSum{waitedFor: map[string]int{}}
 			s.steps[g.StepID] = step
 		}
 		step.executions++
@@ -167,13 +178,25 @@ func (s *pathSum) add(rows []stepRow, start, end int64) {
 		if step.saving += g.Saving; g.Saving > 0 {
 			step.savings = append(step.savings, g.Saving)
 		}
+		for _, before := range g.WaitedFor {
+			step.waitedFor[before]++
+		}
 		atLeast = atLeast || g.AtLeast
 	}
 	if atLeast {
 		s.atLeast++
 	}
 	for i := range rows {
-		keep(&s.steps[rows[i].StepID].stepType, rows[i].stepType)
+		step := s.steps[rows[i].StepID]
+		keep(&step.stepType, rows[i].stepType)
+		if rows[i].status == event.StatusSkipped.String() {
+			continue
+		}
+		step.runs++
+		step.duration += rows[i].duration
+		if rows[i].Failed {
+			step.failed++
+		}
 	}
 }
 
@@ -185,6 +208,15 @@ func (s *stepSum) percentile(percent, executions int) float64 {
 		return float64(s.savings[i])
 	}
 	return 0
+}
+
+// before is what the step waited for, as JSON.
+func (s *stepSum) before() string {
+	text, err := json.Marshal(s.waitedFor)
+	if err != nil {
+		return "{}" // Unreachable: such a map always marshals.
+	}
+	return string(text)
 }
 
 func (s *pathSum) frame(limit, total int) (frame *data.Frame, truncated bool) {
@@ -203,8 +235,10 @@ func (s *pathSum) frame(limit, total int) (frame *data.Frame, truncated bool) {
 	executions, onPath, retries := make([]*int64, n), make([]*int64, n), make([]*int64, n)
 	share, queue, retry, run := make([]*float64, n), make([]*float64, n), make([]*float64, n), make([]*float64, n)
 	path, average, p95, all := make([]*float64, n), make([]*float64, n), make([]*float64, n), make([]*float64, n)
+	runs, failed, duration, waitedFor := make([]*int64, n), make([]*int64, n), make([]*float64, n), make([]string, n)
 	for i, name := range names {
 		sum := s.steps[name]
+		runs[i], failed[i], duration[i], waitedFor[i] = integer64(sum.runs), integer64(sum.failed), part(sum.duration, int64(sum.runs)), sum.before()
 		step[i], stepType[i] = name, sum.stepType
 		executions[i], onPath[i], retries[i] = integer64(sum.executions), integer64(sum.onPath), integer64(sum.retries)
 		share[i] = part(sum.queue+sum.retry+sum.run, s.wallClock)
@@ -222,8 +256,9 @@ func (s *pathSum) frame(limit, total int) (frame *data.Frame, truncated bool) {
 		share, queue, retry, run = append(share, part(s.gap, s.wallClock)), append(queue, nil), append(retry, nil), append(run, nil)
 		path, average = append(path, part(s.gap, int64(s.executions))), append(average, nil)
 		p95, all = append(p95, nil), append(all, nil)
+		runs, failed, duration, waitedFor = append(runs, nil), append(failed, nil), append(duration, nil), append(waitedFor, "")
 	}
-	return frameOf(bottlenecksFields, step, stepType, executions, onPath, share, queue, retry, run, retries, path, average, p95, all), truncated
+	return frameOf(bottlenecksFields, step, stepType, executions, onPath, share, queue, retry, run, retries, path, average, p95, all, runs, failed, duration, waitedFor), truncated
 }
 
 func integer64(n int) *int64 {

@@ -115,6 +115,97 @@ func TestBottlenecksEqualTheRecount(t *testing.T) {
 			require.InDelta(t, *field[*float64](t, res.Frame, "share")[i], parts, 1e-12)
 		}
 		require.InDelta(t, 1, sum, 1e-9)
+
+		attempts := recountAttempts(events, c.users, func(x *event.Event) bool {
+			return x.WorkflowID == "wf-a" && x.WorkflowVersion == 1 && x.Time >= since.UnixMilli() && x.Time < until.UnixMilli()
+		})
+		for i, name := range steps {
+			if name == "" {
+				require.Empty(t, field[string](t, res.Frame, "waited_for")[i])
+				continue
+			}
+			a := attempts[name]
+			require.Equal(t, []int64{a.runs, a.failed}, []int64{*field[*int64](t, res.Frame, "runs")[i], *field[*int64](t, res.Frame, "failed")[i]}, name)
+			require.InDelta(t, float64(a.duration)/float64(a.runs), *field[*float64](t, res.Frame, "duration_avg_ms")[i], 1e-9, name)
+		}
+	}
+}
+
+// attempts are a step's.
+type attempts struct{ runs, failed, duration int64 }
+
+func recountAttempts(events []event.Event, users []string, keep func(*event.Event) bool) map[string]attempts {
+	o := newOracle(time.Now(), events)
+	kept := map[string]bool{}
+	for i := range o.events {
+		x := &o.events[i]
+		kept[x.ID] = kept[x.ID] || x.Kind == event.KindExecution && (users == nil || slices.Contains(users, x.UserID)) && keep(x)
+	}
+	out := map[string]attempts{}
+	for i := range o.events {
+		s := &o.events[i]
+		if s.Kind != event.KindStep || !kept[s.ExecutionID] || users != nil && !slices.Contains(users, s.UserID) {
+			continue
+		}
+		a := out[s.StepID]
+		a.runs++
+		a.duration += s.Duration
+		if s.Status == event.StatusFailed {
+			a.failed++
+		}
+		out[s.StepID] = a
+	}
+	return out
+}
+
+// Of two executions one waits by its own word, and the other by which step ended last;
+// a third skips a step.
+func TestBottlenecksSayWhatWaitedForWhat(t *testing.T) {
+	s := querytest.New(t)
+	start := utc(2026, 3, 1).UnixMilli()
+	var events []event.Event
+	for i, id := range []string{"x", "y", "z"} {
+		at := start + int64(i)*60_000
+		base := event.Event{Tenant: "acme", PreviousTime: event.NoTime, QueuedTime: event.NoTime, EndTime: event.NoTime, WorkflowID: "billing", Attempt: 1}
+		end := base
+		end.Kind, end.ID, end.Time, end.Duration, end.Status = event.KindExecution, id, at+1000, 1000, event.StatusCompleted
+		events = append(events, end)
+		for k, name := range []string{"extract", "check", "load"} {
+			step := base
+			step.Kind, step.ID, step.ExecutionID, step.StepID, step.Status = event.KindStep, id+"/"+name, id, name, event.StatusCompleted
+			step.Time, step.Duration = at+int64(k)*300, 200
+			step.EndTime = step.Time + step.Duration
+			switch {
+			case name == "load" && id == "x":
+				step.DependsOn = []string{"x/extract"}
+			case name == "load" && id == "z":
+				step.Status = event.StatusSkipped
+			}
+			events = append(events, step)
+		}
+	}
+	s.Insert(t, events...)
+	s.Settle(t)
+	r := Request{Kind: KindBottlenecks, From: utc(2026, 3, 1), To: utc(2026, 3, 2), Filters: []Filter{workflowIs("billing")}}
+	res, err := newSettled(t, s, utc(2026, 3, 3), Limits{}).Do(t.Context(), admin, r)
+	require.NoError(t, err)
+	waited := map[string]string{}
+	runs := map[string]int64{}
+	for i, name := range field[string](t, res.Frame, "step")[:3] {
+		waited[name], runs[name] = field[string](t, res.Frame, "waited_for")[i], *field[*int64](t, res.Frame, "runs")[i]
+	}
+	require.Equal(t, map[string]string{"extract": "{}", "check": `{"extract":3}`, "load": `{"check":2,"extract":1}`}, waited)
+	require.Equal(t, map[string]int64{"extract": 3, "check": 3, "load": 2}, runs)
+
+	e, err := New(Config{
+		Client: s.Client, Now: func() time.Time { return utc(2026, 3, 3) }, PendingTTL: -1,
+		Policies: rolePolicies{access.RoleAdmin: Policy{Redact: []string{"step"}}},
+	})
+	require.NoError(t, err)
+	res, err = e.Do(t.Context(), admin, r)
+	require.NoError(t, err)
+	for _, name := range []string{"step", "waited_for"} {
+		require.Equal(t, Redacted, field[string](t, res.Frame, name)[0], "names of steps are in both")
 	}
 }
 

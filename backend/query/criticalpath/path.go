@@ -39,6 +39,9 @@ type Group struct {
 	// AtLeast says that Saving is what the best of its steps saves alone; all of
 	// them were too many to work out.
 	AtLeast bool
+	// WaitedFor are the StepIDs of what its steps waited for, in order and each once; its
+	// own is among them where steps of one name waited for each other.
+	WaitedFor []string
 }
 
 // OnPath is the part of the wall clock that is the group's.
@@ -140,7 +143,12 @@ func (p *Path) group(g *graph) {
 				group.Saving = max(group.Saving, f.Saving)
 			}
 			group.Retries += len(g.tasks[i].rows) - 1
+			for _, d := range g.tasks[i].deps {
+				group.WaitedFor = append(group.WaitedFor, g.steps[g.tasks[d].rows[0]].StepID)
+			}
 		}
+		slices.Sort(group.WaitedFor)
+		group.WaitedFor = slices.Compact(group.WaitedFor)
 		p.Groups = append(p.Groups, group)
 	}
 	g.groupSavings(p.Groups, members)

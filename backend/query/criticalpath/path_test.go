@@ -194,8 +194,8 @@ func TestGroupsSaveTogether(t *testing.T) {
 	p := Of(steps, 0, 45)
 	require.Equal(t, []string{"split 0/0/0/10 10", "1 0/0/0/30 1", "merge 0/0/0/5 5"}, critical(p, steps))
 	require.Equal(t, []Group{
-		{StepID: "merge", Steps: 1, Critical: true, Run: 5, Saving: 5},
-		{StepID: "shard", Steps: 3, Critical: true, Run: 30, Saving: 30},
+		{StepID: "merge", Steps: 1, Critical: true, Run: 5, Saving: 5, WaitedFor: []string{"shard"}},
+		{StepID: "shard", Steps: 3, Critical: true, Run: 30, Saving: 30, WaitedFor: []string{"split"}},
 		{StepID: "split", Steps: 1, Critical: true, Run: 10, Saving: 10},
 	}, p.Groups)
 }

@@ -82,7 +82,11 @@ func kindFrames(result *query.Result, r query.Request, m model) (data.Frames, er
 	case formatTrace:
 		frames = data.Frames{traceFrame(result.Frame)}
 	case formatNodeGraph:
-		frames = nodeGraphFrames(result.Frame)
+		if m.kind.Kind == query.KindBottlenecks {
+			frames = workflowGraphFrames(result.Frame)
+		} else {
+			frames = nodeGraphFrames(result.Frame)
+		}
 	default:
 		if err := pick(result.Frame, m.Fields); err != nil {
 			return nil, err

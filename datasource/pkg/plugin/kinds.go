@@ -29,6 +29,7 @@ var kindFormats = map[query.Kind][]string{
 	query.KindAnnotations: {formatAnnotations, formatTable},
 	query.KindDurations:   {formatHeatmap, formatTable},
 	query.KindWaterfall:   {formatTable, formatTrace, formatNodeGraph},
+	query.KindBottlenecks: {formatTable, formatNodeGraph},
 }
 
 func formatsOf(kind query.Kind) []string {

@@ -78,6 +78,7 @@ func TestKinds(t *testing.T) {
 	models := map[string]string{
 		"trace":     `{"queryType":"waterfall","format":"trace","params":{"execution":"run-1"}}`,
 		"nodegraph": `{"queryType":"waterfall","format":"nodegraph","params":{"execution":" run-1 "}}`,
+		"workflow":  `{"queryType":"bottlenecks","format":"nodegraph","filters":[{"dimension":"workflow","operator":"in","values":["billing"]}]}`,
 		"errors":    `{"queryType":"errors","format":"logs"}`,
 		"trail":     `{"queryType":"audit_trail","format":"logs","params":{"user":"ann","resource":""}}`,
 		"sessions":  `{"queryType":"sessions","format":"logs"}`,
@@ -113,6 +114,19 @@ func TestKinds(t *testing.T) {
 		require.Equal(t, []float64{1, 0, 1}, column[float64](t, nodes, "arc__failed"))
 		require.Equal(t, []string{"execution run-1", "e"}, column[string](t, edges, "source"))
 		require.Equal(t, []string{"e", "l"}, column[string](t, edges, "target"))
+	})
+	t.Run("a workflow as a graph of what waits for what", func(t *testing.T) {
+		nodes, edges := got["workflow"].Frames[0], got["workflow"].Frames[1]
+		require.Equal(t, []string{"load", "extract"}, column[string](t, nodes, "id"), "the largest saving first, and no node for the time between")
+		require.Equal(t, []string{"25s", "20s"}, column[string](t, nodes, "mainstat"), "of two attempts, 10 s and 40 s")
+		require.Equal(t, []string{"60 %", "20 %"}, column[string](t, nodes, "secondarystat"))
+		require.Equal(t, []float64{1, 0}, column[float64](t, nodes, "arc__failed"))
+		require.Equal(t, []float64{0, 1}, column[float64](t, nodes, "arc__completed"))
+		require.Equal(t, []int64{2, 1}, column[int64](t, nodes, "detail__runs"))
+		require.Equal(t, []string{"extract"}, column[string](t, edges, "source"))
+		require.Equal(t, []string{"load"}, column[string](t, edges, "target"))
+		require.Equal(t, []string{"1"}, column[string](t, edges, "mainstat"))
+		require.EqualValues(t, data.VisTypeNodeGraph, nodes.Meta.PreferredVisualization)
 	})
 	t.Run("lines of a log, the newest first", func(t *testing.T) {
 		for refID, want := range map[string][]string{

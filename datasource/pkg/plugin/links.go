@@ -70,6 +70,8 @@ func (l links) ofColumn(f *data.Frame, name string) []data.DataLink {
 	switch {
 	case name == metric.Execution:
 		return l.waterfall("${__value.raw}")
+	case l.m.kind.Kind == query.KindBottlenecks && l.m.Format == formatNodeGraph && name == "title":
+		name = metric.Step
 	case l.m.kind.Kind == query.KindErrors && (name == "message" || name == "fingerprint"):
 		return l.failed()
 	}

@@ -96,6 +96,7 @@ var linkedModels = map[string]string{
 	"promql":     `{"queryType":"promql","expr":"sum by (workflow) (flowgauge_executions_total)"}`,
 	"table":      `{"metrics":["steps"],"granularity":"none","format":"table","groupBy":["step","workflow"]}`,
 	"filtered":   `{"metrics":["steps"],"granularity":"none","format":"table","groupBy":["step"],"filters":[{"dimension":"workflow","operator":"in","values":["billing"]}]}`,
+	"graph":      `{"queryType":"bottlenecks","format":"nodegraph","filters":[{"dimension":"workflow","operator":"in","values":["billing"]}]}`,
 	"errors":     `{"queryType":"errors","filters":[{"dimension":"workflow","operator":"in","values":["billing","$__none"]}]}`,
 	"executions": `{"queryType":"executions"}`,
 }
@@ -124,6 +125,7 @@ func TestLinks(t *testing.T) {
 		"a column leads where the row's value does":      {linksOf(t, frame("table"), "workflow"), []place{{"flowgauge-workflow", url.Values{"workflow": {"${__value.raw:percentencode}"}}}}},
 		"a step is that of the workflow beside it":       {linksOf(t, frame("table"), "step"), []place{{"flowgauge-steps", url.Values{"step": {"${__value.raw:percentencode}"}, "workflow": {"${__data.fields.workflow:percentencode}"}}}}},
 		"or of the workflow that the query keeps":        {linksOf(t, frame("filtered"), "step"), []place{{"flowgauge-steps", url.Values{"step": {"${__value.raw:percentencode}"}, "workflow": {"billing"}}}}},
+		"so is one in the graph of a workflow":           {linksOf(t, frame("graph"), "title"), []place{{"flowgauge-steps", url.Values{"step": {"${__value.raw:percentencode}"}, "workflow": {"billing"}}}}},
 		"a number leads nowhere":                         {linksOf(t, frame("table"), "steps"), nil},
 		"nor does a text that names nothing of its own":  {linksOf(t, frame("errors"), "sample"), nil},
 		"the columns of other kinds are dimensions' too": {linksOf(t, frame("executions"), "user"), []place{{"flowgauge-activity", url.Values{"user": {"${__value.raw:percentencode}"}}}}},

@@ -107,7 +107,7 @@ func nodeGraphFrames(f *data.Frame) data.Frames {
 	for i, id := range ids {
 		row := nodes[id]
 		titles[i], kinds[i] = orDefault(at[string](f, "step", row), at[string](f, "workflow", row)), at[string](f, "step_type", row)
-		durations[i], shares[i] = durationText(f, row), shareText(f, row)
+		durations[i], shares[i] = durationText(f, "duration_ms", row), shareText(f, row)
 		for s, of := range statuses {
 			if at[string](f, "status", row) == of.status {
 				rings[s][i] = 1
@@ -155,11 +155,11 @@ func dependsOn(f *data.Frame, row int) (ids []string) {
 	return ids
 }
 
-func durationText(f *data.Frame, row int) string {
-	if words(f, "duration_ms", row) == "" {
+func durationText(f *data.Frame, column string, row int) string {
+	if words(f, column, row) == "" {
 		return ""
 	}
-	d := time.Duration(at[float64](f, "duration_ms", row) * float64(time.Millisecond))
+	d := time.Duration(at[float64](f, column, row) * float64(time.Millisecond))
 	if d > time.Minute {
 		return d.Round(time.Second).String()
 	}
