@@ -114,7 +114,7 @@ func (e *Engine) annotations(ctx context.Context, p access.Principal, r Request)
 
 // ofAllOnly refuses what would silently be left out of consideration.
 func ofAllOnly(of string, r *Request) error {
-	given := ""
+	var given string
 	switch {
 	case len(r.Filters) > 0:
 		given = "filters"

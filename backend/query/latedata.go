@@ -34,7 +34,7 @@ FROM bucket_versions FINAL
 WHERE tenant = {tenant:String} AND level = 'quarter' AND %s AND version > (toUInt64(toUnixTimestamp(bucket)) + %s) * 1000000
 GROUP BY bucket
 ORDER BY bucket`,
-		within("bucket", []span{q.period()}, b.seconds), b.bind(int64(Quarter.width()+60*int64(minutes)), "Int64"))
+		within("bucket", []span{q.period()}, b.seconds), b.bind(Quarter.width()+60*int64(minutes), "Int64"))
 	var at, changed proto.ColInt64
 	var kinds proto.ColStr
 	var late []lateQuarters

@@ -37,7 +37,7 @@ func TestLateData(t *testing.T) {
 	}
 	require.Equal(t, []string{"3h0m0s 3h15m0s Figures changed late late", "0s 30m0s Figures changed late late"}, got)
 
-	request.Params = map[string]string{"of": "late_data", "late_after": fmt.Sprint(46 * 60)}
+	request.Params = map[string]string{"of": "late_data", "late_after": "2760"}
 	res, err = e.Do(t.Context(), admin, request)
 	require.NoError(t, err)
 	require.Equal(t, 1, res.Frame.Rows(), "only what changed more than 46 hours later")

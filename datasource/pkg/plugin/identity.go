@@ -99,7 +99,8 @@ func (i *identities) check(ctx context.Context, pc backend.PluginContext, userID
 		return refused("the identity that Grafana sent holds for ever, which none of its own does")
 	}
 	// No issuer is wanted: the keys are those of one Grafana.
-	if err := claims.ValidateWithLeeway(jwt.Expected{AnyAudience: jwt.Audience{fmt.Sprintf("org:%d", pc.OrgID)}, Time: i.now()}, skew); err != nil {
+	organization := fmt.Sprintf("org:%d", pc.OrgID) //nolint:staticcheck // tokens name it so, and older Grafanas know no namespace
+	if err := claims.ValidateWithLeeway(jwt.Expected{AnyAudience: jwt.Audience{organization}, Time: i.now()}, skew); err != nil {
 		return refused("the identity that Grafana sent does not hold here and now: " + err.Error())
 	}
 	of, said, known := "login", claims.Username, pc.User.Login

@@ -77,13 +77,17 @@ func newKeyServer(t *testing.T, keys ...jose.JSONWebKey) *keyServer {
 	return s
 }
 
+func callFor(user *backend.User) backend.PluginContext {
+	return backend.PluginContext{OrgID: 1, User: user} //nolint:staticcheck // see check
+}
+
 func TestIdentityIsVerified(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	grafana, stranger := newIssuer(t, "one"), newIssuer(t, "one")
 	server := newKeyServer(t, grafana.public())
 	i := newIdentities(Settings{IdentityKeysURL: server.URL})
 	i.now = func() time.Time { return now }
-	ann := backend.PluginContext{OrgID: 1, User: &backend.User{Login: "ann", Email: "ann@example.com"}}
+	ann := callFor(&backend.User{Login: "ann", Email: "ann@example.com"})
 	check := func(token, by string, pc backend.PluginContext) error {
 		ctx := context.WithValue(t.Context(), tokenKey{}, token)
 		return i.check(ctx, pc, by)
@@ -91,7 +95,7 @@ func TestIdentityIsVerified(t *testing.T) {
 	same := func(*signed) {}
 	require.NoError(t, check(grafana.token(now, same), userLogin, ann))
 	require.NoError(t, check(grafana.token(now, same), userEmail, ann))
-	require.NoError(t, check("", userLogin, backend.PluginContext{OrgID: 1}), "alert rules have no user")
+	require.NoError(t, check("", userLogin, callFor(nil)), "alert rules have no user")
 	require.NoError(t, i.check(admitted(t.Context()), ann, userLogin), "a stream outlives the token of who began it")
 	require.NoError(t, (*identities)(nil).check(t.Context(), ann, userLogin), "where no keys are set, none is wanted")
 
@@ -133,7 +137,7 @@ func TestSigningKeysAreReadAgain(t *testing.T) {
 	i.now = func() time.Time { return now }
 	check := func(by *issuer) error {
 		ctx := context.WithValue(t.Context(), tokenKey{}, by.token(now, func(*signed) {}))
-		return i.check(ctx, backend.PluginContext{OrgID: 1, User: &backend.User{Login: "ann"}}, userLogin)
+		return i.check(ctx, callFor(&backend.User{Login: "ann"}), userLogin)
 	}
 	require.NoError(t, check(first))
 	require.NoError(t, check(first))
@@ -168,7 +172,8 @@ func TestEveryCallWantsAnIdentity(t *testing.T) {
 	ds, ok := made.(*Datasource)
 	require.True(t, ok)
 	t.Cleanup(ds.Dispose)
-	pc := backend.PluginContext{OrgID: 1, DataSourceInstanceSettings: &instance, User: &backend.User{Login: "ann", Role: "Viewer"}}
+	pc := callFor(&backend.User{Login: "ann", Role: "Viewer"})
+	pc.DataSourceInstanceSettings = &instance
 	ctx := backend.WithPluginContext(t.Context(), pc)
 	live := `{"query":{"queryType":"metrics","metrics":["executions"],"granularity":"minute"},"window":3600000,"interval":60000,"maxDataPoints":100}`
 	calls := map[string]func(token string) bool{
