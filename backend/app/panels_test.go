@@ -69,7 +69,7 @@ func TestEveryPanelReturnsData(t *testing.T) {
 		var got, want map[string]any
 		d.resource("catalogue", nil, &got)
 		require.Len(t, got["kinds"], len(query.Kinds())+2, "PromQL and SQL are the plugin's own")
-		for _, own := range []string{"kinds", "macros", "unlisted"} {
+		for _, own := range []string{"kinds", "macros", "unlisted", "exemplars"} {
 			require.NotEmpty(t, got[own], own)
 			delete(got, own)
 		}
