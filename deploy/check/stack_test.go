@@ -51,7 +51,6 @@ func TestComposeStack(t *testing.T) {
 		p.url = "http://" + freeAddr(t)
 		p.env["FLOWGAUGE_HTTP__LISTEN"] = strings.TrimPrefix(p.url, "http://")
 		p.env["FLOWGAUGE_LIMITS__REQUESTS_PER_SECOND"] = "1000" // so that Redis is asked
-		p.env["FLOWGAUGE_HISTORY__DAYS"] = "30"                 // the account's rights suffice for it
 		p.env["FLOWGAUGE_DATA_DIR"] = filepath.Join(t.TempDir(), "data")
 		p.start(t, s.Command...)
 		processes[name] = p
