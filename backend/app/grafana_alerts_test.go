@@ -106,20 +106,29 @@ func (s *server) ruleByHand(t *testing.T, url string, notices <-chan string) {
 	}
 	grafanaAPI{t, url}.call(http.MethodPost, "/api/folders", object{"title": "By hand"}, &folder)
 	expression := object{"uid": "__expr__", "type": "__expr__"}
+	above := func(limit int, of string) object { // as Grafana's form has it, of which it uses the evaluator
+		return object{
+			"type": "query", "evaluator": object{"type": "gt", "params": []int{limit}}, "operator": object{"type": "and"},
+			"query": object{"params": []string{of}}, "reducer": object{"type": "last", "params": []string{}},
+		}
+	}
 	prefilled, err := json.Marshal(object{
 		"folder": object{"id": folder.ID, "title": folder.Title}, "group": "by hand", "evaluateFor": "0s", "condition": "C",
+		"labels": []object{{"key": "product", "value": "flowgauge"}}, // by which the provisioned policy finds it
 		"queries": []object{
 			{"refId": "A", "datasourceUid": "flowgauge", "queryType": "metrics", "relativeTimeRange": object{"from": 600, "to": 0}, "model": object{
 				"refId": "A", "datasource": source, "queryType": "metrics", "format": "timeseries", "version": 2, "metrics": []string{"executions_failed"}, "granularity": "minute", "groupBy": []string{"workflow"},
 			}},
-			{"refId": "B", "datasourceUid": "__expr__", "queryType": "", "model": object{"refId": "B", "datasource": expression, "type": "reduce", "reducer": "sum", "expression": "A"}},
+			{"refId": "B", "datasourceUid": "__expr__", "queryType": "", "model": object{
+				"refId": "B", "hide": false, "datasource": expression, "type": "reduce", "reducer": "sum", "expression": "A", "conditions": []object{above(0, "A")},
+			}},
 			{"refId": "C", "datasourceUid": "__expr__", "queryType": "", "model": object{
-				"refId": "C", "datasource": expression, "type": "threshold", "expression": "B", "conditions": []object{{"evaluator": object{"type": "gt", "params": []int{29}}}},
+				"refId": "C", "hide": false, "datasource": expression, "type": "threshold", "expression": "B", "conditions": []object{above(29, "B")},
 			}},
 		},
 	})
 	require.NoError(t, err)
-	p := visit(t, browser, url+"/alerting/new/alerting?defaults="+neturl.QueryEscape(string(prefilled)), 1600, 2400)
+	p := visit(t, browser, url+"/alerting/new?defaults="+neturl.QueryEscape(string(prefilled)), 1600, 2400)
 	p.await(`document.querySelector('[data-testid="flowgauge-query-editor"]') !== null`)
 	p.fill("#name", "Made by hand")
 	p.screenshot("alert-rule", 2400)
