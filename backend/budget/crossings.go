@@ -69,9 +69,9 @@ func (b *Budget) crossings(ctx context.Context, ask query.Ask, p access.Principa
 			}
 			sum, next = event.Decimal{}, 0
 		}
-		d, err := event.ParseDecimal([]byte(res.Exact[b.Of][row]))
+		d, err := exact(res, b.Of, row)
 		if err != nil {
-			return nil, fmt.Errorf("amount %q of the answer: %w", res.Exact[b.Of][row], err)
+			return nil, err
 		}
 		sum = sum.Add(d)
 		for ; next < len(levels) && sum.Cmp(levels[next]) >= 0; next++ {

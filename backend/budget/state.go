@@ -176,14 +176,23 @@ func (b *Budget) spending(ctx context.Context, ask query.Ask, p access.Principal
 	s.first = s.bucket(from)
 	s.amounts = make([]event.Decimal, s.bucket(at.Add(-time.Millisecond))+1)
 	for row := range res.Frame.Rows() {
-		d, err := event.ParseDecimal([]byte(res.Exact[b.Of][row]))
+		d, err := exact(res, b.Of, row)
 		if err != nil {
-			return nil, fmt.Errorf("amount %q of the answer: %w", res.Exact[b.Of][row], err)
+			return nil, err
 		}
 		i := s.bucket(res.Frame.Fields[0].At(row).(time.Time)) //nolint:forcetypeassert // a time series begins with it
 		s.amounts[i] = s.amounts[i].Add(d)
 	}
 	return s, nil
+}
+
+// exact reads an amount of an answer to its last digit.
+func exact(res *query.Result, name string, row int) (event.Decimal, error) {
+	d, err := event.ParseDecimal([]byte(res.Exact[name][row]))
+	if err != nil {
+		return d, fmt.Errorf("amount %q of the answer: %w", res.Exact[name][row], err)
+	}
+	return d, nil
 }
 
 // bucket is the index of the bucket that holds a moment.
@@ -318,8 +327,8 @@ func (s *State) contribute(ctx context.Context, ask query.Ask, p access.Principa
 		}
 		one := Contributor{Workflow: value("group").(string), Share: value("share").(*float64)} //nolint:forcetypeassert // the kind's fields
 		for name, amount := range map[string]*event.Decimal{b.Of: &one.Amount, "change": &one.Change} {
-			if *amount, err = event.ParseDecimal([]byte(res.Exact[name][row])); err != nil {
-				return fmt.Errorf("amount %q of the answer: %w", res.Exact[name][row], err)
+			if *amount, err = exact(res, name, row); err != nil {
+				return err
 			}
 		}
 		all = append(all, one)

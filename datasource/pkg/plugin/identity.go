@@ -28,17 +28,19 @@ type identities struct {
 	client *http.Client
 	now    func() time.Time
 
-	mu   sync.Mutex
-	keys jose.JSONWebKeySet
-	read time.Time
+	mu     sync.Mutex
+	keys   jose.JSONWebKeySet
+	read   time.Time
+	tried  time.Time
+	failed error // of the last try
 }
 
 const (
 	keysTimeout = 5 * time.Second
 	keysMost    = 1 << 20 // bytes
 	// keysAge is after how long keys are read again, so that one which Grafana has given
-	// up is not good for ever; keysPause is how often a token of an unknown key has them
-	// read.
+	// up is not good for ever; keysPause is between two tries, whoever makes up keys and
+	// however long Grafana is away.
 	keysAge   = 10 * time.Minute
 	keysPause = 10 * time.Second
 	// skew is how much the clocks of Grafana and of this machine may differ.
@@ -122,18 +124,20 @@ func refused(message string) error { return &query.AccessError{Message: message}
 func (i *identities) key(ctx context.Context, id string) (*jose.JSONWebKey, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	found := i.keys.Key(id)
-	if age := i.now().Sub(i.read); age > keysAge || len(found) == 0 && age > keysPause {
+	found, now := i.keys.Key(id), i.now()
+	if now.Sub(i.tried) > keysPause && (len(found) == 0 || now.Sub(i.read) > keysAge) {
+		i.tried = now
 		keys, err := i.fetch(ctx)
-		switch {
-		case err == nil:
-			i.keys, i.read = keys, i.now()
+		if i.failed = err; err == nil {
+			i.keys, i.read = keys, now
 			found = keys.Key(id)
-		case len(found) == 0: // a key that is known is good while Grafana does not answer
-			return nil, &SettingsError{"identityKeysUrl", "Grafana's signing keys cannot be read: " + err.Error(), "Enter where the plugin's process reaches Grafana, with /api/signing-keys/keys behind it."}
 		}
 	}
-	if len(found) == 0 {
+	switch {
+	case len(found) > 0: // also while Grafana does not answer
+	case i.failed != nil:
+		return nil, &SettingsError{"identityKeysUrl", "Grafana's signing keys cannot be read: " + i.failed.Error(), "Enter where the plugin's process reaches Grafana, with /api/signing-keys/keys behind it."}
+	default:
 		return nil, refused("the identity that Grafana sent is not signed by one of its keys")
 	}
 	return &found[0], nil
