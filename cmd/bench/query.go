@@ -164,6 +164,21 @@ func (b *queryBench) made(name, figures string) (there bool, done func() error) 
 	return err == nil && string(text) == figures, func() error { return os.WriteFile(path, []byte(figures), 0o600) }
 }
 
+// begin removes a part's data of other figures: its database and a folder.
+func (b *queryBench) begin(ctx context.Context, name, figures string) error {
+	begun, begin := b.made(name+"-begun", figures)
+	if begun {
+		return nil
+	}
+	if err := b.db.endpoint.Exec(ctx, "DROP DATABASE IF EXISTS "+name+" SYNC"); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(filepath.Join(b.dir, name+"-peer")); err != nil {
+		return err
+	}
+	return begin()
+}
+
 // asker is an engine whose present is the end of the data.
 func asker(client *clickhouse.Client, limits query.Limits) (*query.Engine, error) {
 	return query.New(query.Config{Client: client, Limits: limits, PendingTTL: time.Hour, Now: func() time.Time { return lastDay.Add(time.Hour) }})

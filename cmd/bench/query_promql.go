@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -50,6 +51,10 @@ func (b *queryBench) promqlBesidePrometheus(ctx context.Context) error {
 	if err := b.start(ctx); err != nil {
 		return err
 	}
+	figures := fmt.Sprintf("%d series", b.series)
+	if err := b.begin(ctx, "r8", figures); err != nil {
+		return err
+	}
 	client, err := b.store(ctx, "r8")
 	if err != nil {
 		return err
@@ -57,12 +62,11 @@ func (b *queryBench) promqlBesidePrometheus(ctx context.Context) error {
 	defer client.Close()
 	options := tsdb.DefaultOptions()
 	options.RetentionDuration = 0 // all of it
-	peer, err := tsdb.Open(filepath.Join(b.dir, "tsdb"), nil, nil, options, nil)
+	peer, err := tsdb.Open(filepath.Join(b.dir, "r8-peer"), nil, nil, options, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = peer.Close() }()
-	figures := fmt.Sprintf("%d series", b.series)
 	if there, done := b.made("r8", figures); !there {
 		if err := b.makeCounters(ctx, client, peer); err != nil {
 			return err
@@ -141,66 +145,118 @@ func evaluatePromQL(ctx context.Context, e *prom.Engine, from storage.Queryable,
 	return sum, nil
 }
 
-// makeCounters fills both databases, day by day.
+// makeCounters fills both databases, a day at a time. It goes on where it was interrupted.
 func (b *queryBench) makeCounters(ctx context.Context, client *clickhouse.Client, peer *tsdb.DB) error {
-	totals := make([]float64, b.series)
-	refs := make([]storage.SeriesRef, b.series)
-	names := make([]labels.Labels, b.series)
-	for s := range names {
-		names[s] = labels.FromStrings(model.MetricNameLabel, "flowgauge_executions_total", "workflow", "workflow-"+strconv.Itoa(s/5), "version", strconv.Itoa(s%5), "trigger_type", "schedule", "status", "completed")
+	began := time.Now()
+	done, err := lastNarrow(ctx, client, "narrow_executions")
+	if err != nil {
+		return err
 	}
+	filler := newCounterFiller(peer, b.series)
 	for day := range promqlDays {
 		from := lastDay.AddDate(0, 0, day-promqlDays)
-		for level, width := range map[string]int{"minute": 60, "quarter": 900, "day": 86400} {
-			if err := client.Exec(ctx, `INSERT INTO rollup_executions (tenant, level, bucket, workflow_id, workflow_version, trigger_type, completed, version)
-SELECT '`+benchTenant+`', {level:String}, toDateTime({from:Int64} + intDiv(b, {width:Int64}) * {width:Int64}), concat('workflow-', toString(intDiv(s, 5))), s % 5, 'schedule', sum(n), 4096
-FROM (SELECT number % {series:UInt64} AS s, intDiv(number, {series:UInt64}) * 60 AS b, toUInt64({first:UInt64} + intDiv(number, {series:UInt64})) AS m, `+countSQL+` AS n FROM numbers({rows:UInt64}))
-GROUP BY s, intDiv(b, {width:Int64})`, map[string]any{
-				"level": level, "from": from.Unix(), "width": width, "series": uint64(b.series), "first": uint64(day * 1440), "rows": uint64(b.series * 1440),
-			}); err != nil {
-				return err
-			}
-			if err := client.Exec(ctx, `INSERT INTO bucket_versions (tenant, kind, level, bucket, version, writer)
-SELECT '`+benchTenant+`', 'execution', {level:String}, toDateTime({from:Int64} + number * {width:Int64}), 4096, 1 FROM numbers({rows:UInt64})`,
-				map[string]any{"level": level, "from": from.Unix(), "width": width, "rows": uint64(86400 / width)}); err != nil {
+		if !from.Before(done) { // done itself may not have all of its rows
+			if err := b.makeCounterRollups(ctx, client, day, from); err != nil {
 				return err
 			}
 		}
-		if err := narrow(ctx, client, "execution", from); err != nil {
+		if err := filler.day(ctx, from, int64(day)*1440); err != nil {
 			return err
 		}
-		app := peer.Appender(ctx)
-		for minute := range int64(1440) {
-			for s := range names {
-				ref, err := app.Append(refs[s], names[s], (from.Unix()+minute*60)*1000, totals[s])
-				if err != nil {
-					return err
-				}
-				refs[s] = ref
-				totals[s] += float64(count(int64(s), int64(day)*1440+minute))
-			}
-			if minute%60 == 59 {
-				if err := app.Commit(); err != nil {
-					return err
-				}
-				app = peer.Appender(ctx)
-			}
-		}
-		if err := app.Rollback(); err != nil {
-			return err
-		}
-		if err := peer.Compact(ctx); err != nil {
-			return err
-		}
+		b.say("%s  after %.0f s", from.Format(time.DateOnly), time.Since(began).Seconds())
 	}
 	if err := narrowEverywhere(ctx, client); err != nil {
 		return err
 	}
-	app := peer.Appender(ctx)
-	for s := range names {
-		if _, err := app.Append(refs[s], names[s], lastDay.UnixMilli(), totals[s]); err != nil {
+	return filler.last(ctx)
+}
+
+// makeCounterRollups writes the rollups of a day.
+func (b *queryBench) makeCounterRollups(ctx context.Context, client *clickhouse.Client, day int, from time.Time) error {
+	for level, width := range map[string]int{"minute": 60, "quarter": 900, "day": 86400} {
+		if err := client.Exec(ctx, `INSERT INTO rollup_executions (tenant, level, bucket, workflow_id, workflow_version, trigger_type, completed, version)
+SELECT '`+benchTenant+`', {level:String}, toDateTime({from:Int64} + intDiv(b, {width:Int64}) * {width:Int64}), concat('workflow-', toString(intDiv(s, 5))), s % 5, 'schedule', sum(n), 4096
+FROM (SELECT number % {series:UInt64} AS s, intDiv(number, {series:UInt64}) * 60 AS b, toUInt64({first:UInt64} + intDiv(number, {series:UInt64})) AS m, `+countSQL+` AS n FROM numbers({rows:UInt64}))
+GROUP BY s, intDiv(b, {width:Int64})`, map[string]any{
+			"level": level, "from": from.Unix(), "width": width, "series": uint64(b.series), "first": uint64(day * 1440), "rows": uint64(b.series * 1440),
+		}); err != nil {
 			return err
 		}
+		if err := client.Exec(ctx, `INSERT INTO bucket_versions (tenant, kind, level, bucket, version, writer)
+SELECT '`+benchTenant+`', 'execution', {level:String}, toDateTime({from:Int64} + number * {width:Int64}), 4096, 1 FROM numbers({rows:UInt64})`,
+			map[string]any{"level": level, "from": from.Unix(), "width": width, "rows": uint64(86400 / width)}); err != nil {
+			return err
+		}
+	}
+	return narrow(ctx, client, "execution", from)
+}
+
+// A counterFiller appends the counters' samples to Prometheus' database, those that are
+// not there yet.
+type counterFiller struct {
+	db     *tsdb.DB
+	totals []float64
+	refs   []storage.SeriesRef
+	names  []labels.Labels
+}
+
+func newCounterFiller(db *tsdb.DB, series int) *counterFiller {
+	f := &counterFiller{db: db, totals: make([]float64, series), refs: make([]storage.SeriesRef, series), names: make([]labels.Labels, series)}
+	for s := range f.names {
+		f.names[s] = labels.FromStrings(model.MetricNameLabel, "flowgauge_executions_total", "workflow", "workflow-"+strconv.Itoa(s/5), "version", strconv.Itoa(s%5), "trigger_type", "schedule", "status", "completed")
+	}
+	return f
+}
+
+// day appends the minutes of a day, the first of which is the given one of all. An hour
+// is there as a whole or not at all.
+func (f *counterFiller) day(ctx context.Context, from time.Time, first int64) error {
+	for hour := range int64(24) {
+		there := from.UnixMilli()+hour*time.Hour.Milliseconds() <= f.newest()
+		app := f.db.Appender(ctx)
+		for minute := hour * 60; minute < (hour+1)*60; minute++ {
+			if !there {
+				if err := f.append(app, from.UnixMilli()+minute*time.Minute.Milliseconds()); err != nil {
+					return errors.Join(err, app.Rollback())
+				}
+			}
+			for s := range f.totals {
+				f.totals[s] += float64(count(int64(s), first+minute))
+			}
+		}
+		if err := app.Commit(); err != nil {
+			return err
+		}
+	}
+	return f.db.Compact(ctx)
+}
+
+// newest is the time of the newest sample. A head that is compacted away has none.
+func (f *counterFiller) newest() int64 {
+	newest := f.db.Head().MaxTime()
+	if blocks := f.db.Blocks(); len(blocks) > 0 {
+		newest = max(newest, blocks[len(blocks)-1].MaxTime()-1) // the end of a block is not in it
+	}
+	return newest
+}
+
+func (f *counterFiller) append(app storage.Appender, at int64) (err error) {
+	for s, name := range f.names {
+		if f.refs[s], err = app.Append(f.refs[s], name, at, f.totals[s]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// last appends the sample at the end of the data.
+func (f *counterFiller) last(ctx context.Context) error {
+	if f.newest() >= lastDay.UnixMilli() {
+		return nil
+	}
+	app := f.db.Appender(ctx)
+	if err := f.append(app, lastDay.UnixMilli()); err != nil {
+		return errors.Join(err, app.Rollback())
 	}
 	return app.Commit()
 }

@@ -94,13 +94,8 @@ func (b *queryBench) fullCardinality(ctx context.Context) error {
 		return err
 	}
 	figures := fmt.Sprint(b.workflows, b.days, b.minuteDays)
-	if begun, begin := b.made("full-begun", figures); !begun { // what is there has other figures
-		if err := b.db.endpoint.Exec(ctx, "DROP DATABASE IF EXISTS full SYNC"); err != nil {
-			return err
-		}
-		if err := begin(); err != nil {
-			return err
-		}
+	if err := b.begin(ctx, "full", figures); err != nil {
+		return err
 	}
 	client, err := b.store(ctx, "full")
 	if err != nil {

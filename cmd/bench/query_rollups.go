@@ -55,7 +55,7 @@ var rollupShapes = []rollupShape{
 func (b *queryBench) makeRollups(ctx context.Context, client *clickhouse.Client) error {
 	began := time.Now()
 	for _, s := range rollupShapes {
-		done, err := lastNarrow(ctx, client, s)
+		done, err := lastNarrow(ctx, client, strings.Replace(s.table, "rollup_", "narrow_", 1))
 		if err != nil {
 			return err
 		}
@@ -108,12 +108,12 @@ SELECT '`+benchTenant+`', {kind:String}, {level:String}, toDateTime({from:Int64}
 	return narrowEverywhere(ctx, client)
 }
 
-// lastNarrow is the last day of which a kind has narrow rows, which are made when all
-// others of the day are there.
-func lastNarrow(ctx context.Context, client *clickhouse.Client, s rollupShape) (time.Time, error) {
+// lastNarrow is the last day of which a kind's narrow rollup has rows, which are made
+// when all others of the day are there.
+func lastNarrow(ctx context.Context, client *clickhouse.Client, table string) (time.Time, error) {
 	var last proto.ColInt64
 	err := client.Do(ctx, clickhouse.Query{
-		SQL:    "SELECT toUnixTimestamp(toStartOfDay(max(bucket)))::Int64 AS last FROM " + strings.Replace(s.table, "rollup_", "narrow_", 1),
+		SQL:    "SELECT toUnixTimestamp(toStartOfDay(max(bucket)))::Int64 AS last FROM " + table,
 		Result: proto.Results{{Name: "last", Data: &last}},
 	})
 	if err != nil {
