@@ -51,12 +51,12 @@ func Build(ctx context.Context) error {
 // Binary builds bin/flowgauge.
 func Binary() error {
 	step("Building " + binary)
-	return goBuild(runtime.GOOS, runtime.GOARCH, binary, "./cmd/flowgauge")
+	return goBuild(runtime.GOOS, runtime.GOARCH, binary, "./cmd/flowgauge", "")
 }
 
 // Frontend builds the plugin's front end into dist.
 func Frontend() error {
-	mg.Deps(Packages)
+	mg.Deps(NodeModules)
 	step("Building the plugin's front end")
 	if err := npm("run", "build"); err != nil {
 		return err
@@ -83,8 +83,8 @@ func BackendAll() error {
 	return group.Wait()
 }
 
-// Packages installs the front end's packages when they are not those of the lock file.
-func Packages() error {
+// NodeModules installs the front end's packages when they are not those of the lock file.
+func NodeModules() error {
 	if err := os.MkdirAll(dist, 0o755); err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func available() uint64 {
 
 // TestFrontend checks and tests the plugin's front end.
 func TestFrontend() error {
-	mg.Deps(Packages)
+	mg.Deps(NodeModules)
 	step("Testing the plugin's front end")
 	for _, script := range []string{"typecheck", "lint", "test"} {
 		if err := npm("run", script); err != nil {
@@ -221,12 +221,18 @@ func backend(goos, arch string) error {
 	if goos == "windows" {
 		out += ".exe"
 	}
-	return goBuild(goos, arch, out, "./datasource/pkg")
+	version, err := pluginVersion()
+	if err != nil {
+		return err
+	}
+	// What Grafana's SDK says with -version, and in traces; no time, so that one tree makes one binary.
+	about := fmt.Sprintf(`{"pluginID":%q,"version":%q}`, plugin, version)
+	return goBuild(goos, arch, out, "./datasource/pkg", " -X github.com/grafana/grafana-plugin-sdk-go/build/buildinfo.buildInfoJSON="+about)
 }
 
-func goBuild(goos, arch, out, pkg string) error {
+func goBuild(goos, arch, out, pkg, ldflags string) error {
 	env := map[string]string{"CGO_ENABLED": "0", "GOOS": goos, "GOARCH": arch}
-	return sh.RunWithV(env, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg)
+	return sh.RunWithV(env, "go", "build", "-trimpath", "-ldflags=-s -w"+ldflags, "-o", out, pkg)
 }
 
 func npm(args ...string) error {

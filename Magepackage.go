@@ -19,9 +19,15 @@ import (
 	"github.com/magefile/mage/mg"
 )
 
-// manifestFile lists the files of a package with their hashes, as Grafana's signing tool
-// does in MANIFEST.txt, which it adds.
-const manifestFile = "manifest.json"
+const (
+	// manifestFile lists the files of a package with their hashes, as Grafana's signing tool
+	// does in MANIFEST.txt, which it adds.
+	manifestFile = "manifest.json"
+	// sourcesFile lists the Go files that a package was built from, with their hashes.
+	// Grafana's reviewers compare them with the source that they are shown; the name and
+	// the format are those of the SDK's own build.
+	sourcesFile = "go_plugin_build_manifest"
+)
 
 // Package builds the plugin for every platform into a zip, with its hashes, ready to be signed.
 func Package(ctx context.Context) error {
@@ -32,6 +38,9 @@ func Package(ctx context.Context) error {
 	mg.CtxDeps(ctx, Frontend, BackendAll)
 	version, err := pluginVersion()
 	if err != nil {
+		return err
+	}
+	if err := writeSources(); err != nil {
 		return err
 	}
 	if err := writeManifest(version); err != nil {
@@ -52,19 +61,45 @@ func Package(ctx context.Context) error {
 	return write(name+".sha256", []byte(line))
 }
 
+// pluginVersion is the one that the front end's build puts into plugin.json.
 func pluginVersion() (string, error) {
-	text, err := os.ReadFile(filepath.Join(dist, "plugin.json"))
+	name := filepath.Join(frontEnd, "package.json")
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return "", err
 	}
-	var about struct{ Info struct{ Version string } }
+	var about struct{ Version string }
 	if err := json.Unmarshal(text, &about); err != nil {
-		return "", fmt.Errorf("%s/plugin.json: %w", dist, err)
+		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	if about.Info.Version == "" || strings.Contains(about.Info.Version, "%") {
-		return "", fmt.Errorf("%s/plugin.json: info.version is %q, the build should have put one there", dist, about.Info.Version)
+	return about.Version, nil
+}
+
+// writeSources lists every Go file of the repository: what imports what is not looked at,
+// neither here nor by those who compare.
+func writeSources() error {
+	var list strings.Builder
+	err := fs.WalkDir(os.DirFS("."), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && entry.Name() == "node_modules" {
+			return fs.SkipDir // there are Go files in it that are not ours
+		}
+		if entry.IsDir() || filepath.Ext(name) != ".go" {
+			return nil
+		}
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&list, "%x:%s\n", sha256.Sum256(content), name)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return about.Info.Version, nil
+	return write(filepath.Join(dist, sourcesFile), []byte(list.String()))
 }
 
 func writeManifest(version string) error {

@@ -3,6 +3,7 @@ const path = require('path');
 const CopyWebpackPlugin = require('copy-webpack-plugin');
 
 const { version } = require('./package.json');
+const { info } = require('./src/plugin.json');
 
 // Grafana brings these itself; a copy of React of our own would break its hooks.
 const shared = [
@@ -34,8 +35,9 @@ function today() {
   return (epoch ? new Date(Number(epoch) * 1000) : new Date()).toISOString().slice(0, 10);
 }
 
+const repository = path.join(__dirname, '..');
 // The library: the dashboards that the repository provisions, which the plugin's page offers to import.
-const library = path.join(__dirname, '..', 'dashboards');
+const library = path.join(repository, 'dashboards');
 
 function includes() {
   const files = fs.readdirSync(library).filter((name) => name.endsWith('.json'));
@@ -48,6 +50,12 @@ function includes() {
 function describe(content) {
   const about = content.toString().replaceAll('%VERSION%', version).replaceAll('%TODAY%', today());
   return JSON.stringify({ ...JSON.parse(about), includes: includes() }, null, 2) + '\n';
+}
+
+// Grafana's catalogue shows the page by itself: what it links to in the repository is nowhere beside it.
+function absolute(page) {
+  const { url } = info.links.find(({ name }) => name === 'Source');
+  return page.toString().replaceAll('](../', `](${url}/blob/main/`);
 }
 
 module.exports = (_env, { mode }) => ({
@@ -76,7 +84,10 @@ module.exports = (_env, { mode }) => ({
         { from: 'plugin.json', transform: describe },
         { from: `${library}/*.json`, to: 'dashboards/[name][ext]' },
         { from: 'img', to: 'img' },
-        { from: '../README.md' },
+        { from: path.join(repository, 'docs/images/overview.png'), to: 'img' },
+        { from: path.join(repository, 'LICENSE') },
+        { from: '../CHANGELOG.md' },
+        { from: '../README.md', transform: absolute },
       ],
     }),
   ],

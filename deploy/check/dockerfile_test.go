@@ -50,3 +50,24 @@ func TestDockerfile(t *testing.T) {
 	assert.Regexp(t, `(?s)AS flowgauge\n.*\nUSER 65532:65532\n[^F]*$`, text, "the last stage is the program's, as nobody")
 	assert.Contains(t, text, "cmd/flowgauge/command.Version=")
 }
+
+// What the front end's build takes from beside its own folder is in its stage, and what is
+// copied from the repository is not kept from the builder.
+func TestDockerfileSources(t *testing.T) {
+	text, ignore := read(t, "../Dockerfile"), read(t, "../Dockerfile.dockerignore")
+	taken := regexp.MustCompile(`path\.join\(repository, '([^']+)'\)`).FindAllStringSubmatch(read(t, filepath.Join(repository, "datasource/webpack.config.js")), -1)
+	require.NotEmpty(t, taken)
+	for _, found := range taken {
+		source := found[1]
+		if filepath.Ext(source) != "" { // pictures come with their folder
+			source = filepath.Dir(source)
+		}
+		assert.Contains(t, text, "COPY "+source+" ../"+source+"\n")
+	}
+	for _, found := range regexp.MustCompile(`(?m)^COPY ([^-].*) \S+$`).FindAllStringSubmatch(text, -1) {
+		for source := range strings.FieldsSeq(found[1]) {
+			folder, _, _ := strings.Cut(source, "/")
+			assert.Regexp(t, `(?m)^!(`+regexp.QuoteMeta(source)+`|`+regexp.QuoteMeta(folder)+`)$`, ignore, found[0])
+		}
+	}
+}
