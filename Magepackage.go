@@ -76,7 +76,8 @@ func pluginVersion() (string, error) {
 }
 
 // writeSources lists every Go file of the repository: what imports what is not looked at,
-// neither here nor by those who compare.
+// neither here nor by those who compare. Names are as seen from the front end's folder:
+// that is the source that they are shown, because package.json is there.
 func writeSources() error {
 	var list strings.Builder
 	err := fs.WalkDir(os.DirFS("."), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -93,7 +94,11 @@ func writeSources() error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&list, "%x:%s\n", sha256.Sum256(content), name)
+		seen, err := filepath.Rel(frontEnd, name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&list, "%x:%s\n", sha256.Sum256(content), filepath.ToSlash(seen))
 		return nil
 	})
 	if err != nil {

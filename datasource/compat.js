@@ -1,6 +1,6 @@
 // Checks the source against the oldest and the newest Grafana that it is for. Levitate sees whether what is imported is
 // there; types and tests with the newest packages see what the source does with it. It needs the network and some minutes.
-const { execFileSync } = require('child_process');
+const { execFileSync, spawnSync } = require('child_process');
 const fs = require('fs');
 const os = require('os');
 const path = require('path');
@@ -19,6 +19,19 @@ function run(cwd, program, ...args) {
   execFileSync(program, args, { cwd, stdio: 'inherit', shell: process.platform === 'win32' });
 }
 
+/** Fails unless levitate has compared each package: what it could not read, or skips, it calls compatible. */
+function compare(version) {
+  const targets = shared.map((name) => `${name}@${version}`).join(',');
+  const args = ['--yes', levitate, 'is-compatible', '--path', 'src/module.ts', '--target', targets];
+  console.log(`==> npx ${args.join(' ')}`);
+  const { stdout, stderr, status, error } = spawnSync('npx', args, { cwd: __dirname, encoding: 'utf8', shell: process.platform === 'win32' });
+  console.log(stdout, stderr);
+  const compared = `${stdout}${stderr}`.match(/Successfully compared versions/g)?.length ?? 0;
+  if (error || status !== 0 || compared !== shared.length) {
+    throw new Error(`levitate compared ${compared} of ${shared.length} packages with ${version}, exit status ${status}; it says why above`, { cause: error });
+  }
+}
+
 /** The front end in a folder of its own, with the newest packages. */
 function withNewest(folder) {
   const versions = { ...beside, ...Object.fromEntries(shared.map((name) => [name, newest])) };
@@ -32,10 +45,8 @@ function withNewest(folder) {
   run(folder, 'npm', 'install', '--no-package-lock', '--ignore-scripts', '--legacy-peer-deps', '--loglevel=error');
 }
 
-for (const version of [oldest, newest]) {
-  const targets = shared.map((name) => `${name}@${version}`).join(',');
-  run(__dirname, 'npx', '--yes', levitate, 'is-compatible', '--path', 'src/module.ts', '--target', targets);
-}
+compare(oldest);
+compare(newest);
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'flowgauge-compat-'));
 try {
   withNewest(folder);
@@ -44,3 +55,7 @@ try {
 } finally {
   fs.rmSync(folder, { recursive: true, force: true });
 }
+console.log(`
+Compared the source, which is written with ${shared.map((name) => `${name} ${about.dependencies[name]}`).join(', ')}:
+- what it imports is in those packages of ${oldest} and of ${newest}, and is what it was;
+- its types and tests pass with those of ${newest} and React ${beside.react}.`);

@@ -23,5 +23,6 @@ export async function openQuery(query: FlowgaugeQuery, ds = datasource()) {
   await act(async () => {
     render(<QueryEditor query={query} datasource={ds} onChange={onChange} onRunQuery={onRunQuery} />);
   });
+  await act(() => new Promise((resolve) => setTimeout(resolve))); // values are asked for in a turn of their own
   return { onChange, onRunQuery, user: userEvent.setup() };
 }
