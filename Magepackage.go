@@ -80,7 +80,8 @@ func pluginVersion() (string, error) {
 // that is the source that they are shown, because package.json is there.
 func writeSources() error {
 	var list strings.Builder
-	err := fs.WalkDir(os.DirFS("."), ".", func(name string, entry fs.DirEntry, err error) error {
+	tree := os.DirFS(".")
+	err := fs.WalkDir(tree, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func writeSources() error {
 		if entry.IsDir() || filepath.Ext(name) != ".go" {
 			return nil
 		}
-		content, err := os.ReadFile(name)
+		content, err := fs.ReadFile(tree, name)
 		if err != nil {
 			return err
 		}
