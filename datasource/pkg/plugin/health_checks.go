@@ -65,7 +65,7 @@ func (d *Datasource) checkSchema(ctx context.Context, h *health) error {
 	if err != nil {
 		return err
 	}
-	newest := uint32(len(migrations)) // they are numbered from 1
+	newest := uint32(len(migrations)) // #nosec G115 -- a few; they are numbered from 1
 	switch {
 	case h.SchemaVersion < newest:
 		return &schemaError{fmt.Sprintf("The database's tables are of version %d; this plugin needs version %d.", h.SchemaVersion, newest), "Run flowgauge migrate."}

@@ -210,7 +210,9 @@ func pointer(f float64, set bool) *float64 {
 	return &f
 }
 
-func wide(v proto.Int128) float64 { return float64(int64(v.High))*0x1p64 + float64(v.Low) }
+func wide(v proto.Int128) float64 {
+	return float64(int64(v.High))*0x1p64 + float64(v.Low) // #nosec G115 -- the upper half has the sign
+}
 
 // written are values that Grafana has no type for, as JSON or as they write themselves:
 // lists, maps, identifiers, addresses. A type that cannot be read is its author's to cast.

@@ -190,7 +190,7 @@ func (a *sqlAnswer) groups(of []*answerColumn) []*sqlGroup {
 	var out []*sqlGroup
 	known := map[string]*sqlGroup{}
 	var key []byte
-	for row := range int32(a.rows) {
+	for row := range int32(a.rows) { // #nosec G115 -- mostSQLRows at most
 		key = key[:0]
 		for _, value := range values {
 			text := value(row)

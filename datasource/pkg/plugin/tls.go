@@ -14,7 +14,7 @@ func (s *Settings) tlsConfig() (*tls.Config, error) {
 	c := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		ServerName:         orDefault(strings.TrimSpace(s.ServerName), strings.Trim(s.Host, "[]")),
-		InsecureSkipVerify: s.TLSSkipVerify, //nolint:gosec // the administrator's choice, said beside the switch
+		InsecureSkipVerify: s.TLSSkipVerify, // #nosec G402 -- the administrator's choice, said beside the switch
 	}
 	if s.TLSAuthWithCACert {
 		c.RootCAs = x509.NewCertPool()
