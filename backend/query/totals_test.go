@@ -29,14 +29,26 @@ func TestTotalsAtMomentsWithGaps(t *testing.T) {
 	}
 	s.Insert(t, events...)
 	s.Settle(t)
-	var at []int64
-	for window := horizon.First + 6*3600; window < horizon.Last; window += 6 * 3600 {
-		for moment := window - 600; moment <= window; moment += 60 {
-			at = append(at, moment)
+	windows := func(distance, step, width int64) (at []int64) {
+		for window := horizon.First + distance; window < horizon.Last; window += distance {
+			for moment := window - width; moment <= window; moment += step {
+				at = append(at, moment)
+			}
 		}
+		return at
 	}
 	e, err := New(Config{Client: s.ReadOnly(t), Now: func() time.Time { return time.Unix(horizon.Last, 0) }})
 	require.NoError(t, err)
+	for name, at := range map[string][]int64{
+		"some in a row": windows(6*3600, 60, 600), "two in turn": windows(300, 240, 240), "three": windows(20*3600, 60, 60)[:3], "close to each other": windows(1800, 60, 60),
+	} {
+		t.Run(name, func(t *testing.T) { requireTotals(t, e, horizon, at, ends) })
+	}
+}
+
+// requireTotals asks for the totals of executions by workflow, and counts them anew.
+func requireTotals(t *testing.T, e *Engine, horizon Horizon, at []int64, ends map[string][]int64) {
+	t.Helper()
 	got, err := e.Totals(t.Context(), admin, TotalsRequest{
 		Metrics: []string{"executions_completed"}, GroupBy: []string{metric.Workflow}, Horizon: horizon, At: at,
 	})

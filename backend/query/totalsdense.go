@@ -35,15 +35,34 @@ func (q *question) dense(s metric.Source, names []string, at []int64) bool {
 }
 
 // index renders which moment an event at ts counts at, as its place among all of them.
+// Windows that follow each other at one distance have moments at two in turn, their
+// ends and their beginnings; that is arithmetic too, and a list is looked through otherwise.
 func (b *binder) index(at []int64) string {
 	if _, even := spacing(at); even {
 		return b.step(at)
+	}
+	if width, ok := spacing(everySecond(at, 0)); ok && len(at) > 2 {
+		if other, ok := spacing(everySecond(at, 1)); ok && (other == width || len(at) == 3) {
+			since := "(ts - " + b.bind(at[0], "Int64") + ")"
+			period := b.bind(width, "Int64")
+			return fmt.Sprintf("if(%[1]s < 0, 0, least(%[2]s, 2 * intDiv(%[1]s, %[3]s) + if(%[1]s %% %[3]s < %[4]s, 1, 2)))",
+				since, b.bind(int64(len(at)), "Int64"), period, b.bind(at[1]-at[0], "Int64"))
+		}
 	}
 	places := make([]int64, len(at))
 	for i := range places {
 		places[i] = int64(i + 1) // the first that is later than the moment before ts
 	}
 	return fmt.Sprintf("transform(%s, %s, %s, toInt64(0))", b.step(at), b.bind(at, "Array(Int64)"), b.bind(places, "Array(Int64)"))
+}
+
+// everySecond is each other moment, from one on.
+func everySecond(at []int64, from int) []int64 {
+	var some []int64
+	for i := from; i < len(at); i += 2 {
+		some = append(some, at[i])
+	}
+	return some
 }
 
 // densely renders the outer part.

@@ -62,6 +62,8 @@ func (b *queryBench) promqlBesidePrometheus(ctx context.Context) error {
 	defer client.Close()
 	options := tsdb.DefaultOptions()
 	options.RetentionDuration = 0 // all of it
+	// As a Prometheus server does that keeps as many days: blocks of a tenth of them.
+	options.MaxBlockDuration = (promqlDays * 24 * time.Hour / 10).Milliseconds()
 	peer, err := tsdb.Open(filepath.Join(b.dir, "r8-peer"), nil, nil, options, nil)
 	if err != nil {
 		return err
@@ -75,6 +77,9 @@ func (b *queryBench) promqlBesidePrometheus(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := peer.Compact(ctx); err != nil {
+		return err
+	}
 	engine, err := query.New(query.Config{Client: client, PendingTTL: time.Hour, Now: func() time.Time { return lastDay }})
 	if err != nil {
 		return err
@@ -84,7 +89,7 @@ func (b *queryBench) promqlBesidePrometheus(ctx context.Context) error {
 		MaxSamples: 200_000_000, Timeout: 10 * time.Minute, LookbackDelta: 5 * time.Minute, Parser: expressions,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
 	})
-	b.say("%d series of a sample a minute, %d days, median of %d", b.series, promqlDays, b.rounds)
+	b.say("%d series of a sample a minute, %d days, %d blocks of Prometheus, median of %d", b.series, promqlDays, len(peer.Blocks()), b.rounds)
 	for _, q := range promqlQuestions {
 		var took [2]time.Duration
 		var sums [2]float64
