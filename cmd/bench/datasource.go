@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/gin-gonic/gin"
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
@@ -259,30 +261,48 @@ func (o *own) ask(ctx context.Context, sql string, series bool) (time.Duration, 
 	if err != nil {
 		return 0, 0, err
 	}
-	frames := res.Responses["A"].Frames
 	if err := res.Responses["A"].Error; err != nil {
 		return 0, 0, err
 	}
-	for _, f := range frames {
-		if _, err := f.MarshalArrow(); err != nil {
-			return 0, 0, err
-		}
+	// What Grafana gets; the SDK does this before gRPC does the rest.
+	out, err := backend.ToProto().QueryDataResponse(backend.DataFrameFormat_ARROW, res)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := plugin.Redeem(out); err != nil {
+		return 0, 0, err
 	}
 	took := time.Since(began)
 	values := 0
-	for _, f := range frames {
-		for _, field := range f.Fields {
-			if field.Type().Time() {
-				continue
-			}
-			for i := range field.Len() {
-				if !field.NilAt(i) {
-					values++
-				}
+	for _, frame := range out.Responses["A"].Frames {
+		n, err := valuesIn(frame)
+		if err != nil {
+			return 0, 0, err
+		}
+		values += n
+	}
+	return took, values, nil
+}
+
+// valuesIn counts the values of a frame in Arrow that are neither times nor null.
+func valuesIn(frame []byte) (values int, err error) {
+	r, err := ipc.NewMappedFileReader(frame)
+	if err != nil {
+		return 0, fmt.Errorf("read a frame: %w", err)
+	}
+	defer func() { _ = r.Close() }()
+	for i := range r.NumRecords() {
+		batch, err := r.RecordBatch(i)
+		if err != nil {
+			return 0, fmt.Errorf("read a frame's rows: %w", err)
+		}
+		for _, column := range batch.Columns() {
+			if column.DataType().ID() != arrow.TIMESTAMP {
+				values += column.Len() - column.NullN()
 			}
 		}
 	}
-	return took, values, nil
+	return values, nil
 }
 
 // sqldsPeer is Grafana's own way to ClickHouse, in a process of its own that times

@@ -3,7 +3,7 @@
 //
 //	QueryData     model.go -> granularity.go -> backend/query -> frames.go
 //	              model.go -> promql.go -> backend/promql
-//	              model.go -> sql.go -> ClickHouse, as a user of its own
+//	              model.go -> sql.go -> ClickHouse, as a user of its own -> arrow.go
 //	CheckHealth   health.go
 //	CallResource  resources.go
 //	streams       live.go

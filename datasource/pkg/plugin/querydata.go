@@ -15,7 +15,8 @@ import (
 )
 
 // QueryData answers the queries of a panel at the same time, as many as there
-// are connections. A query that fails does so in its own answer only.
+// are connections. A query that fails does so in its own answer only. Who does not ask by
+// gRPC has Redeem the answers to statements in SQL.
 func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
 	ctx = withToken(ctx, req)
 	answers := make([]backend.DataResponse, len(req.Queries))
@@ -63,6 +64,7 @@ func (d *Datasource) read(ctx context.Context, req *backend.QueryDataRequest, q 
 }
 
 func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q backend.DataQuery, m model) (data.Frames, error) {
+	call := ctx
 	// Waiting counts too: a panel that gets its turn after the timeout is of no use.
 	ctx, cancel := context.WithTimeout(ctx, d.settings.timeout())
 	defer cancel()
@@ -78,7 +80,14 @@ func (d *Datasource) run(ctx context.Context, req *backend.QueryDataRequest, q b
 	}
 	ctx = query.WithSurface(ctx, surface)
 	if m.kind.Kind == kindSQL {
-		return d.ask(ctx, who, q, m)
+		frames, err := d.ask(ctx, who, q, m)
+		switch {
+		case err != nil:
+			return nil, err
+		case req.Format == backend.DataFrameFormat_JSON:
+			return data.UnmarshalArrowFrames(frames)
+		}
+		return data.Frames{park(call, frames)}, nil
 	}
 	alert := req.Headers[backend.FromAlertHeaderName] == "true"
 	frames, err := d.frames(ctx, who, q, m, alert)

@@ -11,7 +11,6 @@ import (
 	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
-	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
@@ -129,8 +128,8 @@ func (s *statements) read(ctx context.Context, sql string) (*sqlAnswer, error) {
 	return answer, err
 }
 
-// ask answers a statement in SQL, which is recorded as all readings are.
-func (d *Datasource) ask(ctx context.Context, who access.Principal, q backend.DataQuery, m model) (data.Frames, error) {
+// ask answers a statement in SQL in Arrow. It is recorded as all readings are.
+func (d *Datasource) ask(ctx context.Context, who access.Principal, q backend.DataQuery, m model) ([][]byte, error) {
 	answer, err := d.readSQL(ctx, who, q, m)
 	record := query.AuditRecord{Kind: kindSQL, From: q.TimeRange.From.UTC(), To: q.TimeRange.To.UTC(), Params: map[string]string{"statement": m.Expr}}
 	if answer != nil {
@@ -142,7 +141,18 @@ func (d *Datasource) ask(ctx context.Context, who access.Principal, q backend.Da
 	if err != nil {
 		return nil, err
 	}
-	return answer.frames(m)
+	frames, err := answer.frames(m)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(frames))
+	for i, f := range frames {
+		f.head.RefID = q.RefID
+		if out[i], err = f.marshal(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func (d *Datasource) readSQL(ctx context.Context, who access.Principal, q backend.DataQuery, m model) (*sqlAnswer, error) {

@@ -95,6 +95,23 @@ func TestSQL(t *testing.T) {
 	require.Equal(t, []string{"activity", "costs", "execution_starts", "executions", "steps"}, listed)
 }
 
+// Who wants JSON gets of a statement what others get in Arrow.
+func TestSQLInJSON(t *testing.T) {
+	store, day := newStore(t)
+	g := sqlOn(t, store, tenant, nil)
+	req := &backend.QueryDataRequest{PluginContext: g.pc, Format: backend.DataFrameFormat_JSON, Queries: []backend.DataQuery{{
+		RefID: "A", TimeRange: day, JSON: []byte(`{"queryType":"sql","format":"table","expr":"SELECT number AS n, toString(number) AS s, if(number = 1, NULL, number)::Nullable(Float64) AS f FROM numbers(3)"}`),
+	}}}
+	out, err := g.plugin.Client.QueryData(g.ctx(), req)
+	require.NoError(t, err)
+	require.NoError(t, out.Responses["A"].Error)
+	frame := out.Responses["A"].Frames[0]
+	require.Equal(t, "A", frame.RefID)
+	require.Equal(t, 3, frame.Rows())
+	require.Equal(t, []any{uint64(2), "2", 2.0}, row(t, frame, 2))
+	require.True(t, frame.Fields[2].NilAt(1))
+}
+
 // An execution that was sent when it began and when it ended is one, as the metric counts it.
 func TestSQLCountsExecutionsAsTheMetricDoes(t *testing.T) {
 	store, day := newStore(t)

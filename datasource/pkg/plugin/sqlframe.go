@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -87,8 +86,12 @@ func columnHead(r *proto.Reader, version int) (name string, kind proto.ColumnTyp
 // add keeps a block's rows, as many as may be shown.
 func (a *sqlAnswer) add(rows int) error {
 	n := min(rows, mostSQLRows-a.rows)
-	for _, c := range a.columns {
-		c.values.add(n)
+	if n > 0 {
+		for _, c := range a.columns {
+			if err := c.values.add(n); err != nil {
+				return err
+			}
+		}
 	}
 	a.rows += n
 	if n < rows {
@@ -97,22 +100,23 @@ func (a *sqlAnswer) add(rows int) error {
 	return nil
 }
 
-func (a *sqlAnswer) frames(m model) (data.Frames, error) {
-	var frames data.Frames
+func (a *sqlAnswer) frames(m model) ([]*arrowFrame, error) {
+	var frames []*arrowFrame
 	if m.Format == formatTimeSeries && len(a.columns) > 0 {
 		var err error
 		if frames, err = a.series(m.Alias); err != nil {
 			return nil, err
 		}
 	} else {
-		table := data.NewFrame("")
+		table := &arrowFrame{head: data.NewFrame(""), length: a.rows}
 		for _, c := range a.columns {
-			table.Fields = append(table.Fields, c.values.field(c.name, nil))
+			table.head.Fields = append(table.head.Fields, fieldOf(c.name, c.values))
+			table.columns = append(table.columns, c.values)
 		}
-		shape(table, tableType(table), data.VisTypeTable)
-		frames = data.Frames{table}
+		shape(table.head, tableType(table.head), data.VisTypeTable)
+		frames = []*arrowFrame{table}
 	}
-	meta := frames[0].Meta
+	meta := frames[0].head.Meta
 	meta.ExecutedQueryString = a.statement
 	meta.Stats = []data.QueryStat{stat("Rows read", "short", float64(a.read))}
 	if a.truncated {
@@ -121,48 +125,62 @@ func (a *sqlAnswer) frames(m model) (data.Frames, error) {
 	return frames, nil
 }
 
+func fieldOf(name string, values sqlColumn) *data.Field {
+	f := data.NewFieldFromFieldType(values.kind(), 0)
+	f.Name = name
+	return f
+}
+
 // series are of the first column of times: one for each column of numbers and each
 // combination of texts.
-func (a *sqlAnswer) series(alias string) (data.Frames, error) {
-	var times *answerColumn
-	var labels, numbers []*answerColumn
+func (a *sqlAnswer) series(alias string) ([]*arrowFrame, error) {
+	var times *fixed[int64]
+	var timesName string
+	var labels []*label
+	var numbers []*answerColumn
 	n := namer{alias: alias}
 	for i := range a.columns {
 		c := &a.columns[i]
-		switch kind := c.values.field(c.name, []int32{}).Type(); {
+		switch kind := c.values.kind(); {
 		case kind.Time() && times == nil:
-			times = c
+			times, timesName = c.values.(*fixed[int64]), c.name
 		case kind.Numeric():
 			numbers = append(numbers, c)
 		case kind == data.FieldTypeString || kind == data.FieldTypeNullableString:
-			labels, n.groupBy = append(labels, c), append(n.groupBy, c.name)
+			labels, n.groupBy = append(labels, &label{c.name, c.values.(*texts)}), append(n.groupBy, c.name)
 		}
 	}
 	n.metrics = len(numbers)
 	if times == nil {
 		return nil, &query.RequestError{Param: "expr", Message: "the statement gives no column of times, which a time series needs: select one, or choose the format table", Example: "SELECT $__timeInterval(time) AS time, count() AS executions FROM executions WHERE $__timeFilter(time) GROUP BY time ORDER BY time"}
 	}
-	if err := inOrder(times); err != nil {
+	if err := inOrder(timesName, times); err != nil {
 		return nil, err
 	}
 	groups := a.groups(labels)
 	if len(groups)*len(numbers) > mostSQLSeries {
 		return nil, &query.RequestError{Param: "expr", Message: fmt.Sprintf("the statement gives %d series, and a panel shows %d at most: group by less", len(groups)*len(numbers), mostSQLSeries)}
 	}
-	var frames data.Frames
+	var frames []*arrowFrame
 	for _, number := range numbers {
 		for _, g := range groups {
-			at, value := times.values.field("time", g.rows), number.values.field(number.name, g.rows)
+			value := fieldOf(number.name, number.values)
 			value.Labels = g.labels
 			value.Config = &data.FieldConfig{DisplayNameFromDS: n.series(value.Name, value.Labels)}
-			frames = append(frames, data.NewFrame(number.name, at, value))
+			frames = append(frames, &arrowFrame{
+				head:    data.NewFrame(number.name, fieldOf("time", times), value),
+				columns: []sqlColumn{times, number.values}, rows: g.rows, length: len(g.rows),
+			})
+			if g.rows == nil {
+				frames[len(frames)-1].length = a.rows
+			}
 		}
 	}
 	if len(frames) == 0 {
-		frames = data.Frames{data.NewFrame("")}
+		frames = []*arrowFrame{{head: data.NewFrame("")}}
 	}
 	for _, f := range frames {
-		shape(f, data.FrameTypeTimeSeriesMulti, data.VisTypeGraph)
+		shape(f.head, data.FrameTypeTimeSeriesMulti, data.VisTypeGraph)
 	}
 	return frames, nil
 }
@@ -170,76 +188,63 @@ func (a *sqlAnswer) series(alias string) (data.Frames, error) {
 // mostSQLSeries is how many series a panel may have.
 const mostSQLSeries = 10_000
 
-// A sqlGroup is the rows of one combination of texts; nil are all rows.
-type sqlGroup struct {
-	labels data.Labels
-	rows   []int32
+// A label is a column of texts that tell series apart.
+type label struct {
+	name   string
+	values *texts
 }
 
-func (a *sqlAnswer) groups(of []*answerColumn) []*sqlGroup {
+// A sqlGroup is the rows of one combination of texts; nil are all rows.
+type sqlGroup struct {
+	key    string
+	labels data.Labels
+	rows   []int32
+	next   *sqlGroup // of the row after the last one here
+}
+
+func (a *sqlAnswer) groups(of []*label) []*sqlGroup {
 	switch {
 	case a.rows == 0:
 		return nil
 	case len(of) == 0:
 		return []*sqlGroup{{}}
 	}
-	values := make([]func(row int32) string, len(of))
-	for i, c := range of {
-		values[i] = textOf(c.values)
-	}
 	var out []*sqlGroup
 	known := map[string]*sqlGroup{}
 	var key []byte
-	for row := range int32(a.rows) { // #nosec G115 -- mostSQLRows at most
+	last := &sqlGroup{}
+	for row := range a.rows {
 		key = key[:0]
-		for _, value := range values {
-			text := value(row)
+		for _, l := range of {
+			text := l.values.row(row)
 			key = append(binary.AppendUvarint(key, uint64(len(text))), text...)
 		}
-		g, ok := known[string(key)]
-		if !ok {
-			g = &sqlGroup{labels: make(data.Labels, len(of))}
-			for i, c := range of {
-				g.labels[c.name] = values[i](row)
+		// At each time there are the same series, mostly in the same order.
+		g := last.next
+		if g == nil || g.key != string(key) {
+			if g = known[string(key)]; g == nil {
+				g = &sqlGroup{key: string(key), labels: make(data.Labels, len(of))}
+				for _, l := range of {
+					g.labels[l.name] = string(l.values.row(row))
+				}
+				known[g.key] = g
+				out = append(out, g)
 			}
-			known[string(key)] = g
-			out = append(out, g)
+			last.next = g
 		}
-		g.rows = append(g.rows, row)
+		g.rows = append(g.rows, int32(row)) //nolint:gosec // mostSQLRows at most
+		last = g
 	}
 	return out
 }
 
-// textOf reads a column of texts, of which null is the empty one.
-func textOf(c sqlColumn) func(row int32) string {
-	switch c := c.(type) {
-	case *gathered[string]:
-		return func(row int32) string { return c.values[row] }
-	case *gathered[*string]:
-		return func(row int32) string {
-			if v := c.values[row]; v != nil {
-				return *v
-			}
-			return ""
-		}
-	}
-	return func(int32) string { return "" } // no field of texts is anything else
-}
-
 // inOrder wants times in their order: a graph of others is a tangle.
-func inOrder(c *answerColumn) error {
-	switch values := c.values.(type) {
-	case *gathered[time.Time]:
-		if slices.IsSortedFunc(values.values, time.Time.Compare) {
-			return nil
-		}
-	case *gathered[*time.Time]:
-		if slices.Contains(values.values, nil) {
-			return &query.RequestError{Param: "expr", Value: c.name, Message: "a row of the answer has no time: leave such rows out", Example: "WHERE " + c.name + " IS NOT NULL"}
-		}
-		if slices.IsSortedFunc(values.values, func(a, b *time.Time) int { return a.Compare(*b) }) {
-			return nil
-		}
+func inOrder(name string, times *fixed[int64]) error {
+	switch {
+	case slices.Contains(times.nulls, 1):
+		return &query.RequestError{Param: "expr", Value: name, Message: "a row of the answer has no time: leave such rows out", Example: "WHERE " + name + " IS NOT NULL"}
+	case !slices.IsSorted(times.values):
+		return &query.RequestError{Param: "expr", Value: name, Message: "the rows of the answer are not in the order of their times", Example: "ORDER BY " + name}
 	}
-	return &query.RequestError{Param: "expr", Value: c.name, Message: "the rows of the answer are not in the order of their times", Example: "ORDER BY " + c.name}
+	return nil
 }

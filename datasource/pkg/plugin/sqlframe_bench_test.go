@@ -39,7 +39,7 @@ func BenchmarkSQLAnswer(b *testing.B) {
 					frames, err := answer(b, columns...).frames(model{Format: format})
 					require.NoError(b, err)
 					for _, f := range frames {
-						_, err := f.MarshalArrow()
+						_, err := f.marshal()
 						require.NoError(b, err)
 					}
 				}

@@ -1,0 +1,178 @@
+package plugin
+
+import (
+	"math"
+	"slices"
+
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/flowgauge/flowgauge/backend/query"
+)
+
+// A sqlColumn gathers the values of a column, block by block, as Arrow lays them out.
+type sqlColumn interface {
+	// kind is the field's in a frame.
+	kind() data.FieldType
+	add(rows int) error
+	// arrow has the values' buffers, the first of which says which are not null, and how many are.
+	arrow() (buffers []*memory.Buffer, nulls int)
+	// mask says where the block's nulls are.
+	mask(nulls *proto.ColUInt8)
+	null(row int) bool
+}
+
+// A series is made of columns of which it can have some rows.
+type seriesColumn interface {
+	sqlColumn
+	pick(rows []int32) sqlColumn
+}
+
+// masked are the nulls of a column: a byte a row, which is 1 where there is no value, or
+// nothing where the column has no nulls.
+type masked struct {
+	block *proto.ColUInt8
+	nulls []uint8
+}
+
+func (m *masked) mask(nulls *proto.ColUInt8) { m.block = nulls }
+
+func (m *masked) null(row int) bool { return m.block != nil && m.nulls[row] != 0 }
+
+func (m *masked) add(rows int) {
+	if m.block != nil {
+		m.nulls = append(m.nulls, (*m.block)[:rows]...)
+	}
+}
+
+func (m *masked) kindOf(values data.FieldType) data.FieldType {
+	if m.block != nil {
+		return values.NullableType()
+	}
+	return values
+}
+
+func (m *masked) valid() (bitmap *memory.Buffer, nulls int) {
+	if m.block == nil {
+		return nil, 0
+	}
+	for _, null := range m.nulls {
+		nulls += int(null)
+	}
+	if nulls == 0 {
+		return nil, 0
+	}
+	return bits(m.nulls, 0), nulls
+}
+
+// bits has a bit for each byte, which is set where the byte is as wanted.
+func bits(bytes []uint8, wanted uint8) *memory.Buffer {
+	packed := make([]byte, (len(bytes)+7)/8)
+	for i, b := range bytes {
+		if b == wanted {
+			packed[i/8] |= 1 << (i % 8)
+		}
+	}
+	return memory.NewBufferBytes(packed)
+}
+
+// fixed are numbers, and times as nanoseconds. more appends as many of the block's.
+type fixed[T arrow.FixedWidthType] struct {
+	masked
+	of     data.FieldType
+	values []T
+	more   func(values []T, rows int) []T
+}
+
+func (f *fixed[T]) kind() data.FieldType { return f.kindOf(f.of) }
+
+func (f *fixed[T]) add(rows int) error {
+	f.masked.add(rows)
+	f.values = f.more(slices.Grow(f.values, rows), rows)
+	return nil
+}
+
+func (f *fixed[T]) arrow() ([]*memory.Buffer, int) {
+	valid, nulls := f.valid()
+	return []*memory.Buffer{valid, memory.NewBufferBytes(arrow.GetBytes(f.values))}, nulls
+}
+
+func (f *fixed[T]) pick(rows []int32) sqlColumn {
+	picked := &fixed[T]{masked: masked{block: f.block}, of: f.of, values: make([]T, len(rows))}
+	for i, at := range rows {
+		picked.values[i] = f.values[at]
+	}
+	if f.block != nil {
+		picked.nulls = make([]uint8, len(rows))
+		for i, at := range rows {
+			picked.nulls[i] = f.nulls[at]
+		}
+	}
+	return picked
+}
+
+// bools are a byte each, of which Arrow has a bit.
+type bools struct {
+	masked
+	from   *proto.ColBool
+	values []uint8
+}
+
+func (b *bools) kind() data.FieldType { return b.kindOf(data.FieldTypeBool) }
+
+func (b *bools) add(rows int) error {
+	b.masked.add(rows)
+	for _, v := range (*b.from)[:rows] {
+		value := uint8(0)
+		if v {
+			value = 1
+		}
+		b.values = append(b.values, value)
+	}
+	return nil
+}
+
+func (b *bools) arrow() ([]*memory.Buffer, int) {
+	valid, nulls := b.valid()
+	return []*memory.Buffer{valid, bits(b.values, 1)}, nulls
+}
+
+// texts are one text, and where each ends. more appends as many of the block's.
+type texts struct {
+	masked
+	all  []byte
+	ends []int32 // and a nought before them
+	more func(t *texts, rows int)
+}
+
+func (t *texts) kind() data.FieldType { return t.kindOf(data.FieldTypeString) }
+
+func (t *texts) add(rows int) error {
+	t.masked.add(rows)
+	t.ends = slices.Grow(t.ends, rows+1)
+	if len(t.ends) == 0 {
+		t.ends = append(t.ends, 0)
+	}
+	t.more(t, rows)
+	if len(t.all) > math.MaxInt32 {
+		return &query.RequestError{Param: "expr", Message: "a column of the answer has more than 2 GB of text: select less of it"}
+	}
+	return nil
+}
+
+func (t *texts) end() { t.ends = append(t.ends, int32(len(t.all))) } //nolint:gosec // add looks at it
+
+func (t *texts) arrow() ([]*memory.Buffer, int) {
+	valid, nulls := t.valid()
+	return []*memory.Buffer{valid, memory.NewBufferBytes(arrow.GetBytes(t.ends)), memory.NewBufferBytes(t.all)}, nulls
+}
+
+// row is a value; null is the empty text.
+func (t *texts) row(i int) []byte {
+	if t.null(i) {
+		return nil
+	}
+	return t.all[t.ends[i]:t.ends[i+1]]
+}
