@@ -152,6 +152,7 @@ func (d *Datasource) ask(ctx context.Context, who access.Principal, q backend.Da
 			return nil, err
 		}
 	}
+	answer.spare()
 	return out, nil
 }
 

@@ -24,6 +24,7 @@ type sqlAnswer struct {
 // answerColumn is where a column's blocks are decoded, and where their values go.
 type answerColumn struct {
 	name   string
+	kind   proto.ColumnType
 	block  proto.Column
 	values sqlColumn
 }
@@ -36,15 +37,11 @@ func (a *sqlAnswer) DecodeResult(r *proto.Reader, version int, b proto.Block) er
 			return err
 		}
 		if i == len(a.columns) {
-			var auto proto.ColAuto
-			if err := auto.Infer(kind); err != nil {
-				return cannotShow(name, kind)
-			}
-			values, err := sqlColumnOf(name, kind, auto.Data)
+			c, err := columnOf(name, kind)
 			if err != nil {
 				return err
 			}
-			a.columns = append(a.columns, answerColumn{name, auto.Data, values})
+			a.columns = append(a.columns, c)
 		}
 		column := a.columns[i].block
 		column.Reset()

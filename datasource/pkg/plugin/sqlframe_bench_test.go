@@ -27,7 +27,7 @@ func BenchmarkSQLAnswer(b *testing.B) {
 		for i, c := range columns {
 			values, err := sqlColumnOf("c", c.Type(), c)
 			require.NoError(b, err)
-			a.columns = append(a.columns, answerColumn{fmt.Sprint("c", i), c, values})
+			a.columns = append(a.columns, answerColumn{fmt.Sprint("c", i), c.Type(), c, values})
 		}
 		require.NoError(b, a.add(rows))
 		return a

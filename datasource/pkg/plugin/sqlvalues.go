@@ -22,6 +22,8 @@ type sqlColumn interface {
 	// mask says where the block's nulls are.
 	mask(nulls *proto.ColUInt8)
 	null(row int) bool
+	// reset forgets the values, and keeps their memory.
+	reset()
 }
 
 // A series is made of columns of which it can have some rows.
@@ -46,6 +48,8 @@ func (m *masked) add(rows int) {
 		m.nulls = append(m.nulls, (*m.block)[:rows]...)
 	}
 }
+
+func (m *masked) reset() { m.nulls = m.nulls[:0] }
 
 func (m *masked) kindOf(values data.FieldType) data.FieldType {
 	if m.block != nil {
@@ -99,6 +103,11 @@ func (f *fixed[T]) arrow() ([]*memory.Buffer, int) {
 	return []*memory.Buffer{valid, memory.NewBufferBytes(arrow.GetBytes(f.values))}, nulls
 }
 
+func (f *fixed[T]) reset() {
+	f.masked.reset()
+	f.values = f.values[:0]
+}
+
 func (f *fixed[T]) pick(rows []int32) sqlColumn {
 	picked := &fixed[T]{masked: masked{block: f.block}, of: f.of, values: make([]T, len(rows))}
 	for i, at := range rows {
@@ -139,6 +148,11 @@ func (b *bools) arrow() ([]*memory.Buffer, int) {
 	return []*memory.Buffer{valid, bits(b.values, 1)}, nulls
 }
 
+func (b *bools) reset() {
+	b.masked.reset()
+	b.values = b.values[:0]
+}
+
 // texts are one text, and where each ends. more appends as many of the block's.
 type texts struct {
 	masked
@@ -167,6 +181,11 @@ func (t *texts) end() { t.ends = append(t.ends, int32(len(t.all))) } //nolint:go
 func (t *texts) arrow() ([]*memory.Buffer, int) {
 	valid, nulls := t.valid()
 	return []*memory.Buffer{valid, memory.NewBufferBytes(arrow.GetBytes(t.ends)), memory.NewBufferBytes(t.all)}, nulls
+}
+
+func (t *texts) reset() {
+	t.masked.reset()
+	t.all, t.ends = t.all[:0], t.ends[:0]
 }
 
 // row is a value; null is the empty text.
