@@ -145,15 +145,12 @@ func (d *Datasource) ask(ctx context.Context, who access.Principal, q backend.Da
 	if err != nil {
 		return nil, err
 	}
-	out := make([][]byte, len(frames))
-	for i, f := range frames {
+	for _, f := range frames {
 		f.head.RefID = q.RefID
-		if out[i], err = f.marshal(); err != nil {
-			return nil, err
-		}
 	}
+	out, err := marshal(frames)
 	answer.spare()
-	return out, nil
+	return out, err
 }
 
 func (d *Datasource) readSQL(ctx context.Context, who access.Principal, q backend.DataQuery, m model) (*sqlAnswer, error) {

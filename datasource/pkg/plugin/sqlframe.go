@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -133,7 +134,7 @@ func fieldOf(name string, values sqlColumn) *data.Field {
 func (a *sqlAnswer) series(alias string) ([]*arrowFrame, error) {
 	var times *fixed[int64]
 	var timesName string
-	var labels []*label
+	var labels []label
 	var numbers []*answerColumn
 	n := namer{alias: alias}
 	for i := range a.columns {
@@ -144,7 +145,7 @@ func (a *sqlAnswer) series(alias string) ([]*arrowFrame, error) {
 		case kind.Numeric():
 			numbers = append(numbers, c)
 		case kind == data.FieldTypeString || kind == data.FieldTypeNullableString:
-			labels, n.groupBy = append(labels, &label{c.name, c.values.(*texts)}), append(n.groupBy, c.name)
+			labels, n.groupBy = append(labels, label{c.name, c.values.(*texts)}), append(n.groupBy, c.name)
 		}
 	}
 	n.metrics = len(numbers)
@@ -193,13 +194,12 @@ type label struct {
 
 // A sqlGroup is the rows of one combination of texts; nil are all rows.
 type sqlGroup struct {
-	key    string
 	labels data.Labels
 	rows   []int32
 	next   *sqlGroup // of the row after the last one here
 }
 
-func (a *sqlAnswer) groups(of []*label) []*sqlGroup {
+func (a *sqlAnswer) groups(of []label) []*sqlGroup {
 	switch {
 	case a.rows == 0:
 		return nil
@@ -210,29 +210,38 @@ func (a *sqlAnswer) groups(of []*label) []*sqlGroup {
 	known := map[string]*sqlGroup{}
 	var key []byte
 	last := &sqlGroup{}
-	for row := range a.rows {
-		key = key[:0]
-		for _, l := range of {
-			text := l.values.row(row)
-			key = append(binary.AppendUvarint(key, uint64(len(text))), text...)
-		}
+	for row := range int32(a.rows) {
 		// At each time there are the same series, mostly in the same order.
 		g := last.next
-		if g == nil || g.key != string(key) {
+		if g == nil || !sameTexts(of, row, g.rows[0]) {
+			key = key[:0]
+			for _, l := range of {
+				text := l.values.row(row)
+				key = append(binary.AppendUvarint(key, uint64(len(text))), text...)
+			}
 			if g = known[string(key)]; g == nil {
-				g = &sqlGroup{key: string(key), labels: make(data.Labels, len(of))}
+				g = &sqlGroup{labels: make(data.Labels, len(of))}
 				for _, l := range of {
 					g.labels[l.name] = string(l.values.row(row))
 				}
-				known[g.key] = g
+				known[string(key)] = g
 				out = append(out, g)
 			}
 			last.next = g
 		}
-		g.rows = append(g.rows, int32(row)) //nolint:gosec // mostSQLRows at most
+		g.rows = append(g.rows, row)
 		last = g
 	}
 	return out
+}
+
+func sameTexts(of []label, row, other int32) bool {
+	for _, l := range of {
+		if !bytes.Equal(l.values.row(row), l.values.row(other)) {
+			return false
+		}
+	}
+	return true
 }
 
 // inOrder wants times in their order: a graph of others is a tangle.

@@ -38,10 +38,8 @@ func BenchmarkSQLAnswer(b *testing.B) {
 				for range b.N {
 					frames, err := answer(b, columns...).frames(model{Format: format})
 					require.NoError(b, err)
-					for _, f := range frames {
-						_, err := f.marshal()
-						require.NoError(b, err)
-					}
+					_, err = marshal(frames)
+					require.NoError(b, err)
 				}
 			})
 			b.Run(name+" "+format+" without Arrow", func(b *testing.B) {
