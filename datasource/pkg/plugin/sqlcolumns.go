@@ -171,7 +171,9 @@ func decimals(name string, kind proto.ColumnType, column proto.Column) (sqlColum
 	return nil, cannotShow(name, kind)
 }
 
-func wide(v proto.Int128) float64 { return float64(int64(v.High))*0x1p64 + float64(v.Low) }
+func wide(v proto.Int128) float64 {
+	return float64(int64(v.High))*0x1p64 + float64(v.Low) // #nosec G115 -- the upper half has the sign
+}
 
 // written are values that Grafana has no type for, as JSON or as they write themselves:
 // lists, maps, identifiers, addresses. A type that cannot be read is its author's to cast.
