@@ -34,6 +34,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/pricing"
 	"github.com/flowgauge/flowgauge/backend/query/cache"
 	"github.com/flowgauge/flowgauge/backend/telemetry"
+	"github.com/flowgauge/flowgauge/collector/enrich"
 )
 
 // Roles says which parts a process plays.
@@ -49,6 +50,8 @@ type Options struct {
 	Logger *slog.Logger
 	// AdminKey makes the administrator's key in the data folder when there is none.
 	AdminKey bool
+	// Enrichers are compiled into an embedding program; events pass them before plugins.
+	Enrichers []enrich.Enricher
 	// Progress is told what a slow start is doing.
 	Progress func(message string)
 }

@@ -46,6 +46,7 @@ type Config struct {
 	Privacy    Privacy    `koanf:"privacy"`
 	Audit      Audit      `koanf:"audit"`
 	Telemetry  Telemetry  `koanf:"telemetry"`
+	Plugins    Plugins    `koanf:"plugins"`
 	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
 
 	// Warnings are what looks like a mistake and is none for sure.
@@ -191,7 +192,7 @@ func Load(path string, flags map[string]any) (Config, error) {
 	if err := k.Unmarshal("", &cfg); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
-	if err := cfg.Sources.checkLists(k); err != nil {
+	if err := checkLists(k); err != nil {
 		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	cfg.Warnings = unknown(os.Environ(), known)
@@ -225,6 +226,9 @@ func (c *Config) finish() error {
 		*secret.value = strings.TrimRight(string(b), "\r\n")
 	}
 	if err := finishHooks(c.Sources.GitHub, c.Sources.GitLab); err != nil {
+		return err
+	}
+	if err := c.Plugins.finish(c.DataDir); err != nil {
 		return err
 	}
 	return c.Validate()

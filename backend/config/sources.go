@@ -124,10 +124,11 @@ func EventMappings(text []byte) ([]EventMapping, error) {
 }
 
 // checkLists finds what the keys of a file do not show: misspelt names within lists.
-func (s *Sources) checkLists(k *koanf.Koanf) error {
+func checkLists(k *koanf.Koanf) error {
 	for key, into := range map[string]any{
 		"sources.otlp.mappings": &[]SpanMapping{}, "sources.cloudevents.mappings": &[]EventMapping{},
 		"sources.github": &[]GitHubHook{}, "sources.gitlab": &[]Hook{},
+		"plugins.use": &[]PluginUse{},
 	} {
 		if err := strict(k.Get(key), into); err != nil {
 			return fmt.Errorf("%s: %w", key, err)
@@ -139,7 +140,7 @@ func (s *Sources) checkLists(k *koanf.Koanf) error {
 // strict decodes a value and refuses names that it does not know.
 func strict(value, into any) error {
 	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		Result: into, TagName: "koanf", WeaklyTypedInput: true, ErrorUnused: true,
+		Result: into, TagName: "koanf", WeaklyTypedInput: true, ErrorUnused: true, DecodeHook: mapstructure.StringToTimeDurationHookFunc(),
 	})
 	if err != nil {
 		return err

@@ -23,6 +23,19 @@ type DeadLetter struct {
 	Truncated   bool   // the payload is cut at MaxDeadLetterPayload
 }
 
+// LetterOf keeps an accepted event that is not stored, as a client would send it.
+func LetterOf(e *Event, code Code, message string) *DeadLetter {
+	l := &DeadLetter{
+		Tenant: e.Tenant, Source: e.Source, Kind: e.Kind, Path: "/api/v1/events", ContentType: "application/json",
+		Index: -1, Code: code, Message: message,
+	}
+	var err error
+	if l.Payload, err = MarshalJSON(e); err != nil { // of metadata that is no JSON, which Validate keeps out
+		l.ContentType, l.Payload = ContentTypeRecord, AppendBinary(nil, e)
+	}
+	return l
+}
+
 // The second byte of a dead letter: whether it is cut, its kind, and whether its
 // path follows the message. Records from before there were kinds and paths have 0
 // for them.

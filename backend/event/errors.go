@@ -45,6 +45,12 @@ const (
 // refused for what is in it.
 const CodeStoreFailed Code = "store_failed"
 
+// The codes of an event which was accepted, and is not stored because of a plugin.
+const (
+	CodePluginDropped Code = "plugin_dropped" // it says so, with a reason
+	CodePluginFailed  Code = "plugin_failed"  // it could not be asked, and the event is not to be stored without
+)
+
 // The limits of an event. Lengths are bytes of UTF-8 after unescaping.
 const (
 	MaxNameBytes     = 512

@@ -19,6 +19,7 @@ import (
 // does otherwise meets all of them.
 type ingest struct {
 	binary   string
+	config   string // a file, may be empty
 	dir      string
 	rounds   int
 	duration time.Duration
@@ -42,6 +43,7 @@ func newIngest() *cobra.Command {
   R2  spans per second over OTLP, beside an OpenTelemetry Collector with a synced queue on disk
   R3  processor time per event from HTTP to ClickHouse, beside the same bytes as JSONEachRow
   R4  single events acknowledged per second on 256 connections, beside ClickHouse's async inserts
+  plugins  events per second with an enricher that touches each, as a plugin and compiled in
 
 The rate of Flowgauge is that of rows stored in ClickHouse while the log stays short: the generator pauses
 while more than some seconds' worth waits. Medians are printed, and ratios of them.`,
@@ -54,7 +56,7 @@ while more than some seconds' worth waits. Medians are printed, and ratios of th
 	cmd.Flags().IntVar(&b.rounds, "rounds", 3, "how often each is measured")
 	cmd.Flags().DurationVar(&b.duration, "duration", time.Minute, "of one measurement")
 	cmd.Flags().DurationVar(&b.warmup, "warmup", 10*time.Second, "before each measurement")
-	cmd.Flags().StringSliceVar(&b.only, "only", []string{"R1", "R2", "R3", "R4"}, "which to measure")
+	cmd.Flags().StringSliceVar(&b.only, "only", []string{"R1", "R2", "R3", "R4", "plugins"}, "which to measure")
 	return cmd
 }
 
@@ -109,7 +111,7 @@ func (b *ingest) wants(name string) bool { return slices.Contains(b.only, name) 
 
 func (b *ingest) steps() (out []step) {
 	add := func(name string, f func(context.Context, string) (measure, error)) { out = append(out, step{name, f}) }
-	if b.wants("R1") || b.wants("R3") {
+	if b.wants("R1") || b.wants("R3") || b.wants("plugins") {
 		add("flowgauge", func(ctx context.Context, dir string) (measure, error) { return b.flowgauge(ctx, dir, b.wants("R1")) })
 	}
 	if b.wants("R1") {
@@ -131,6 +133,10 @@ func (b *ingest) steps() (out []step) {
 		for _, ms := range []int{10, 50, 200} {
 			add(fmt.Sprintf("async insert, wait %d ms", ms), func(ctx context.Context, dir string) (measure, error) { return b.asyncInsert(ctx, dir, ms) })
 		}
+	}
+	if b.wants("plugins") {
+		add("flowgauge, enricher compiled in", b.enricherInProcess)
+		add("flowgauge, enricher as a plugin", b.enricherAsPlugin)
 	}
 	return out
 }
@@ -177,6 +183,9 @@ func (b *ingest) stored(ctx context.Context, f *flowgauge, l *load) (m measure, 
 }
 
 func (b *ingest) flowgauge(ctx context.Context, dir string, keepRows bool, settings ...string) (m measure, err error) {
+	if b.config != "" {
+		settings = append(settings, "--config="+b.config)
+	}
 	f, err := startFlowgauge(ctx, b.binary, dir, settings...)
 	if err != nil {
 		return m, err

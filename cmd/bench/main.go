@@ -24,7 +24,7 @@ func main() {
 	root := &cobra.Command{
 		Use: "bench", Short: "Measure Flowgauge beside its peers", SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(newIngest(), newOverload(), newOutage(), newQuery(), newDatasource(), newBare())
+	root.AddCommand(newIngest(), newOverload(), newOutage(), newQuery(), newDatasource(), newBare(), newUp())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()

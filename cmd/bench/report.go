@@ -24,6 +24,10 @@ func (b *ingest) report() {
 		b.say("R3  processor time per event ÷ JSONEachRow          %.2f without rollups, %.2f with",
 			cost("flowgauge without rollups")/cost("JSONEachRow"), cost("flowgauge")/cost("JSONEachRow"))
 	}
+	if b.wants("plugins") {
+		none, inside, outside := fair("flowgauge"), fair("flowgauge, enricher compiled in"), fair("flowgauge, enricher as a plugin")
+		b.say("plugins  throughput as a plugin ÷ compiled in       %.2f   (÷ without any %.2f)", outside/inside, outside/none)
+	}
 	if b.wants("R4") {
 		best := ""
 		for name := range b.figures {

@@ -32,7 +32,7 @@ type flowgauge struct {
 	log  bytes.Buffer
 }
 
-// startFlowgauge runs 'flowgauge up' with more settings from the environment.
+// startFlowgauge runs 'flowgauge up' with more settings: flags, and variables of the environment.
 func startFlowgauge(ctx context.Context, binary, dir string, settings ...string) (*flowgauge, error) {
 	port, err := freePort()
 	if err != nil {
@@ -41,7 +41,14 @@ func startFlowgauge(ctx context.Context, binary, dir string, settings ...string)
 	f := &flowgauge{dir: dir, url: "http://127.0.0.1:" + port, exit: make(chan error, 1)}
 	//nolint:gosec // the program that is measured is the caller's to choose
 	f.cmd = exec.Command(binary, "up", "--no-simulate", "--data-dir", dir, "--http", "127.0.0.1:"+port)
-	f.cmd.Env = append(os.Environ(), settings...)
+	f.cmd.Env = os.Environ()
+	for _, s := range settings {
+		if strings.HasPrefix(s, "--") {
+			f.cmd.Args = append(f.cmd.Args, s)
+		} else {
+			f.cmd.Env = append(f.cmd.Env, s)
+		}
+	}
 	f.cmd.Stdout, f.cmd.Stderr = &f.log, &f.log
 	if err := f.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w: build it with 'go tool mage binary'", binary, err)

@@ -17,7 +17,7 @@ type batch struct {
 	tables map[event.Kind]*table
 	dead   *deadLetters
 	// records are what the batch was made of, in case it has to be divided.
-	records []queue.Record
+	records []arrival
 	whole   bool // it is not divided
 	marks   map[mark]struct{}
 	counts  counts
@@ -72,29 +72,31 @@ func (b *batch) reset() {
 // add decodes a record of the log into columns. A record that cannot be decoded
 // passed its checksum, so it was written by a newer release: the batch must not
 // go on without it.
-func (b *batch) add(r queue.Record) error {
+func (b *batch) add(r arrival) error {
 	b.records = append(b.records, r)
 	b.events++
 	b.bytes += len(r.Data)
-	at := placeOf(r)
+	at := placeOf(r.Record)
 	switch event.RecordType(r.Data) {
 	case event.RecordEvent:
-		if err := event.DecodeBinary(r.Data, &b.event); err != nil {
-			return fmt.Errorf("decode record %d: %w", r.Version, err)
+		if r.result.Letter != nil {
+			b.reject(r.result.Letter, at)
+			return nil
 		}
-		e := &b.event
-		if e.Pricing == event.PricingUnpriced {
-			b.price(e)
+		e := r.event
+		if e == nil {
+			if err := event.DecodeBinary(r.Data, &b.event); err != nil {
+				return fmt.Errorf("decode record %d: %w", r.Version, err)
+			}
+			e = &b.event
 		}
-		if moved(e) {
-			b.mark(e.Tenant, e.Kind, e.PreviousTime)
-			b.moves.add(e, b.tables[e.Kind].rows())
+		b.store(e, r.Version)
+		for i := range r.result.Added {
+			b.store(&r.result.Added[i], r.Version)
 		}
-		b.tables[e.Kind].add(e, uint64(r.Version))
-		b.mark(e.Tenant, e.Kind, e.Time)
 		b.counts.add(countKey{tenant: e.Tenant, source: e.Source, kind: e.Kind.String()}, at, accepted, 1)
 	case event.RecordFragment:
-		return b.fragment(r)
+		return b.fragment(r.Record)
 	case event.RecordDeadLetter:
 		if err := event.DecodeDeadLetter(r.Data, &b.letter); err != nil {
 			return fmt.Errorf("decode dead letter %d: %w", r.Version, err)
@@ -110,6 +112,19 @@ func (b *batch) add(r queue.Record) error {
 		return fmt.Errorf("record %d has type %d, which this release does not know: run the release that wrote it", r.Version, event.RecordType(r.Data))
 	}
 	return nil
+}
+
+// store adds an event's row.
+func (b *batch) store(e *event.Event, version queue.Version) {
+	if e.Pricing == event.PricingUnpriced {
+		b.price(e)
+	}
+	if moved(e) {
+		b.mark(e.Tenant, e.Kind, e.PreviousTime)
+		b.moves.add(e, b.tables[e.Kind].rows())
+	}
+	b.tables[e.Kind].add(e, uint64(version))
+	b.mark(e.Tenant, e.Kind, e.Time)
 }
 
 func (b *batch) reject(l *event.DeadLetter, at place) {

@@ -27,7 +27,7 @@ func BenchmarkRawInsert(b *testing.B) {
 		fault := event.Decode(chunk.Body, event.FormatNDJSON, event.Options{Tenant: "t"}, func(_ int, _ []byte, e *event.Event, fault *event.Error) bool {
 			require.Nil(b, fault)
 			events++
-			require.NoError(b, current.add(queue.Record{Version: queue.Version(events), Data: event.AppendBinary(nil, e)}))
+			require.NoError(b, current.add(arrival{Record: queue.Record{Version: queue.Version(events), Data: event.AppendBinary(nil, e)}}))
 			if current.events == 100_000 {
 				batches = append(batches, current)
 				current = newBatch("log", func(*event.Event) {})

@@ -57,12 +57,12 @@ func (s *Sink) put(ctx context.Context, b *batch) error {
 
 // divide stores the records of a batch half by half, in the order of the log. A crash
 // in between repeats all of them.
-func (s *Sink) divide(ctx context.Context, records []queue.Record, cause error) error {
+func (s *Sink) divide(ctx context.Context, records []arrival, cause error) error {
 	if len(records) == 1 {
 		return s.refuse(ctx, records[0], cause)
 	}
 	middle := len(records) / 2
-	for _, half := range [][]queue.Record{records[:middle], records[middle:]} {
+	for _, half := range [][]arrival{records[:middle], records[middle:]} {
 		part := newBatch(s.cfg.Log, s.cfg.Price)
 		for _, r := range half {
 			if err := part.add(r); err != nil {
@@ -90,7 +90,7 @@ const mostRefused = 100
 
 // refuse keeps a record that ClickHouse will not take as a dead letter, in the place of
 // the event.
-func (s *Sink) refuse(ctx context.Context, r queue.Record, cause error) error {
+func (s *Sink) refuse(ctx context.Context, r arrival, cause error) error {
 	if s.refusals >= mostRefused {
 		part := newBatch(s.cfg.Log, s.cfg.Price)
 		part.whole = true
@@ -104,14 +104,14 @@ func (s *Sink) refuse(ctx context.Context, r queue.Record, cause error) error {
 		return nil
 	}
 	s.refusals++
-	letter, err := unstorable(r, cause)
+	letter, err := unstorable(r.Record, cause)
 	if err != nil {
 		return err
 	}
 	s.cfg.Logger.ErrorContext(ctx, "ClickHouse refuses an event; it is kept as a dead letter",
 		"tenant", letter.Tenant, "partition", r.Partition, "version", uint64(r.Version), "error", cause)
 	part := newBatch(s.cfg.Log, s.cfg.Price)
-	part.letterOf(letter, r)
+	part.letterOf(letter, r.Record)
 	s.metrics.refused.Inc()
 	return s.storeUntilDone(ctx, part)
 }
@@ -120,24 +120,20 @@ func (s *Sink) refuse(ctx context.Context, r queue.Record, cause error) error {
 func unstorable(r queue.Record, cause error) (*event.DeadLetter, error) {
 	const mostOfMessage = 2000
 	message := cause.Error()
-	letter := &event.DeadLetter{Code: event.CodeStoreFailed, Message: message[:min(len(message), mostOfMessage)], Index: -1}
+	message = message[:min(len(message), mostOfMessage)]
 	if event.RecordType(r.Data) == event.RecordFragment {
 		f, err := event.DecodeFragment(r.Data)
 		if err != nil {
 			return nil, fmt.Errorf("decode fragment %d: %w", r.Version, err)
 		}
-		letter.Tenant, letter.Source, letter.ContentType, letter.Payload = f.Tenant, f.Source, event.ContentTypeRecord, r.Data
-		return letter, nil
+		return &event.DeadLetter{
+			Tenant: f.Tenant, Source: f.Source, ContentType: event.ContentTypeRecord, Payload: r.Data,
+			Index: -1, Code: event.CodeStoreFailed, Message: message,
+		}, nil
 	}
 	var e event.Event
 	if err := event.DecodeBinary(r.Data, &e); err != nil {
 		return nil, fmt.Errorf("decode record %d: %w", r.Version, err)
 	}
-	payload, err := event.MarshalJSON(&e)
-	if err != nil {
-		return nil, fmt.Errorf("write event %d as JSON: %w", r.Version, err)
-	}
-	letter.Tenant, letter.Source, letter.Kind, letter.Payload = e.Tenant, e.Source, e.Kind, payload
-	letter.Path, letter.ContentType = "/api/v1/events", "application/json"
-	return letter, nil
+	return event.LetterOf(&e, event.CodeStoreFailed, message), nil
 }

@@ -37,6 +37,9 @@ func (s *Sink) gather(ctx context.Context, b *batch) error {
 	if err != nil {
 		return fmt.Errorf("gather fragments: %w", err)
 	}
+	if err := s.enrichRows(ctx, b, rows); err != nil {
+		return err
+	}
 	for i := range rows {
 		e, deleted := &rows[i].Event, uint8(0)
 		if rows[i].Deleted {
@@ -46,5 +49,37 @@ func (s *Sink) gather(ctx context.Context, b *batch) error {
 		b.mark(e.Tenant, e.Kind, e.Time)
 	}
 	b.fragments = nil
+	return nil
+}
+
+// enrichRows passes what fragments make through the plugins. What they do not want stored is
+// deleted, should it stand already; the fragments stay, and bring it back if the plugin
+// thinks better of it.
+func (s *Sink) enrichRows(ctx context.Context, b *batch, rows []gather.Row) error {
+	if s.cfg.Enrich == nil {
+		return nil
+	}
+	events := make([]event.Event, len(rows))
+	for i := range rows {
+		events[i] = rows[i].Event
+	}
+	results, err := s.cfg.Enrich.Enrich(ctx, events)
+	if err != nil {
+		return fmt.Errorf("enrich: %w", err)
+	}
+	for i := range rows {
+		if rows[i].Deleted {
+			continue
+		}
+		rows[i].Event = events[i]
+		if letter := results[i].Letter; letter != nil {
+			rows[i].Deleted = true
+			b.dead.add(letter, place{version: rows[i].Version})
+			continue
+		}
+		for n := range results[i].Added {
+			b.store(&results[i].Added[n], rows[i].Version)
+		}
+	}
 	return nil
 }

@@ -111,21 +111,50 @@ func (s *Sink) fillAll(ctx context.Context, p *pipe) error {
 func (s *Sink) fill(ctx context.Context, p *pipe, b *batch) error {
 	wait, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for room := int(s.room.Load()); b.events < room && b.bytes < batchBytes; {
-		records, err := s.cfg.Consumer.Fetch(wait, min(fetchSize, room-b.events))
+	var chunks []*chunk // on their way through the plugins, in order
+	var fetched, bytes int
+	for room := int(s.room.Load()); fetched < room && bytes < batchBytes; {
+		records, err := s.cfg.Consumer.Fetch(wait, min(fetchSize, room-fetched))
 		if err != nil && wait.Err() == nil {
 			return err
 		}
 		if len(records) == 0 {
-			return ctx.Err()
+			break
 		}
-		if b.events == 0 {
+		if fetched == 0 {
 			go s.linger(wait, cancel, p)
 		}
+		fetched += len(records)
 		for _, r := range records {
-			if err := b.add(r); err != nil {
+			bytes += len(r.Data)
+		}
+		c, err := s.enrich(ctx, records)
+		if err != nil {
+			return err
+		}
+		if chunks = append(chunks, c); len(chunks) == enrichAhead || s.cfg.Enrich == nil {
+			if err := s.take(ctx, b, chunks[0]); err != nil {
 				return err
 			}
+			chunks = chunks[1:]
+		}
+	}
+	for _, c := range chunks {
+		if err := s.take(ctx, b, c); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// take adds a chunk to the batch when it has passed the plugins.
+func (s *Sink) take(ctx context.Context, b *batch, c *chunk) error {
+	if err := s.await(ctx, c); err != nil {
+		return err
+	}
+	for i := range c.arrivals {
+		if err := b.add(c.arrivals[i]); err != nil {
+			return err
 		}
 	}
 	return nil

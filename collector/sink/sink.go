@@ -1,6 +1,6 @@
 // Package sink moves accepted events from the log into ClickHouse.
 //
-//	fetch -> columns -> gather fragments -> mark minutes -> insert -> count -> mark again -> commit
+//	fetch -> plugins -> columns -> gather fragments -> mark minutes -> insert -> count -> mark again -> commit
 //
 // Each step may fail or be cut off by a crash; then the batch comes out of the
 // log again and is stored again, which changes nothing, because the raw tables
@@ -59,6 +59,7 @@ type Config struct {
 	Linger     time.Duration      // how long a batch waits to fill; 0 is one second
 	OnStored   func()             // called after each batch, e.g. to wake the roller
 	Price      func(*event.Event) // fills in a cost's dollars where none were sent; nil leaves them 0
+	Enrich     Enrich             // passes events through plugins; nil if there are none
 	Gather     Gather             // makes rows of fragments; nil is a gather.Gatherer
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -127,6 +128,9 @@ func New(cfg Config) (*Sink, error) {
 func (s *Sink) Err() error {
 	if msg := s.failing.Load(); msg != nil {
 		return errors.New(*msg)
+	}
+	if s.cfg.Enrich != nil {
+		return s.cfg.Enrich.Err()
 	}
 	return nil
 }

@@ -62,6 +62,8 @@ type rig struct {
 	log    *wal.Log
 	client *clickhouse.Client
 	clock  time.Time // of the log
+	enrich sink.Enrich
+	price  func(*event.Event)
 }
 
 func newRig(t *testing.T) *rig { return rigOf(t, schematest.Client(t)) }
@@ -89,7 +91,7 @@ func (r *rig) accept(events ...event.Event) {
 
 // drain runs a sink until the log is empty.
 func (r *rig) drain() {
-	s, err := sink.New(sink.Config{Consumer: r.log, Client: r.client, Linger: 10 * time.Millisecond})
+	s, err := sink.New(sink.Config{Consumer: r.log, Client: r.client, Enrich: r.enrich, Price: r.price, Linger: 10 * time.Millisecond})
 	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(r.t.Context())
 	ended := make(chan error, 1)
@@ -193,7 +195,7 @@ func (r *rig) drainUncommitted(records []queueRecord) { r.drainLog("", records) 
 func (r *rig) drainLog(name string, records []queueRecord) {
 	r.t.Helper()
 	consumer := &onlyOnce{records: records, committed: make(chan struct{})}
-	s, err := sink.New(sink.Config{Consumer: consumer, Client: r.client, Log: name, Linger: 10 * time.Millisecond})
+	s, err := sink.New(sink.Config{Consumer: consumer, Client: r.client, Log: name, Enrich: r.enrich, Price: r.price, Linger: 10 * time.Millisecond})
 	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(r.t.Context())
 	defer cancel()

@@ -74,7 +74,7 @@ Start with 'flowgauge up': it runs everything in one process on this machine.`,
 	flags.String("config", "", "YAML configuration file (environment variables FLOWGAUGE_… and flags win over it)")
 	flags.String("data-dir", config.Default().DataDir, "folder of the log, the embedded database and the administrator's key")
 	flags.String("log-level", config.Default().Log.Level, "debug, info, warn or error")
-	root.AddCommand(newUp(), newCollector(), newServer(), newHealth(), newMigrate(), newRecompute(), newVerify(), newForecast(), newPricing(), newKeys(), newDirectory(), newPolicy(), newSQLUser(), newAudit(), newDeadLetters(), newImport(), newSimulate(), newWAL())
+	root.AddCommand(newUp(), newCollector(), newServer(), newHealth(), newMigrate(), newRecompute(), newVerify(), newForecast(), newPricing(), newKeys(), newDirectory(), newPolicy(), newSQLUser(), newAudit(), newDeadLetters(), newImport(), newSimulate(), newWAL(), newPlugin())
 	return root
 }
 

@@ -51,6 +51,7 @@ func serve(roles app.Roles) func(*cobra.Command, []string) error {
 			return err
 		}
 		log.Info("serving", "url", a.URL(), "collector", roles.Collector, "server", roles.Server)
+		go reloadOnHangup(cmd.Context(), a, log)
 		return a.Run(cmd.Context())
 	}
 }

@@ -101,6 +101,7 @@ func (u *up) run(ctx context.Context, withSimulation, withGrafana bool) error {
 	}
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(gctx) })
+	go reloadOnHangup(gctx, a, log)
 	group.Go(func() error {
 		if !awaitReady(gctx, a, u.out.line) {
 			return nil

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Plugins are extensions by others, each a process of its own.
+type Plugins struct {
+	Dir string      `koanf:"dir"` // where they are installed; the folder plugins of the data folder if empty
+	Use []PluginUse `koanf:"use"` // those that run, in the order in which they are asked
+}
+
+// PluginUse is a plugin that runs.
+type PluginUse struct {
+	ID      string `koanf:"id"`
+	Version string `koanf:"version"` // the newest that is installed if empty
+	// OnFailure says what becomes of events that it could not be asked about: skip, hold or dead_letter.
+	OnFailure   string            `koanf:"on_failure"`
+	Timeout     time.Duration     `koanf:"timeout"`      // of a call; 5s if 0
+	MemoryBytes uint64            `koanf:"memory_bytes"` // more, and it is started anew; 512 MiB if 0
+	Settings    map[string]any    `koanf:"settings"`     // the plugin's own
+	SecretFiles map[string]string `koanf:"secret_files"` // settings that are read from files
+
+	SettingsJSON json.RawMessage `koanf:"-"` // with the secrets
+}
+
+const (
+	defaultPluginTimeout = 5 * time.Second
+	longestPluginTimeout = 5 * time.Minute
+	defaultPluginMemory  = 512 << 20
+)
+
+var onFailures = []string{"skip", "hold", "dead_letter"}
+
+// finish fills in defaults, reads secrets, and reports every value that cannot be used.
+func (p *Plugins) finish(dataDir string) error {
+	if p.Dir == "" {
+		p.Dir = filepath.Join(dataDir, "plugins")
+	}
+	var errs []error
+	seen := map[string]bool{}
+	for i := range p.Use {
+		u := &p.Use[i]
+		if u.ID == "" {
+			errs = append(errs, fmt.Errorf("plugins.use[%d] has no id: 'flowgauge plugin list' has those that are installed", i))
+		} else if seen[u.ID] {
+			errs = append(errs, fmt.Errorf("plugins.use has %s twice: a plugin runs once", u.ID))
+		}
+		seen[u.ID] = true
+		if err := u.finish(); err != nil {
+			errs = append(errs, fmt.Errorf("plugins.use, %s: %w", u.ID, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (u *PluginUse) finish() error {
+	var errs []error
+	if u.Timeout == 0 {
+		u.Timeout = defaultPluginTimeout
+	}
+	if u.Timeout < 0 || u.Timeout > longestPluginTimeout {
+		errs = append(errs, fmt.Errorf("timeout is %s: it is at most %s", u.Timeout, longestPluginTimeout))
+	}
+	if u.MemoryBytes == 0 {
+		u.MemoryBytes = defaultPluginMemory
+	}
+	if !slices.Contains(onFailures, u.OnFailure) {
+		errs = append(errs, fmt.Errorf("on_failure is %q: say what becomes of events while the plugin does not answer: %s", u.OnFailure, strings.Join(onFailures, ", ")))
+	}
+	settings := maps.Clone(u.Settings)
+	if settings == nil {
+		settings = map[string]any{}
+	}
+	for name, path := range u.SecretFiles {
+		if _, twice := settings[name]; twice {
+			errs = append(errs, fmt.Errorf("%s is in settings and in secret_files: keep one", name))
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("secret_files.%s: %w", name, err))
+		}
+		settings[name] = strings.TrimRight(string(b), "\r\n")
+	}
+	text, err := json.Marshal(settings)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("settings: %w", err))
+	}
+	u.SettingsJSON = text
+	return errors.Join(errs...)
+}

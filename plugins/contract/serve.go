@@ -1,0 +1,128 @@
+package contract
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
+)
+
+// An Enricher changes, drops and adds events. What it says of an event must depend on that
+// event and on the settings alone: after a crash a batch comes again.
+// It is called by several goroutines at once.
+type Enricher interface {
+	Enrich(ctx context.Context, events []*Event) ([]*Change, error)
+}
+
+// A Pricer says what costs cost. It is called by several goroutines at once.
+type Pricer interface {
+	Price(ctx context.Context, costs []*Event) ([]*Price, error)
+}
+
+// Plugin is what a process serves: one plugin, which may extend Flowgauge in several ways.
+type Plugin struct {
+	ID, Version string // those of the manifest
+
+	// Configure is told the plugin's settings, before anything else; nil is a plugin without any.
+	Configure func(settings json.RawMessage) error
+
+	Enricher Enricher
+	Pricer   Pricer
+}
+
+// Serve serves a plugin until Flowgauge ends it. It is all that main does.
+func Serve(p Plugin) {
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig: Handshake,
+		Plugins:         plugin.PluginSet{Name: &Service{plugin: p}},
+		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage))...)
+		},
+	})
+}
+
+// Service is the contract in go-plugin's terms: of a plugin it registers what is served, and
+// Flowgauge gets the connection, over which it speaks with every service.
+type Service struct {
+	plugin.NetRPCUnsupportedPlugin
+	plugin Plugin
+}
+
+// GRPCServer registers the plugin's services.
+func (s *Service) GRPCServer(_ *plugin.GRPCBroker, to *grpc.Server) error {
+	contractv1.RegisterPluginServer(to, &about{plugin: s.plugin})
+	if s.plugin.Enricher != nil {
+		contractv1.RegisterEnricherServer(to, &enricher{of: s.plugin.Enricher})
+	}
+	if s.plugin.Pricer != nil {
+		contractv1.RegisterPricerServer(to, &pricer{of: s.plugin.Pricer})
+	}
+	return nil
+}
+
+// GRPCClient returns the connection.
+func (s *Service) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return conn, nil
+}
+
+type about struct {
+	contractv1.UnimplementedPluginServer
+	plugin Plugin
+}
+
+func (a *about) Configure(_ context.Context, req *contractv1.ConfigureRequest) (*contractv1.ConfigureResponse, error) {
+	if a.plugin.Configure != nil {
+		if err := a.plugin.Configure(json.RawMessage(req.GetSettings())); err != nil {
+			return nil, status.Error(codes.InvalidArgument, err.Error())
+		}
+	}
+	res := &contractv1.ConfigureResponse{Id: a.plugin.ID, Version: a.plugin.Version}
+	if a.plugin.Enricher != nil {
+		res.Extends = append(res.Extends, string(ExtensionEnricher))
+	}
+	if a.plugin.Pricer != nil {
+		res.Extends = append(res.Extends, string(ExtensionPricer))
+	}
+	return res, nil
+}
+
+type enricher struct {
+	contractv1.UnimplementedEnricherServer
+	of Enricher
+}
+
+func (e *enricher) Enrich(ctx context.Context, req *contractv1.EnrichRequest) (*contractv1.EnrichResponse, error) {
+	changes, err := e.of.Enrich(ctx, req.GetEvents())
+	if err != nil {
+		return nil, failed(err)
+	}
+	return &contractv1.EnrichResponse{Changes: changes}, nil
+}
+
+type pricer struct {
+	contractv1.UnimplementedPricerServer
+	of Pricer
+}
+
+func (p *pricer) Price(ctx context.Context, req *contractv1.PriceRequest) (*contractv1.PriceResponse, error) {
+	prices, err := p.of.Price(ctx, req.GetCosts())
+	if err != nil {
+		return nil, failed(err)
+	}
+	return &contractv1.PriceResponse{Prices: prices}, nil
+}
+
+// failed keeps a status that the plugin has chosen itself.
+func failed(err error) error {
+	var own interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &own) {
+		return err
+	}
+	return status.Error(codes.Internal, err.Error())
+}

@@ -1,0 +1,167 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+
+	"github.com/flowgauge/flowgauge/plugins/contract"
+	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
+)
+
+const (
+	startTimeout = 15 * time.Second
+	// drainTimeout is how long calls in flight may go on when their process is replaced.
+	drainTimeout = 30 * time.Second
+)
+
+// A process is one run of a plugin.
+type process struct {
+	of     Installed
+	client *plugin.Client
+	conn   *grpc.ClientConn
+	pid    int
+	temp   string
+	calls  sync.WaitGroup // those in flight
+	began  time.Time
+}
+
+// start runs a plugin whose files are those of its manifest, and tells it its settings.
+func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *process, err error) {
+	if err := of.Manifest.Verify(of.Dir); err != nil {
+		return nil, err
+	}
+	p := &process{of: of, began: time.Now()}
+	if p.temp, err = os.MkdirTemp("", "flowgauge-plugin-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			p.stop()
+		}
+	}()
+	p.client = plugin.NewClient(&plugin.ClientConfig{
+		HandshakeConfig:  contract.Handshake,
+		Plugins:          plugin.PluginSet{contract.Name: &contract.Service{}},
+		Cmd:              p.command(),
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		SkipHostEnv:      true,
+		StartTimeout:     startTimeout,
+		Logger:           logs.hclog(),
+		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(contract.MaxMessage), grpc.MaxCallSendMsgSize(contract.MaxMessage))},
+	})
+	protocol, err := p.client.Client()
+	if err != nil {
+		return nil, notStarted(err)
+	}
+	raw, err := protocol.Dispense(contract.Name)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	p.conn = raw.(*grpc.ClientConn)
+	p.pid, _ = strconv.Atoi(p.client.ID())
+	return p, p.configure(ctx, settings)
+}
+
+// notStarted says in Flowgauge's words why a plugin has not started.
+func notStarted(err error) error {
+	text := err.Error()
+	if strings.Contains(text, "exited before we could connect") || strings.Contains(text, "Failed to read any lines") {
+		return errors.New("it ended before it was ready; what it wrote is in the log, before this")
+	}
+	return fmt.Errorf("it did not start: %w", err)
+}
+
+// command starts in the plugin's folder with an environment of the permitted variables only.
+func (p *process) command() *exec.Cmd {
+	args := p.of.Manifest.command()
+	name := args[0]
+	if local := filepath.Join(p.of.Dir, filepath.FromSlash(name)); filepath.IsLocal(filepath.FromSlash(name)) && isFile(local) {
+		name = local
+	}
+	cmd := exec.Command(name, args[1:]...) //nolint:gosec // an administrator has installed and chosen it
+	cmd.Dir = p.of.Dir
+	cmd.Env = []string{"TMPDIR=" + p.temp, "HOME=" + p.temp, "PATH=" + os.Getenv("PATH")}
+	for _, variable := range p.of.Manifest.Permissions.Env {
+		if value, set := os.LookupEnv(variable); set {
+			cmd.Env = append(cmd.Env, variable+"="+value)
+		}
+	}
+	separate(cmd)
+	return cmd
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// configure tells the plugin its settings, and makes sure that it is the one of the manifest.
+func (p *process) configure(ctx context.Context, settings []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	m := p.of.Manifest
+	res, err := contractv1.NewPluginClient(p.conn).Configure(ctx, &contractv1.ConfigureRequest{Settings: string(settings)})
+	if err != nil {
+		return fmt.Errorf("its settings: %s", status.Convert(err).Message())
+	}
+	if res.GetId() != m.ID || res.GetVersion() != m.Version {
+		return fmt.Errorf("the program says that it is %s %s, its manifest says %s %s: build the one or correct the other", res.GetId(), res.GetVersion(), m.ID, m.Version)
+	}
+	for _, e := range m.Extends {
+		if !slices.Contains(res.GetExtends(), string(e)) {
+			return fmt.Errorf("its manifest says that it extends %q, the program does not serve that", e)
+		}
+	}
+	return nil
+}
+
+// healthy asks the plugin how it is.
+func (p *process) healthy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	res, err := grpc_health_v1.NewHealthClient(p.conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: contract.Name})
+	if err != nil {
+		return errors.New(status.Convert(err).Message())
+	}
+	if s := res.GetStatus(); s != grpc_health_v1.HealthCheckResponse_SERVING {
+		return errors.New(s.String())
+	}
+	return nil
+}
+
+// retire ends a process that gets no more calls, when those in flight have ended.
+func (p *process) retire() {
+	done := make(chan struct{})
+	go func() {
+		p.calls.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(drainTimeout):
+	}
+	p.stop()
+}
+
+func (p *process) stop() {
+	if p.client != nil {
+		p.client.Kill()
+	}
+	_ = os.RemoveAll(p.temp)
+}

@@ -1,0 +1,159 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+const (
+	watchInterval  = 200 * time.Millisecond
+	healthInterval = 5 * time.Second
+	healthTimeout  = 3 * time.Second
+	shortestPause  = 200 * time.Millisecond
+	longestPause   = 30 * time.Second
+	// steady is how long a plugin must have run for its next failure to count as its first.
+	steady = time.Minute
+)
+
+// Run keeps the plugin running until ctx ends.
+func (p *Plugin) Run(ctx context.Context) {
+	pause := shortestPause
+	var answer chan error // of whoever wants to know whether it starts
+	for {
+		why := p.once(ctx, answer)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(why.began) > steady {
+			pause = shortestPause
+		}
+		p.metrics.restarts.Inc()
+		p.cfg.Logger.ErrorContext(ctx, "a plugin is down and is started again", "plugin", p.cfg.ID, "error", why.err, "retry_in", pause)
+		select {
+		case <-ctx.Done():
+			return
+		case answer = <-p.reload:
+		case <-time.After(pause):
+			answer = nil
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// An ending says why a process is gone.
+type ending struct {
+	err   error
+	began time.Time
+}
+
+// once starts the plugin, tells whether it is up, and returns when it is down.
+func (p *Plugin) once(ctx context.Context, started chan<- error) ending {
+	proc, err := p.start(ctx)
+	if started != nil {
+		started <- err
+	}
+	if err != nil {
+		p.down(err)
+		return ending{err: err, began: time.Now()}
+	}
+	p.up(ctx, proc)
+	next := time.Now().Add(healthInterval)
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			p.down(errStopped)
+			proc.retire()
+			return ending{}
+		case answer := <-p.reload:
+			newer, err := p.start(ctx)
+			if err == nil {
+				p.up(ctx, newer)
+				go proc.retire()
+				proc = newer
+			}
+			answer <- err
+			continue
+		case err = <-p.broken:
+		case <-ticker.C:
+			err = p.look(ctx, proc, &next)
+		}
+		if err != nil && ctx.Err() == nil {
+			p.down(err)
+			proc.stop() // what is in flight has failed, or never ends
+			return ending{err: err, began: proc.began}
+		}
+	}
+}
+
+// look finds out whether a process is still there, within its memory, and well.
+func (p *Plugin) look(ctx context.Context, proc *process, next *time.Time) error {
+	if proc.client.Exited() {
+		return errEnded
+	}
+	if used, ok := memory(proc.pid); ok && p.cfg.MemoryBytes > 0 && used > p.cfg.MemoryBytes {
+		return fmt.Errorf("it uses %d MiB of memory, %d are allowed (memory_bytes)", used>>20, p.cfg.MemoryBytes>>20)
+	}
+	if time.Now().Before(*next) {
+		return nil
+	}
+	*next = time.Now().Add(healthInterval)
+	if err := proc.healthy(ctx); err != nil {
+		return fmt.Errorf("it is not healthy: %w", err)
+	}
+	return nil
+}
+
+func (p *Plugin) start(ctx context.Context) (*process, error) {
+	of, err := Find(p.cfg.Dir, p.cfg.ID, p.cfg.Version)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, of, p.cfg.Settings, p.logs)
+}
+
+// Reload starts the plugin anew, its newest version where the configuration names none. The
+// old process gets calls until the new one answers, and ends when it has answered its own.
+// When the new one does not start, the old one stays.
+func (p *Plugin) Reload(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case p.reload <- answer:
+	case <-p.stopped:
+		return errStopped
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-answer:
+		return err
+	case <-p.stopped:
+		return errStopped
+	}
+}
+
+func (p *Plugin) up(ctx context.Context, proc *process) {
+	p.mu.Lock()
+	select {
+	case stale := <-p.broken: // of the process before
+		p.cfg.Logger.DebugContext(ctx, "a plugin was taken down twice", "plugin", p.cfg.ID, "error", stale)
+	default:
+	}
+	p.current, p.why, p.failures = proc, nil, 0
+	p.mu.Unlock()
+	p.metrics.up.Set(1)
+	m := proc.of.Manifest
+	p.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "a plugin is up", slog.String("plugin", m.ID), slog.String("version", m.Version), slog.Int("pid", proc.pid))
+}
+
+func (p *Plugin) down(why error) {
+	p.mu.Lock()
+	p.current, p.why = nil, why
+	p.mu.Unlock()
+	p.metrics.up.Set(0)
+}
