@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
+	"slices"
+	"strconv"
 
 	"github.com/gin-gonic/gin"
 
@@ -53,6 +56,9 @@ func readDashboard(c *gin.Context, text []byte, public *bool, now document.Docum
 	if _, ok := raw["widgets"]; !ok {
 		return d, invalid("widgets", "", "required: the dashboard's widgets", "[]")
 	}
+	if err := noNullWidgets(raw["widgets"]); err != nil {
+		return d, err
+	}
 	v, err := dashboard.Read(raw)
 	var wrong *dashboard.InvalidError
 	if errors.As(err, &wrong) {
@@ -67,6 +73,24 @@ func readDashboard(c *gin.Context, text []byte, public *bool, now document.Docum
 	d.Name = v.Name
 	d.Body, err = json.Marshal(v.Grafana())
 	return d, err
+}
+
+// noNullWidgets wants no null in what the API says of widgets. In their query and their
+// visualization, which are Grafana's, null is a value.
+func noNullWidgets(widgets any) error {
+	list, _ := widgets.([]any)
+	for i, element := range list {
+		widget, _ := element.(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(widget)) {
+			if name == "query" || name == "visualization" {
+				continue
+			}
+			if err := noNulls("widgets["+strconv.Itoa(i)+"]."+name, widget[name]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // ListDashboards answers GET /dashboards.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,22 +75,38 @@ func decode(text []byte, err error) (query.Request, error) {
 	return r, invalid("body", "", "must be a JSON object: "+err.Error(), `{"metrics":["executions"],"from":"2026-03-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}`)
 }
 
-// refuseNulls wants no member of an object to be null. It would be taken for one that is
+// refuseNulls wants no null in an object, however deep. It would be taken for what is
 // not there, and that need not be what is meant.
 func refuseNulls(text []byte) error {
 	if begins := bytes.TrimLeft(text, " \t\r\n"); bytes.HasPrefix(begins, []byte("{")) && !bytes.Contains(text, []byte("null")) {
 		return nil // most have none, and need not be read twice
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(text, &members); err != nil {
+	var object map[string]any
+	if err := json.Unmarshal(text, &object); err != nil {
 		return nil // is said where it is decoded
 	}
-	if members == nil {
+	if object == nil {
 		return invalid("body", "null", "must be a JSON object", "{}")
 	}
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if string(members[name]) == "null" {
-			return invalid(name, "null", "must not be null: leave it out", "")
+	return noNulls("", object)
+}
+
+// noNulls wants no null in a value, which is at path.
+func noNulls(path string, value any) error {
+	switch v := value.(type) {
+	case nil:
+		return invalid(path, "null", "must not be null: leave it out", "")
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if err := noNulls(strings.TrimPrefix(path+"."+name, "."), v[name]); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for i, element := range v {
+			if err := noNulls(path+"["+strconv.Itoa(i)+"]", element); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

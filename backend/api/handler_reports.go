@@ -44,6 +44,9 @@ func takeReport(text []byte) (document.Document, error) {
 	if d.Public, err = takeOurs(raw); err != nil {
 		return d, err
 	}
+	if err := noNulls("", raw); err != nil {
+		return d, err
+	}
 	if text, err = json.Marshal(raw); err != nil {
 		return d, err
 	}

@@ -57,7 +57,9 @@ func (w *walk) check(by caller, a ask, status int, text []byte) {
 	request += a.body + a.about
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.asked[a.name] = true
+	if a.name != "" { // else it is the walk's own housekeeping
+		w.asked[a.name] = true
+	}
 	problem := ""
 	if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
 		problem = fmt.Sprintf("failed with %d", status)

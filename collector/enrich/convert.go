@@ -8,6 +8,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/plugins/contract"
 	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
+	"github.com/flowgauge/flowgauge/plugins/host"
 )
 
 // fields is a set of contract.Fields, by their place there.
@@ -43,8 +44,7 @@ type permissions struct {
 	drop        bool
 }
 
-func permissionsOf(p Plugin) permissions {
-	m := p.Permissions()
+func permissionsOf(m *host.Permissions) permissions {
 	return permissions{kinds: kindsOf(m.Kinds), add: kindsOf(m.Add), read: fieldsOf(m.Read), write: fieldsOf(m.Write), drop: m.Drop}
 }
 

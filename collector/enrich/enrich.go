@@ -30,13 +30,16 @@ type Plugin interface {
 // Enricher is a Plugin that enriches.
 type Enricher interface {
 	Plugin
-	Enrich(ctx context.Context, events []*contract.Event, check func([]*contract.Change) error) error
+	// Enrich asks about what request gives for the plugin's permissions, if that is something,
+	// and lets take have the answer. An error of take's says that it is none.
+	Enrich(ctx context.Context, request func(*host.Permissions) []*contract.Event, take func([]*contract.Change) error) error
 }
 
 // Pricer is a Plugin that prices.
 type Pricer interface {
 	Plugin
-	Price(ctx context.Context, costs []*contract.Event, check func([]*contract.Price) error) error
+	// Price is like an Enricher's Enrich.
+	Price(ctx context.Context, request func(*host.Permissions) []*contract.Event, take func([]*contract.Price) error) error
 }
 
 // Result is what becomes of an event besides what was changed in it.
@@ -58,10 +61,10 @@ type Chain struct {
 func New(enrichers []Enricher, pricers []Pricer, logger *slog.Logger) *Chain {
 	c := &Chain{logger: logger}
 	for _, e := range enrichers {
-		c.stages = append(c.stages, &enriching{of: e, may: permissionsOf(e)})
+		c.stages = append(c.stages, &enriching{of: e})
 	}
 	for _, p := range pricers {
-		c.stages = append(c.stages, &pricing{of: p, may: permissionsOf(p)})
+		c.stages = append(c.stages, &pricing{of: p})
 	}
 	return c
 }
@@ -69,7 +72,8 @@ func New(enrichers []Enricher, pricers []Pricer, logger *slog.Logger) *Chain {
 // A stage is one plugin in the chain.
 type stage interface {
 	plugin() Plugin
-	sees(e *event.Event) bool
+	// sees says which events it is asked about.
+	sees() func(e *event.Event) bool
 	// ask changes the events when the plugin has answered well, and none of them otherwise.
 	ask(ctx context.Context, events []*passing) error
 }
@@ -98,9 +102,9 @@ func (c *Chain) Enrich(ctx context.Context, events []event.Event) ([]Result, err
 		all[i] = &passing{Event: &events[i], result: &results[i], origin: &events[i]}
 	}
 	for _, s := range c.stages {
-		some := make([]*passing, 0, len(all))
+		some, sees := make([]*passing, 0, len(all)), s.sees()
 		for _, p := range all {
-			if p.result.Letter == nil && s.sees(p.Event) {
+			if p.result.Letter == nil && sees(p.Event) {
 				some = append(some, p)
 			}
 		}

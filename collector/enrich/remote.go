@@ -13,28 +13,36 @@ import (
 // Remote asks a plugin in its process.
 type Remote struct{ *host.Plugin }
 
-// Permissions are those of its manifest.
+// Permissions are those of the version that runs now.
 func (r Remote) Permissions() *host.Permissions { return &r.Manifest().Permissions }
 
-// Enrich asks the plugin, and check whether its answer is one.
-func (r Remote) Enrich(ctx context.Context, events []*contract.Event, check func([]*contract.Change) error) error {
-	return r.Call(ctx, contract.ExtensionEnricher, func(ctx context.Context, conn grpc.ClientConnInterface, _ *host.Manifest) error {
+// Enrich asks the plugin.
+func (r Remote) Enrich(ctx context.Context, request func(*host.Permissions) []*contract.Event, take func([]*contract.Change) error) error {
+	return r.Call(ctx, contract.ExtensionEnricher, func(ctx context.Context, conn grpc.ClientConnInterface, m *host.Manifest) error {
+		events := request(&m.Permissions)
+		if len(events) == 0 {
+			return nil
+		}
 		res, err := contractv1.NewEnricherClient(conn).Enrich(ctx, &contractv1.EnrichRequest{Events: events})
 		if err != nil {
 			return err
 		}
-		return check(res.GetChanges())
+		return take(res.GetChanges())
 	})
 }
 
-// Price asks the plugin, and check whether its answer is one.
-func (r Remote) Price(ctx context.Context, costs []*contract.Event, check func([]*contract.Price) error) error {
-	return r.Call(ctx, contract.ExtensionPricer, func(ctx context.Context, conn grpc.ClientConnInterface, _ *host.Manifest) error {
+// Price asks the plugin.
+func (r Remote) Price(ctx context.Context, request func(*host.Permissions) []*contract.Event, take func([]*contract.Price) error) error {
+	return r.Call(ctx, contract.ExtensionPricer, func(ctx context.Context, conn grpc.ClientConnInterface, m *host.Manifest) error {
+		costs := request(&m.Permissions)
+		if len(costs) == 0 {
+			return nil
+		}
 		res, err := contractv1.NewPricerClient(conn).Price(ctx, &contractv1.PriceRequest{Costs: costs})
 		if err != nil {
 			return err
 		}
-		return check(res.GetPrices())
+		return take(res.GetPrices())
 	})
 }
 
@@ -55,10 +63,14 @@ func (l *Local) OnFailure() host.Policy { return host.Skip }
 func (l *Local) Permissions() *host.Permissions { return &l.May }
 
 // Enrich asks it.
-func (l *Local) Enrich(ctx context.Context, events []*contract.Event, check func([]*contract.Change) error) error {
+func (l *Local) Enrich(ctx context.Context, request func(*host.Permissions) []*contract.Event, take func([]*contract.Change) error) error {
+	events := request(&l.May)
+	if len(events) == 0 {
+		return nil
+	}
 	changes, err := l.Enricher.Enrich(ctx, events)
 	if err != nil {
 		return err
 	}
-	return check(changes)
+	return take(changes)
 }

@@ -53,8 +53,6 @@ type Config struct {
 	Registerer prometheus.Registerer
 }
 
-type commonConfig struct{ Logger *slog.Logger }
-
 // Host runs plugins.
 type Host struct{ plugins []*Plugin }
 
@@ -77,7 +75,7 @@ func New(cfg Config) (*Host, error) {
 		}
 		of := m.of(use.ID)
 		h.plugins = append(h.plugins, &Plugin{
-			cfg:      config{Use: use, Dir: cfg.Dir, commonConfig: commonConfig{Logger: cfg.Logger}},
+			cfg:      config{Use: use, Dir: cfg.Dir, Logger: cfg.Logger},
 			manifest: found.Manifest, metrics: of, logs: newLogs(cfg.Logger, use.ID, of.left),
 			reload: make(chan chan error), broken: make(chan error, 1), stopped: make(chan struct{}), why: errStarting,
 		})

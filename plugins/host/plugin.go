@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -37,8 +38,8 @@ type Plugin struct {
 // config is what one plugin is run with.
 type config struct {
 	Use
-	Dir string
-	commonConfig
+	Dir    string
+	Logger *slog.Logger
 }
 
 // DownError says that a plugin was not asked, because it is down.
@@ -83,7 +84,8 @@ func (p *Plugin) Err() error {
 	return &DownError{ID: p.cfg.ID, Why: p.why}
 }
 
-// Call asks the plugin, within its deadline. An answer that breaks the contract is an error of
+// Call asks the plugin, within its deadline. do is told the manifest of the process that it
+// asks: a reload may change what the plugin sees and may do. An answer that breaks the contract is an error of
 // do's too: it counts as a failure as a crash does.
 func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func(ctx context.Context, conn grpc.ClientConnInterface, m *Manifest) error) error {
 	proc, err := p.enter()
