@@ -42,7 +42,7 @@ func Serve(p Plugin) {
 		HandshakeConfig: Handshake,
 		Plugins:         plugin.PluginSet{Name: &Service{plugin: p}},
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage))...)
+			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.ForceServerCodecV2(Codec))...)
 		},
 	})
 }

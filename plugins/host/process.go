@@ -63,7 +63,7 @@ func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *p
 		StartTimeout:     startTimeout,
 		Logger:           logs.hclog(),
 		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
-			grpc.MaxCallRecvMsgSize(contract.MaxMessage), grpc.MaxCallSendMsgSize(contract.MaxMessage))},
+			grpc.MaxCallRecvMsgSize(contract.MaxMessage), grpc.MaxCallSendMsgSize(contract.MaxMessage), grpc.ForceCodecV2(contract.Codec))},
 	})
 	protocol, err := p.client.Client()
 	if err != nil {
