@@ -172,6 +172,9 @@ func TestNullsAreRefused(t *testing.T) {
 		require.Contains(t, refused.Body.String(), `"param":"`+c.param+`"`, c.body)
 		require.Contains(t, refused.Body.String(), "must not be null: leave it out", c.body)
 	}
+	half := send(t, h, "admin", http.MethodPost, Root+"/dashboards", `{"name":"A","widgets":[{"type":"line","position":{"x":0,"y":0,"w":4}}]}`)
+	require.Equal(t, http.StatusBadRequest, half.Code)
+	require.Contains(t, half.Body.String(), `"param":"widgets[0].position.h"`)
 	made := send(t, h, "admin", http.MethodPost, Root+"/dashboards", `{"name":"A","widgets":[{"type":"line","query":{"targets":[{"hide":null}]},"visualization":{"type":"timeseries","options":{"legend":null}}}]}`)
 	require.Equal(t, http.StatusCreated, made.Code, made.Body.String())
 }

@@ -56,7 +56,7 @@ func readDashboard(c *gin.Context, text []byte, public *bool, now document.Docum
 	if _, ok := raw["widgets"]; !ok {
 		return d, invalid("widgets", "", "required: the dashboard's widgets", "[]")
 	}
-	if err := noNullWidgets(raw["widgets"]); err != nil {
+	if err := checkWidgets(raw["widgets"]); err != nil {
 		return d, err
 	}
 	v, err := dashboard.Read(raw)
@@ -75,12 +75,19 @@ func readDashboard(c *gin.Context, text []byte, public *bool, now document.Docum
 	return d, err
 }
 
-// noNullWidgets wants no null in what the API says of widgets. In their query and their
-// visualization, which are Grafana's, null is a value.
-func noNullWidgets(widgets any) error {
+// checkWidgets wants whole positions, and no null in what the API says of widgets. In their
+// query and their visualization, which are Grafana's, null is a value.
+func checkWidgets(widgets any) error {
 	list, _ := widgets.([]any)
 	for i, element := range list {
 		widget, _ := element.(map[string]any)
+		if position, ok := widget["position"].(map[string]any); ok {
+			for _, name := range []string{"x", "y", "w", "h"} {
+				if _, ok := position[name]; !ok {
+					return invalid("widgets["+strconv.Itoa(i)+"].position."+name, "", "required: a position has x, y, w and h", `{"x":0,"y":0,"w":12,"h":8}`)
+				}
+			}
+		}
 		for _, name := range slices.Sorted(maps.Keys(widget)) {
 			if name == "query" || name == "visualization" {
 				continue
