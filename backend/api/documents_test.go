@@ -161,6 +161,7 @@ func TestNullsAreRefused(t *testing.T) {
 	for _, c := range []struct{ path, body, param string }{
 		{"/dashboards", `{"name":"A","widgets":[{"position":{"x":0,"y":0,"w":4,"h":null}}]}`, "widgets[0].position.h"},
 		{"/dashboards", `{"name":"A","widgets":[{},{"title":null}]}`, "widgets[1].title"},
+		{"/dashboards", `{"name":"A","widgets":[{"visualization":null}]}`, "widgets[0].visualization"},
 		{"/dashboards", `{"name":null,"widgets":[]}`, "name"},
 		{"/reports", `{"name":"A","format":"csv","period":"yesterday","schedule":{"every":"day","at":null},"requests":[]}`, "schedule.at"},
 		{"/reports", `{"name":"A","format":"csv","period":"yesterday","schedule":{"every":"day","at":"00:00"},"requests":[{"metrics":[null]}]}`, "requests[0].metrics[0]"},

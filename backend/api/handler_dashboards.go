@@ -75,8 +75,8 @@ func readDashboard(c *gin.Context, text []byte, public *bool, now document.Docum
 	return d, err
 }
 
-// checkWidgets wants whole positions, and no null in what the API says of widgets. In their
-// query and their visualization, which are Grafana's, null is a value.
+// checkWidgets wants whole positions, and no null in what the API says of widgets. Within
+// their query and their visualization, which are Grafana's, null is a value.
 func checkWidgets(widgets any) error {
 	list, _ := widgets.([]any)
 	for i, element := range list {
@@ -89,7 +89,7 @@ func checkWidgets(widgets any) error {
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(widget)) {
-			if name == "query" || name == "visualization" {
+			if (name == "query" || name == "visualization") && widget[name] != nil {
 				continue
 			}
 			if err := noNulls("widgets["+strconv.Itoa(i)+"]."+name, widget[name]); err != nil {
