@@ -1,0 +1,162 @@
+// Package examples_test tests the plugins in other languages than Go.
+package examples_test
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/flowgauge/flowgauge/backend/event"
+	"github.com/flowgauge/flowgauge/collector/enrich"
+	"github.com/flowgauge/flowgauge/plugins/conformance"
+	"github.com/flowgauge/flowgauge/plugins/contract"
+	"github.com/flowgauge/flowgauge/plugins/host"
+)
+
+// TestJavaScript does with the example what its README says, and asks it.
+func TestJavaScript(t *testing.T) {
+	if _, err := exec.LookPath("node"); err != nil && os.Getenv("CI") == "" {
+		t.Skip("node is not on the PATH")
+	}
+	folder := filepath.Join(t.TempDir(), "package")
+	out, err := exec.Command("sh", filepath.Join("javascript", "package.sh"), folder).CombinedOutput()
+	require.NoError(t, err, string(out))
+	m, err := host.ReadManifest(folder)
+	require.NoError(t, err)
+	require.NoError(t, host.Pack(folder, m))
+	plugins := t.TempDir()
+	_, err = host.Install(plugins, folder)
+	require.NoError(t, err)
+
+	t.Run("Contract", func(t *testing.T) {
+		var checks int
+		err := conformance.Run(t.Context(), conformance.Config{Dir: plugins, ID: m.ID, Settings: settings(t, "acme.com")}, func(c conformance.Check) {
+			checks++
+			assert.NoError(t, c.Err, c.Name)
+		})
+		require.NoError(t, err)
+		assert.Greater(t, checks, 4, "it was asked about events")
+	})
+	t.Run("Events", func(t *testing.T) { masks(t, plugins, m.ID) })
+	t.Run("Refuses", func(t *testing.T) {
+		h, _, _ := run(t, plugins, host.Use{ID: m.ID, Settings: json.RawMessage(`{"keep_domains":"acme.com"}`)})
+		require.Eventually(t, func() bool { return strings.Contains(h.Err().Error(), `its settings: keep_domains is "acme.com"`) }, time.Minute, 20*time.Millisecond, "%v", h.Err())
+	})
+}
+
+// masks looks at what becomes of events, who may ask, and how it ends.
+func masks(t *testing.T, plugins, id string) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	h, log, stop := run(t, plugins, host.Use{ID: id, Settings: settings(t, "Acme.com"), Timeout: time.Minute, OnFailure: host.DeadLetter})
+	require.Eventually(t, func() bool { return h.Err() == nil }, time.Minute, 20*time.Millisecond, "%v", h.Err())
+	chain := enrich.New([]enrich.Enricher{enrich.Remote{Plugin: h.Plugins(contract.ExtensionEnricher)[0]}}, nil, slog.New(slog.DiscardHandler))
+
+	longest := strings.Repeat("a@b.co ", event.MaxMessageBytes/7)
+	messages := [][2]string{
+		{"no such user: ann.b+c@example.org, ask root@ACME.com", "no such user: [mail], ask root@ACME.com"},
+		{"no such user", "no such user"},
+		{"", ""},
+		{"語@語 @ a@b <é@example.org>", "語@語 @ a@b <é@example.org>"},
+		{longest, strings.ReplaceAll(longest, "a@b.co", "[mail]")},
+		{strings.Repeat("a", event.MaxMessageBytes), strings.Repeat("a", event.MaxMessageBytes)},
+	}
+	events := make([]event.Event, len(messages))
+	for i, message := range messages {
+		events[i] = event.Event{
+			Kind: event.KindExecution, Tenant: "acme", ID: "e", Time: 1_767_225_600_000, PreviousTime: event.NoTime, EndTime: event.NoTime, QueuedTime: event.NoTime,
+			Status: event.StatusFailed, WorkflowID: "w", ErrorType: "unknown", ErrorMessage: message[0],
+		}
+	}
+	results, err := chain.Enrich(t.Context(), events)
+	require.NoError(t, err)
+	for i, message := range messages {
+		assert.Nil(t, results[i].Letter)
+		assert.Equal(t, message[1], events[i].ErrorMessage)
+		assert.Equal(t, "unknown", events[i].ErrorType)
+	}
+
+	sockets, err := filepath.Glob(filepath.Join(temp, "flowgauge-plugin-*", "plugin.sock"))
+	require.NoError(t, err)
+	require.Len(t, sockets, 1)
+	other := httptest.NewTLSServer(nil)
+	defer other.Close()
+	assertTurnedAway(t, sockets[0], &tls.Certificate{})
+	assertTurnedAway(t, sockets[0], &other.TLS.Certificates[0])
+
+	stop()
+	assert.NotContains(t, log.String(), "failed to exit gracefully")
+}
+
+// assertTurnedAway connects with another certificate than the host's.
+func assertTurnedAway(t *testing.T, socket string, certificate *tls.Certificate) {
+	t.Helper()
+	conn, err := tls.Dial("unix", socket, &tls.Config{
+		InsecureSkipVerify: true, NextProtos: []string{"h2"},
+		// With Certificates one that the server does not name would not be sent.
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate, nil },
+	})
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	// A server of HTTP/2 speaks first, with those that it accepts.
+	n, err := conn.Read(make([]byte, 1))
+	require.Error(t, err)
+	assert.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	assert.Zero(t, n)
+}
+
+func settings(t *testing.T, domains ...string) json.RawMessage {
+	text, err := json.Marshal(map[string]any{"keep_domains": domains})
+	require.NoError(t, err)
+	return text
+}
+
+// run runs a plugin until stop is called, or the test ends.
+func run(t *testing.T, plugins string, use host.Use) (h *host.Host, log *lines, stop func()) {
+	t.Helper()
+	log = &lines{}
+	h, err := host.New(host.Config{Dir: plugins, Use: []host.Use{use}, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { h.Run(ctx) })
+	stop = func() {
+		cancel()
+		running.Wait()
+	}
+	t.Cleanup(stop)
+	return h, log, stop
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}

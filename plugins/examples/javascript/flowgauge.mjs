@@ -1,0 +1,99 @@
+// What a plugin for Flowgauge needs besides its work. It speaks go-plugin's protocol, which is
+// gRPC and one line on standard output; docs/plugins.md says what Flowgauge expects.
+import { X509Certificate } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import grpc from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { generate } from 'selfsigned';
+
+const contract = 1;
+const cookie = '3f6d0b0e5b2f4c1d9a57';
+const largestMessage = 64 << 20; // that Flowgauge sends and takes
+
+const proto = grpc.loadPackageDefinition(
+  loadSync(
+    ['plugins/contract/v1/plugin.proto', 'plugins/contract/v1/enricher.proto', 'grpc_health.proto', 'go_plugin.proto'],
+    // Fields get the names that docs/events.md has. One that an event does not have is absent: with
+    // defaults it could not be told from an empty one.
+    { includeDirs: [join(import.meta.dirname, 'proto')], enums: String, longs: Number, oneofs: true, arrays: true },
+  ),
+);
+
+/**
+ * Serves a plugin until Flowgauge ends it.
+ *
+ * @param {object} plugin
+ * @param {string} plugin.id that of the manifest
+ * @param {string} plugin.version that of the manifest
+ * @param {(settings: object) => void} [plugin.configure] is told the settings before anything else.
+ *   What it throws keeps the plugin from starting, and is shown to the operator.
+ * @param {(events: object[]) => object[] | Promise<object[]>} plugin.enrich says what becomes of events:
+ *   at most one Change of enricher.proto for each
+ */
+export async function serve({ id, version, configure = () => {}, enrich }) {
+  const hostCert = process.env.PLUGIN_CLIENT_CERT;
+  if (process.env.FLOWGAUGE_PLUGIN !== cookie || !hostCert) {
+    console.error('This is a plugin. Flowgauge starts it: see flowgauge plugin test.');
+    process.exit(1);
+  }
+  const server = new grpc.Server({
+    'grpc.max_receive_message_length': largestMessage,
+    'grpc.max_send_message_length': largestMessage,
+  });
+  server.addService(proto.flowgauge.plugin.v1.Plugin.service, {
+    configure: answer(grpc.status.INVALID_ARGUMENT, ({ settings }) => {
+      configure(JSON.parse(settings || '{}'));
+      return { id, version, extends: ['enricher'] };
+    }),
+  });
+  server.addService(proto.flowgauge.plugin.v1.Enricher.service, {
+    enrich: answer(grpc.status.INTERNAL, async ({ events }) => ({ changes: await enrich(events) })),
+  });
+  server.addService(proto.grpc.health.v1.Health.service, {
+    check: answer(grpc.status.INTERNAL, () => ({ status: 'SERVING' })),
+  });
+  server.addService(proto.plugin.GRPCController.service, {
+    // Without it Flowgauge waits two seconds, and then kills the process.
+    shutdown: (_, callback) => {
+      callback(null, {});
+      server.tryShutdown(() => process.exit(0));
+    },
+  });
+
+  const { cert, private: key } = await certificate();
+  const credentials = grpc.ServerCredentials.createSsl(
+    Buffer.from(hostCert),
+    [{ cert_chain: Buffer.from(cert), private_key: Buffer.from(key) }],
+    true, // nobody but the host
+  );
+  const socket = join(tmpdir(), 'plugin.sock'); // the folder is this process's own
+  await new Promise((done, failed) => {
+    server.bindAsync(`unix:${socket}`, credentials, (err) => (err ? failed(err) : done()));
+  });
+  const der = new X509Certificate(cert).raw.toString('base64').replace(/=+$/, '');
+  // It is the only line that Flowgauge reads here. Standard error goes into its log.
+  console.log(`1|${contract}|unix|${socket}|grpc|${der}`);
+
+  // A host that was killed has told nobody to end.
+  const host = process.ppid;
+  setInterval(() => process.ppid === host || process.exit(0), 1000);
+}
+
+/** Makes a handler of gRPC's of a function. What it throws is the call's error. */
+function answer(code, work) {
+  return async ({ request }, callback) => {
+    try {
+      callback(null, await work(request));
+    } catch (err) {
+      callback({ code, details: err.message });
+    }
+  };
+}
+
+/** A certificate for this process. The host knows it by what the handshake says. */
+function certificate() {
+  const notAfterDate = new Date();
+  notAfterDate.setFullYear(notAfterDate.getFullYear() + 30); // longer than any process
+  return generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec', algorithm: 'sha256', notAfterDate });
+}
