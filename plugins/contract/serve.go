@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"time"
 
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
@@ -36,8 +38,19 @@ type Plugin struct {
 	Pricer   Pricer
 }
 
+// endWithHost ends the process when its parent has gone: a Flowgauge that was killed has told
+// nobody to end, and each start would leave plugins behind.
+func endWithHost(parent int) {
+	for range time.Tick(time.Second) {
+		if os.Getppid() != parent {
+			os.Exit(1)
+		}
+	}
+}
+
 // Serve serves a plugin until Flowgauge ends it. It is all that main does.
 func Serve(p Plugin) {
+	go endWithHost(os.Getppid())
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: Handshake,
 		Plugins:         plugin.PluginSet{Name: &Service{plugin: p}},

@@ -3,7 +3,9 @@ package host_test
 import (
 	"context"
 	"log/slog"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -25,6 +27,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if plugins := os.Getenv("TEST_HOST_OF"); plugins != "" {
+		hostUntilKilled(plugins)
+	}
 	code := m.Run()
 	hosttest.Remove()
 	os.Exit(code)
@@ -303,6 +308,41 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		return err == nil && len(left) == 0
 	}, time.Minute, 20*time.Millisecond)
 	require.Error(t, r.Reload(t.Context()))
+}
+
+// hostUntilKilled runs test-misbehave in a process of its own.
+func hostUntilKilled(plugins string) {
+	h, err := host.New(host.Config{
+		Dir: plugins, Logger: slog.New(slog.NewTextHandler(os.Stdout, nil)),
+		Use: []host.Use{{ID: "test-misbehave", Settings: []byte("{}"), OnFailure: host.Hold}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	h.Run(context.Background())
+}
+
+func TestAPluginEndsWithAHostThatIsKilled(t *testing.T) {
+	log, temp := &lines{}, t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "TEST_HOST_OF="+hosttest.Misbehave(t, nil), "TMPDIR="+temp)
+	cmd.Stdout = log
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "a plugin is up") }, time.Minute, 20*time.Millisecond, "%s", log)
+	sockets, err := filepath.Glob(filepath.Join(temp, "flowgauge-plugin-*", "plugin*"))
+	require.NoError(t, err)
+	require.Len(t, sockets, 1)
+	listens := func() bool {
+		conn, err := net.Dial("unix", sockets[0])
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
+	require.True(t, listens())
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	require.Eventually(t, func() bool { return !listens() }, time.Minute, 20*time.Millisecond)
 }
 
 func TestAPluginThatIsNotInstalledIsAnError(t *testing.T) {
