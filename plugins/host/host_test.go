@@ -211,12 +211,27 @@ func TestItsLogIsPassedOn(t *testing.T) {
 	t.Setenv("MISBEHAVE_AT_START", "exit")
 	r := run(t, hosttest.Misbehave(t, nil), host.Use{Settings: hosttest.Settings(t, "", false)})
 	r.eventually(t, "what it writes is in the log", func() bool { return strings.Contains(r.log.String(), "no licence found") })
+	t.Setenv("MISBEHAVE_AT_START", "")
+	r.eventually(t, "it starts", func() bool { return r.Err() == nil })
+	require.NoError(t, r.enrich(t, `{"a":"tell"}`))
+	r.eventually(t, "what it writes while it serves is too", func() bool { return strings.Contains(r.log.String(), `msg="it was told" plugin=test-misbehave`) })
+	assert.Contains(t, r.log.String(), "msg=\""+strings.Repeat("x", 4000)+" …")
+}
+
+func TestItsLogIsThePluginsAlone(t *testing.T) {
+	r := run(t, hosttest.Misbehave(t, nil), host.Use{Settings: hosttest.Settings(t, "", false)})
+	r.eventually(t, "it starts", func() bool { return r.Err() == nil })
+	r.stop()
+	for line := range strings.Lines(r.log.String()) {
+		assert.Contains(t, line, "a plugin is up", "how go-plugin fares is of no use to operators")
+	}
 }
 
 func TestAFloodOfLogIsBounded(t *testing.T) {
 	r := run(t, hosttest.Misbehave(t, nil), host.Use{Settings: hosttest.Settings(t, "flood", false)})
 	r.eventually(t, "lines are left out", func() bool { return metric(r, "flowgauge_plugin_log_lines_left_out_total") > 10_000 })
 	assert.Less(t, strings.Count(r.log.String(), "\n"), 5000)
+	assert.Contains(t, r.log.String(), "the same line once more")
 	require.NoError(t, r.enrich(t, `{}`), "it answers all the same")
 }
 

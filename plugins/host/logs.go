@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -37,14 +38,10 @@ func (l *logs) hclog() hclog.Logger {
 	return logger
 }
 
-// Accept takes a line, of the plugin if it has a name and of go-plugin if not.
+// Accept takes a line, of go-plugin or, with the name of its program, of the plugin.
 func (l *logs) Accept(name string, level hclog.Level, msg string, args ...any) {
-	if name == "" && level < hclog.Warn {
+	if (name == "" || name == "stdio") && level < hclog.Warn {
 		return // how go-plugin fares
-	}
-	if !l.limiter.Allow() {
-		l.left.Inc()
-		return
 	}
 	at := slog.LevelInfo
 	switch level {
@@ -60,9 +57,36 @@ func (l *logs) Accept(name string, level hclog.Level, msg string, args ...any) {
 			fmt.Fprintf(&line, " %v=%v", args[i], args[i+1])
 		}
 	}
-	text := line.String()
+	l.pass(at, line.String())
+}
+
+func (l *logs) pass(at slog.Level, text string) {
+	if !l.limiter.Allow() {
+		l.left.Inc()
+		return
+	}
 	if len(text) > longestLine {
 		text = strings.ToValidUTF8(text[:longestLine], "") + " …"
 	}
 	l.to.Log(context.Background(), at, text)
+}
+
+// A lineWriter takes what a plugin in Go writes to os.Stderr: go-plugin replaces that by a
+// stream over the connection, and what nobody takes from there is lost.
+type lineWriter struct {
+	to   *logs
+	part []byte // of the line that has not ended
+}
+
+func (w *lineWriter) Write(b []byte) (int, error) {
+	for rest := b; ; {
+		line, after, ended := bytes.Cut(rest, []byte("\n"))
+		// A byte more than is passed on shows that there was more.
+		w.part = append(w.part, line[:min(len(line), longestLine+1-len(w.part))]...)
+		if !ended {
+			return len(b), nil
+		}
+		w.to.pass(slog.LevelInfo, string(w.part))
+		w.part, rest = w.part[:0], after
+	}
 }

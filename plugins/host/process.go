@@ -62,6 +62,7 @@ func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *p
 		SkipHostEnv:      true,
 		StartTimeout:     startTimeout,
 		Logger:           logs.hclog(),
+		SyncStderr:       &lineWriter{to: logs},
 		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(contract.MaxMessage), grpc.MaxCallSendMsgSize(contract.MaxMessage), grpc.ForceCodecV2(contract.Codec))},
 	})

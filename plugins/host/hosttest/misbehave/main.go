@@ -77,6 +77,9 @@ func (p *plugin) Enrich(_ context.Context, events []*contract.Event) ([]*contrac
 	var changes []*contract.Change
 	for i, e := range events {
 		index := uint32(i)
+		if strings.Contains(e.GetMetadata(), "tell") {
+			fmt.Fprintf(os.Stderr, "%s\nit was told\n", strings.Repeat("x", 100_000))
+		}
 		change := &contract.Change{Index: index, Outcome: &contractv1.Change_Set{Set: &contract.Event{Source: &p.Mark}}}
 		if p.All || strings.Contains(e.GetMetadata(), "poison") {
 			var err error
