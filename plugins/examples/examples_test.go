@@ -2,9 +2,12 @@
 package examples_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
+	"io"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -50,6 +53,7 @@ func TestJavaScript(t *testing.T) {
 		assert.Greater(t, checks, 4, "it was asked about events")
 	})
 	t.Run("Events", func(t *testing.T) { masks(t, plugins, m.ID) })
+	t.Run("EndsWithItsHost", func(t *testing.T) { endsWithItsHost(t, folder) })
 	t.Run("Refuses", func(t *testing.T) {
 		h, _, _ := run(t, plugins, host.Use{ID: m.ID, Settings: json.RawMessage(`{"keep_domains":"acme.com"}`)})
 		require.Eventually(t, func() bool { return strings.Contains(h.Err().Error(), `its settings: keep_domains is "acme.com"`) }, time.Minute, 20*time.Millisecond, "%v", h.Err())
@@ -118,6 +122,44 @@ func assertTurnedAway(t *testing.T, socket string, certificate *tls.Certificate)
 	require.Error(t, err)
 	assert.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 	assert.Zero(t, n)
+}
+
+// endsWithItsHost has a shell for a host, which ends before and after the plugin serves.
+func endsWithItsHost(t *testing.T, folder string) {
+	other := httptest.NewTLSServer(nil)
+	defer other.Close()
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: other.Certificate().Raw})
+	for _, early := range []bool{true, false} {
+		cmd := exec.Command("sh", "-c", "node main.mjs & read line")
+		cmd.Dir = folder
+		cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), contract.Handshake.MagicCookieKey+"="+contract.Handshake.MagicCookieValue, "PLUGIN_CLIENT_CERT="+string(certificate))
+		end, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		handshake, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		stderr, err := cmd.StderrPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		if early {
+			require.NoError(t, handshake.Close())
+		} else {
+			line, err := bufio.NewReader(handshake).ReadString('\n')
+			require.NoError(t, err)
+			require.Regexp(t, `^1\|1\|unix\|.*/plugin.sock\|grpc\|[A-Za-z0-9+/]+\n$`, line)
+		}
+		require.NoError(t, end.Close())
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			_, _ = io.Copy(io.Discard, stderr) // ends when nobody has the other side any more
+		}()
+		select {
+		case <-gone:
+		case <-time.After(time.Minute):
+			t.Errorf("the plugin is still there (early: %t)", early)
+		}
+		_ = cmd.Wait()
+	}
 }
 
 func settings(t *testing.T, domains ...string) json.RawMessage {

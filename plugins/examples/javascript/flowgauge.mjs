@@ -32,6 +32,7 @@ const proto = grpc.loadPackageDefinition(
  *   at most one Change of enricher.proto for each
  */
 export async function serve({ id, version, configure = () => {}, enrich }) {
+  const host = process.ppid;
   const hostCert = process.env.PLUGIN_CLIENT_CERT;
   if (process.env.FLOWGAUGE_PLUGIN !== cookie || !hostCert) {
     console.error('This is a plugin. Flowgauge starts it: see flowgauge plugin test.');
@@ -72,11 +73,11 @@ export async function serve({ id, version, configure = () => {}, enrich }) {
     server.bindAsync(`unix:${socket}`, credentials, (err) => (err ? failed(err) : done()));
   });
   const der = new X509Certificate(cert).raw.toString('base64').replace(/=+$/, '');
-  // It is the only line that Flowgauge reads here. Standard error goes into its log.
-  console.log(`1|${contract}|unix|${socket}|grpc|${der}`);
+  // It is the only line that Flowgauge reads here: standard error is what goes into its log. When
+  // nobody reads it any more the process ends with an error, which console.log would hide.
+  process.stdout.write(`1|${contract}|unix|${socket}|grpc|${der}\n`);
 
   // A host that was killed has told nobody to end.
-  const host = process.ppid;
   setInterval(() => process.ppid === host || process.exit(0), 1000);
 }
 
