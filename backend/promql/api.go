@@ -181,10 +181,13 @@ func (a *API) enter(ctx context.Context) error {
 	case a.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return promql.ErrQueryCanceled("query queue")
+		// A caller's own deadline passes while the query waits: nobody has gone away.
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return promql.ErrQueryCanceled("query queue")
+		}
 	case <-timer.C:
-		return fmt.Errorf("%w: %w", errBusy, promql.ErrQueryTimeout("query queue"))
 	}
+	return fmt.Errorf("%w: %w", errBusy, promql.ErrQueryTimeout("query queue"))
 }
 
 func (a *API) leave() { <-a.slots }

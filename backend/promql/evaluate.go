@@ -23,7 +23,7 @@ type Query struct {
 }
 
 // Evaluate answers a query as the HTTP interface does, its record included. What is wrong
-// with the query is a *query.RequestError.
+// with the query is a *query.RequestError; what Prometheus' engine ends is of its own types.
 func (a *API) Evaluate(ctx context.Context, who access.Principal, q Query) (parser.Value, annotations.Annotations, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.limits.Timeout)
 	defer cancel()
@@ -51,11 +51,10 @@ func (a *API) Evaluate(ctx context.Context, who access.Principal, q Query) (pars
 		}
 	}
 	var (
-		many    *tooManySeriesError
-		much    *tooMuchError
-		samples promql.ErrTooManySamples
+		many *tooManySeriesError
+		much *tooMuchError
 	)
-	if errors.As(out.err, &many) || errors.As(out.err, &much) || errors.As(out.err, &samples) {
+	if errors.As(out.err, &many) || errors.As(out.err, &much) {
 		out.err = wrong("query", out.err)
 	}
 	return out.value, out.warnings, out.err

@@ -1,6 +1,7 @@
 package promql
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -93,4 +94,22 @@ func TestEvaluate(t *testing.T) {
 		require.ErrorAs(t, err, &wrong, text)
 		require.ErrorContains(t, err, text)
 	}
+}
+
+// A query that is still in the queue when its time is up was too late; nobody cancelled it.
+func TestWaitingTooLongIsATimeout(t *testing.T) {
+	a, err := New(Config{Store: struct{ Store }{}, Authenticator: keys{}, Limits: Limits{Queries: 1}})
+	require.NoError(t, err)
+	require.NoError(t, a.enter(t.Context()))
+	hurried, end := context.WithTimeout(t.Context(), time.Millisecond)
+	defer end()
+	var late promql.ErrQueryTimeout
+	_, _, err = a.Evaluate(hurried, admin, Query{Text: "1", To: testNow})
+	require.ErrorAs(t, err, &late)
+
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	var stopped promql.ErrQueryCanceled
+	_, _, err = a.Evaluate(gone, admin, Query{Text: "1", To: testNow})
+	require.ErrorAs(t, err, &stopped)
 }

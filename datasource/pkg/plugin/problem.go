@@ -7,6 +7,7 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
+	"github.com/prometheus/prometheus/promql"
 
 	"github.com/flowgauge/flowgauge/backend/query"
 )
@@ -69,6 +70,11 @@ func sort(err error, s Settings) problem {
 		missing *query.NotFoundError
 		setting *SettingsError
 		tables  *schemaError
+
+		// Prometheus' engine has errors of its own for a context that is over.
+		late    promql.ErrQueryTimeout
+		stopped promql.ErrQueryCanceled
+		samples promql.ErrTooManySamples
 	)
 	switch {
 	case errors.As(err, &setting):
@@ -97,7 +103,19 @@ func sort(err error, s Settings) problem {
 			Hint:   "Narrow the period or the number of groups, or raise the timeout in the datasource's settings.",
 			Status: backend.StatusTimeout, Source: backend.ErrorSourceDownstream,
 		}
-	case errors.Is(err, context.Canceled):
+	case errors.As(err, &late):
+		return problem{
+			Title:  fmt.Sprintf("The query took longer than %d seconds.", s.Timeout),
+			Hint:   "Take a shorter period, a longer step or fewer series, or raise the timeout in the datasource's settings.",
+			Status: backend.StatusTimeout, Source: backend.ErrorSourceDownstream,
+		}
+	case errors.As(err, &samples):
+		return problem{
+			Title:  "The query has more samples than may be held at once.",
+			Hint:   "Take a shorter period, a longer step or fewer series.",
+			Status: backend.StatusBadRequest, Source: backend.ErrorSourceDownstream,
+		}
+	case errors.Is(err, context.Canceled), errors.As(err, &stopped):
 		return problem{Title: "The query was cancelled.", Status: statusClientClosed, Source: backend.ErrorSourceDownstream}
 	}
 	if p, ok := connectionProblem(err, s); ok {

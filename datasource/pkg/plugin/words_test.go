@@ -12,6 +12,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
+	"github.com/prometheus/prometheus/promql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
@@ -38,6 +39,10 @@ func TestProblems(t *testing.T) {
 		{&query.AccessError{Message: "not yours"}, "not yours", 403, theirs},
 		{context.DeadlineExceeded, "longer than 7 seconds", 504, theirs},
 		{fmt.Errorf("run: %w", context.Canceled), "cancelled", 499, theirs},
+		{promql.ErrQueryTimeout("query execution"), "longer than 7 seconds. Take a shorter period, a longer step or fewer series", 504, theirs},
+		{fmt.Errorf("busy: %w", promql.ErrQueryTimeout("query queue")), "longer than 7 seconds", 504, theirs},
+		{promql.ErrQueryCanceled("query execution"), "cancelled", 499, theirs},
+		{promql.ErrTooManySamples("query execution"), "more samples than may be held at once. Take a shorter period", 400, theirs},
 		{of(clickhouse.ClassUnavailable), "connection to db:9000 was lost", 502, theirs},
 		{of(clickhouse.ClassAuth), `does not accept the user "reader"`, 401, theirs},
 		{of(clickhouse.ClassLimit), "more than the server allows", 400, theirs},
