@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/big"
 	"reflect"
 	"slices"
 	"strconv"
@@ -36,6 +37,17 @@ func wired(t *rapid.T, b *proto.Buffer, kind string, rows int) {
 	case nullable:
 		wired(t, b, "Bool", rows) // which rows are null; those have values too
 		wired(t, b, strings.TrimSuffix(inner, ")"), rows)
+	case kind == "Date32", strings.HasPrefix(kind, "DateTime64"):
+		// Those that Grafana can show: a year's nanoseconds are a number of 64 bits until 2262.
+		scale, _ := strconv.Atoi(strings.TrimPrefix(kind, "DateTime64(")[:1])
+		for range rows {
+			if kind == "Date32" {
+				b.PutInt32(rapid.Int32Range(-100_000, 100_000).Draw(t, kind))
+				continue
+			}
+			most := int64(9_000_000_000_000_000_000 / math.Pow10(9-scale))
+			b.PutInt64(rapid.Int64Range(-most, most).Draw(t, kind))
+		}
 	case fixedTypes[kind] > 0:
 		n := fixedTypes[kind] * rows
 		b.PutRaw(rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, kind))
@@ -172,7 +184,9 @@ func shown(v any, kind string) any {
 	case proto.Decimal64:
 		return float64(v) / digits()
 	case proto.Decimal128:
-		return (float64(int64(v.High))*0x1p64 + float64(v.Low)) / digits()
+		n := new(big.Int).Lsh(big.NewInt(int64(v.High)), 64)
+		f, _ := n.Add(n, new(big.Int).SetUint64(v.Low)).Float64()
+		return f / digits()
 	case fmt.Stringer:
 		return v.String()
 	}

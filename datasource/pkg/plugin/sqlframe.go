@@ -26,7 +26,7 @@ type sqlAnswer struct {
 type answerColumn struct {
 	name   string
 	kind   proto.ColumnType
-	block  proto.Column
+	block  proto.ColResult
 	values sqlColumn
 }
 
@@ -49,10 +49,8 @@ func (a *sqlAnswer) DecodeResult(r *proto.Reader, version int, b proto.Block) er
 		if b.Rows == 0 {
 			continue
 		}
-		if stateful, ok := column.(proto.StateDecoder); ok {
-			if err := stateful.DecodeState(r); err != nil {
-				return fmt.Errorf("read column %s: %w", name, err)
-			}
+		if err := stateOf(column, r); err != nil {
+			return fmt.Errorf("read column %s: %w", name, err)
 		}
 		if err := column.DecodeColumn(r, b.Rows); err != nil {
 			return fmt.Errorf("read column %s: %w", name, err)

@@ -36,18 +36,22 @@ func sparesOf(kind proto.ColumnType) *sync.Pool {
 
 // columnOf is a spare column, or a new one.
 func columnOf(name string, kind proto.ColumnType) (answerColumn, error) {
+	if kind.Base() == "SimpleAggregateFunction" { // it is sent as the type that it is a function of
+		of := typesIn(kind)
+		kind = of[len(of)-1]
+	}
 	if pool := sparesOf(kind); pool != nil {
 		if c, ok := pool.Get().(*answerColumn); ok {
 			c.name = name
 			return *c, nil
 		}
 	}
-	var auto proto.ColAuto
-	if err := auto.Infer(kind); err != nil {
+	block, err := blockOf(kind)
+	if err != nil {
 		return answerColumn{}, cannotShow(name, kind)
 	}
-	values, err := sqlColumnOf(name, kind, auto.Data)
-	return answerColumn{name, kind, auto.Data, values}, err
+	values, err := sqlColumnOf(name, kind, block)
+	return answerColumn{name, kind, block, values}, err
 }
 
 // spare keeps an answer's columns, which nothing may use any more.

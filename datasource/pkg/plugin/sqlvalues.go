@@ -1,8 +1,12 @@
 package plugin
 
 import (
+	"bytes"
+	"encoding/json"
 	"math"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/apache/arrow-go/v18/arrow"
@@ -19,6 +23,8 @@ type sqlColumn interface {
 	add(rows int) error
 	// arrow has the values' buffers, the first of which says which are not null, and how many are.
 	arrow() (buffers []*memory.Buffer, nulls int)
+	// json appends a value as JSON has it.
+	json(to []byte, row int) []byte
 	// mask says where the block's nulls are.
 	mask(nulls *proto.ColUInt8)
 	// reset forgets the values, and keeps their memory.
@@ -88,15 +94,31 @@ type fixed[T arrow.FixedWidthType] struct {
 	masked
 	of     data.FieldType
 	values []T
-	more   func(values []T, rows int) []T
+	more   func(values []T, rows int) ([]T, error)
 }
 
 func (f *fixed[T]) kind() data.FieldType { return f.kindOf(f.of) }
 
 func (f *fixed[T]) add(rows int) error {
 	f.masked.add(rows)
-	f.values = f.more(slices.Grow(f.values, rows), rows)
-	return nil
+	var err error
+	f.values, err = f.more(slices.Grow(f.values, rows), rows)
+	return err
+}
+
+func (f *fixed[T]) json(to []byte, row int) []byte {
+	if f.null(int32(row)) {
+		return append(to, "null"...)
+	}
+	v := f.values[row]
+	if at, ok := any(v).(int64); ok && f.of == data.FieldTypeTime {
+		return time.Unix(0, at).UTC().AppendFormat(to, `"`+time.RFC3339Nano+`"`)
+	}
+	text, err := json.Marshal(v)
+	if err != nil { // JSON has no NaN and no Inf
+		text = []byte("null")
+	}
+	return append(to, text...)
 }
 
 func (f *fixed[T]) arrow() ([]*memory.Buffer, int) {
@@ -149,6 +171,13 @@ func (b *bools) arrow() ([]*memory.Buffer, int) {
 	return []*memory.Buffer{valid, bits(b.values, 1)}, nulls
 }
 
+func (b *bools) json(to []byte, row int) []byte {
+	if b.null(int32(row)) {
+		return append(to, "null"...)
+	}
+	return strconv.AppendBool(to, b.values[row] == 1)
+}
+
 func (b *bools) reset() {
 	b.masked.reset()
 	b.values = b.values[:0]
@@ -159,7 +188,8 @@ type texts struct {
 	masked
 	all  []byte
 	ends []int32 // and a nought before them
-	more func(t *texts, rows int)
+	more func(t *texts, rows int) error
+	made bool // they are JSON
 }
 
 func (t *texts) kind() data.FieldType { return t.kindOf(data.FieldTypeString) }
@@ -170,7 +200,9 @@ func (t *texts) add(rows int) error {
 	if len(t.ends) == 0 {
 		t.ends = append(t.ends, 0)
 	}
-	t.more(t, rows)
+	if err := t.more(t, rows); err != nil {
+		return err
+	}
 	if len(t.all) > math.MaxInt32 {
 		return &query.RequestError{Param: "expr", Message: "a column of the answer has more than 2 GB of text: select less of it"}
 	}
@@ -180,6 +212,21 @@ func (t *texts) add(rows int) error {
 func (t *texts) arrow() ([]*memory.Buffer, int) {
 	valid, nulls := t.valid()
 	return []*memory.Buffer{valid, memory.NewBufferBytes(arrow.GetBytes(t.ends)), memory.NewBufferBytes(t.all)}, nulls
+}
+
+func (t *texts) json(to []byte, row int) []byte {
+	text := t.all[t.ends[row]:t.ends[row+1]]
+	switch {
+	case t.null(int32(row)):
+		return append(to, "null"...)
+	case t.made:
+		return append(to, text...)
+	}
+	var quoted bytes.Buffer
+	w := json.NewEncoder(&quoted)
+	w.SetEscapeHTML(false) // people read it
+	_ = w.Encode(string(text))
+	return append(to, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
 }
 
 func (t *texts) reset() {
