@@ -1,7 +1,10 @@
 package plugin
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -128,6 +131,10 @@ func (b *listBlock) DecodeColumn(r *proto.Reader, rows int) error {
 	if err := b.ends.DecodeColumn(r, rows); err != nil {
 		return err
 	}
+	// What reads the values relies on it, where a panic would end the plugin.
+	if !slices.IsSorted(b.ends) || rows > 0 && b.ends[rows-1] > math.MaxInt32 {
+		return errors.New("the lists of a block do not end one after the other")
+	}
 	return b.values.DecodeColumn(r, b.until(rows))
 }
 
@@ -136,7 +143,7 @@ func (b *listBlock) until(rows int) int {
 	if rows == 0 {
 		return 0
 	}
-	return int(b.ends[rows-1]) // #nosec G115 -- a block has no more values than fit into memory
+	return int(b.ends[rows-1]) // #nosec G115 -- DecodeColumn has seen to it
 }
 
 func (b *listBlock) Reset() {

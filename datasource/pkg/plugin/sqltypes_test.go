@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -97,5 +98,20 @@ func TestTypesWithinTypes(t *testing.T) {
 		"Tuple(`": {""}, "Tuple(`)": {""}, "Tuple()": {""}, "Tuple": {""},
 	} {
 		require.Equal(t, want, typesIn(kind), kind)
+	}
+}
+
+// Lists whose ends make no sense are an error where they are read: later they would end the plugin.
+func TestListsThatEndBeforeTheyBegin(t *testing.T) {
+	for _, ends := range [][]uint64{{2, 1}, {1, 1 << 40}} {
+		var b proto.Buffer
+		b.PutString("it")
+		b.PutString("Array(UInt8)")
+		for _, end := range ends {
+			b.PutUInt64(end)
+		}
+		b.PutRaw([]byte{1, 2})
+		err := new(sqlAnswer).DecodeResult(proto.NewReader(bytes.NewReader(b.Buf)), 0, proto.Block{Columns: 1, Rows: len(ends)})
+		require.ErrorContains(t, err, "read column it: the lists of a block do not end")
 	}
 }
