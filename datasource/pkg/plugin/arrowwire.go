@@ -33,17 +33,21 @@ func park(ctx context.Context, frames [][]byte) *data.Frame {
 	return data.NewFrame(ticket)
 }
 
-// Redeem puts parked frames in the place of their tickets.
+// arrowMagic begins what is Arrow. A caller may want JSON, in which there are no tickets.
+const arrowMagic = "ARROW1"
+
+// Redeem puts parked frames in the place of their tickets. A statement's author may have the
+// words of a ticket anywhere, but not as the name of a frame without fields.
 func Redeem(r *pluginv2.QueryDataResponse) error {
 	for refID, answer := range r.Responses {
-		if len(answer.Frames) != 1 || !bytes.Contains(answer.Frames[0], []byte(ticketPrefix)) {
+		if len(answer.Frames) != 1 || !bytes.HasPrefix(answer.Frames[0], []byte(arrowMagic)) || !bytes.Contains(answer.Frames[0], []byte(ticketPrefix)) {
 			continue
 		}
 		frame, err := data.UnmarshalArrowFrame(answer.Frames[0])
 		if err != nil {
 			return fmt.Errorf("read the frame of %s: %w", refID, err)
 		}
-		if !strings.HasPrefix(frame.Name, ticketPrefix) {
+		if len(frame.Fields) > 0 || !strings.HasPrefix(frame.Name, ticketPrefix) {
 			continue
 		}
 		frames, ok := parked.LoadAndDelete(frame.Name)
