@@ -86,6 +86,7 @@ func TestExemplars(t *testing.T) {
 		require.Equal(t, []string{"Time", "Value", "execution", "workflow", "status"}, names, "Grafana looks for Time and Value")
 		require.Equal(t, []string{"slow-59-0", "slow-119-0", "slow-149-0"}, column[string](t, f, "execution"))
 		require.Equal(t, []float64{60_059, 60_119, 60_149}, column[float64](t, f, "Value"))
+		require.Equal(t, "ms", f.Fields[1].Config.Unit)
 		require.Equal(t, period.From.Add(59*time.Minute).UnixMilli(), column[time.Time](t, f, "Time")[0].UnixMilli())
 		require.Contains(t, got["hours"].Frames[0].Meta.ExecutedQueryString, "duration_ms DESC")
 	})
