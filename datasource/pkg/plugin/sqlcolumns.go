@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	bits64 "math/bits"
@@ -37,17 +38,17 @@ func by[T any, V arrow.FixedWidthType](of data.FieldType, from rowsOf[T], makes 
 // Grafana has times as nanoseconds, which end at these seconds of 1677 and 2262.
 const firstSecond, lastSecond = math.MinInt64/1_000_000_000 + 1, math.MaxInt64/1_000_000_000 - 1
 
-func timeOutside(name string) error {
-	return &query.RequestError{Param: "expr", Value: name, Message: "the column has a time that is not between 1678 and 2261, which cannot be shown: leave it out, or cast it", Example: "toString(" + name + ")"}
-}
+// errOutside is a time beyond them. Columns serve one answer after another: whose it is knows what
+// the column is called there.
+var errOutside = errors.New("a time is not between 1678 and 2261")
 
 // timesOf are nanoseconds to Arrow.
-func timesOf(name string, from rowsOf[time.Time]) sqlColumn {
+func timesOf(from rowsOf[time.Time]) sqlColumn {
 	return &fixed[int64]{of: data.FieldTypeTime, more: func(values []int64, rows int) ([]int64, error) {
 		for i := range rows {
 			at := from.Row(i)
 			if s := at.Unix(); s < firstSecond || s > lastSecond {
-				return nil, timeOutside(name)
+				return nil, errOutside
 			}
 			values = append(values, at.UnixNano())
 		}
@@ -56,13 +57,13 @@ func timesOf(name string, from rowsOf[time.Time]) sqlColumn {
 }
 
 // ticks are times that are a number of parts of a second.
-func ticks(name string, c *proto.ColDateTime64) sqlColumn {
+func ticks(c *proto.ColDateTime64) sqlColumn {
 	scale := c.Precision.Scale()
 	first, last := firstSecond*(1_000_000_000/scale), lastSecond*(1_000_000_000/scale)
 	return &fixed[int64]{of: data.FieldTypeTime, more: func(values []int64, rows int) ([]int64, error) {
 		for _, at := range c.Data[:rows] {
 			if int64(at) < first || int64(at) > last {
-				return nil, timeOutside(name)
+				return nil, errOutside
 			}
 			values = append(values, int64(at)*scale)
 		}
@@ -206,7 +207,7 @@ func sqlColumnOf(name string, kind proto.ColumnType, column proto.ColResult) (sq
 	case *proto.ColStr:
 		return strung(c), nil
 	case *proto.ColDateTime64:
-		return ticks(name, c), nil
+		return ticks(c), nil
 	case *proto.ColUInt8:
 		return whole(c), nil
 	case *proto.ColUInt16:
@@ -230,7 +231,7 @@ func sqlColumnOf(name string, kind proto.ColumnType, column proto.ColResult) (sq
 	case *proto.ColBool:
 		return &bools{from: c}, nil
 	case rowsOf[time.Time]: // Date, Date32, DateTime
-		return timesOf(name, c), nil
+		return timesOf(c), nil
 	case rowsOf[string]: // Enum, LowCardinality(String)
 		return textsOf(c, func(s string) string { return s }), nil
 	case rowsOf[[]byte]: // FixedString

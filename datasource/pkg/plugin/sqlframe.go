@@ -3,6 +3,7 @@ package plugin
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -84,7 +85,10 @@ func (a *sqlAnswer) add(rows int) error {
 	n := min(rows, mostSQLRows-a.rows)
 	if n > 0 {
 		for _, c := range a.columns {
-			if err := c.values.add(n); err != nil {
+			switch err := c.values.add(n); {
+			case errors.Is(err, errOutside):
+				return &query.RequestError{Param: "expr", Value: c.name, Message: "the column has a time that is not between 1678 and 2261, which cannot be shown: leave it out, or cast it", Example: "toString(" + c.name + ")"}
+			case err != nil:
 				return err
 			}
 		}

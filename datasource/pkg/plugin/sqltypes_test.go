@@ -87,6 +87,22 @@ func TestSQLTypes(t *testing.T) {
 	}
 }
 
+// Columns that an answer had are the next one's: what is said of them is of their name there.
+func TestColumnsAreNamedAsInTheirOwnAnswer(t *testing.T) {
+	for _, name := range []string{"first", "second"} {
+		var b proto.Buffer
+		b.PutString(name)
+		b.PutString("DateTime64(0)")
+		b.PutInt64(0)
+		a := &sqlAnswer{}
+		require.NoError(t, a.DecodeResult(proto.NewReader(bytes.NewReader(b.Buf)), 0, proto.Block{Columns: 1, Rows: 1}))
+		require.NoError(t, a.add(1))
+		a.columns[0].block.(*proto.ColDateTime64).Data[0] = 1 << 40
+		require.ErrorContains(t, a.add(1), `expr "`+name+`"`)
+		a.spare()
+	}
+}
+
 func TestTypesWithinTypes(t *testing.T) {
 	for kind, want := range map[proto.ColumnType][]proto.ColumnType{
 		"Map(String, UInt8)":                         {"String", "UInt8"},
