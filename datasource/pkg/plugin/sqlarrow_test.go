@@ -185,8 +185,10 @@ func shown(v any, kind string) any {
 		return float64(v) / digits()
 	case proto.Decimal128:
 		n := new(big.Int).Lsh(big.NewInt(int64(v.High)), 64)
-		f, _ := n.Add(n, new(big.Int).SetUint64(v.Low)).Float64()
-		return f / digits()
+		n.Add(n, new(big.Int).SetUint64(v.Low))
+		size := new(big.Int).Abs(n)
+		low := new(big.Int).And(size, new(big.Int).SetUint64(math.MaxUint64)).Uint64()
+		return float64(n.Sign()) * (float64(size.Rsh(size, 64).Uint64())*0x1p64 + float64(low)) / digits()
 	case fmt.Stringer:
 		return v.String()
 	}
