@@ -159,23 +159,25 @@ func TestDaysWithoutMidnight(t *testing.T) {
 func TestNullsAreRefused(t *testing.T) {
 	h := withDocuments(t, &fake{})
 	for _, c := range []struct{ path, body, param string }{
-		{"/dashboards", `{"name":"A","widgets":[{"position":{"x":0,"y":0,"w":4,"h":null}}]}`, "widgets[0].position.h"},
-		{"/dashboards", `{"name":"A","widgets":[{},{"title":null}]}`, "widgets[1].title"},
-		{"/dashboards", `{"name":"A","widgets":[{"visualization":null}]}`, "widgets[0].visualization"},
+		{"/dashboards", `{"name":"A","widgets":[{"type":"line","position":{"x":0,"y":0,"w":4,"h":null}}]}`, "widgets.0.position.h"},
+		{"/dashboards", `{"name":"A","widgets":[{"type":"line","title":null}]}`, "widgets.0.title"},
+		{"/dashboards", `{"name":"A","widgets":[{"type":"line","visualization":null}]}`, "widgets.0.visualization"},
 		{"/dashboards", `{"name":null,"widgets":[]}`, "name"},
 		{"/reports", `{"name":"A","format":"csv","period":"yesterday","schedule":{"every":"day","at":null},"requests":[]}`, "schedule.at"},
-		{"/reports", `{"name":"A","format":"csv","period":"yesterday","schedule":{"every":"day","at":"00:00"},"requests":[{"metrics":[null]}]}`, "requests[0].metrics[0]"},
-		{"/query", `{"metrics":["executions",null]}`, "metrics[1]"},
-		{"/query", `{"metrics":["executions"],"filters":[{"dimension":"workflow","values":[null]}]}`, "filters[0].values[0]"},
+		{"/reports", `{"name":"A","format":"csv","period":"yesterday","schedule":{"every":"day","at":"00:00"},"requests":[{"metrics":[null]}]}`, "requests.0.metrics.0"},
+		{"/query", `{"metrics":["executions",null]}`, "metrics.1"},
+		{"/query", `{"metrics":["executions"],"filters":[{"dimension":"workflow","values":[null]}]}`, "filters.0.values.0"},
 	} {
 		refused := send(t, h, "admin", http.MethodPost, Root+c.path, c.body)
 		require.Equal(t, http.StatusBadRequest, refused.Code, c.body)
 		require.Contains(t, refused.Body.String(), `"param":"`+c.param+`"`, c.body)
 		require.Contains(t, refused.Body.String(), "must not be null: leave it out", c.body)
 	}
+	nowhere := send(t, h, "admin", http.MethodPost, Root+"/dashboards", `{"name":"A","widgets":[{"type":"line"}]}`)
+	require.Equal(t, http.StatusBadRequest, nowhere.Code)
 	half := send(t, h, "admin", http.MethodPost, Root+"/dashboards", `{"name":"A","widgets":[{"type":"line","position":{"x":0,"y":0,"w":4}}]}`)
 	require.Equal(t, http.StatusBadRequest, half.Code)
-	require.Contains(t, half.Body.String(), `"param":"widgets[0].position.h"`)
-	made := send(t, h, "admin", http.MethodPost, Root+"/dashboards", `{"name":"A","widgets":[{"type":"line","query":{"targets":[{"hide":null}]},"visualization":{"type":"timeseries","options":{"legend":null}}}]}`)
+	require.Contains(t, half.Body.String(), `"param":"widgets.0.position.h"`)
+	made := send(t, h, "admin", http.MethodPost, Root+"/dashboards", `{"name":"A","widgets":[{"type":"line","position":{"x":0,"y":0,"w":4,"h":4},"query":{"targets":[{"hide":null}]},"visualization":{"type":"timeseries","options":{"legend":null}}}]}`)
 	require.Equal(t, http.StatusCreated, made.Code, made.Body.String())
 }

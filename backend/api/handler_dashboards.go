@@ -56,13 +56,13 @@ func readDashboard(c *gin.Context, text []byte, public *bool, now document.Docum
 	if _, ok := raw["widgets"]; !ok {
 		return d, invalid("widgets", "", "required: the dashboard's widgets", "[]")
 	}
-	if err := checkWidgets(raw["widgets"]); err != nil {
-		return d, err
-	}
 	v, err := dashboard.Read(raw)
 	var wrong *dashboard.InvalidError
 	if errors.As(err, &wrong) {
 		err = invalid(wrong.Member, "", wrong.Message, `{"name":"Mine","widgets":[]}`, "name", "description", "widgets", "layout", "isPublic", "refreshInterval")
+	}
+	if err == nil {
+		err = checkWidgets(raw["widgets"])
 	}
 	if err == nil {
 		err = named("name", v.Name)
@@ -81,19 +81,19 @@ func checkWidgets(widgets any) error {
 	list, _ := widgets.([]any)
 	for i, element := range list {
 		widget, _ := element.(map[string]any)
-		if position, ok := widget["position"].(map[string]any); ok {
-			for _, name := range []string{"x", "y", "w", "h"} {
-				if _, ok := position[name]; !ok {
-					return invalid("widgets["+strconv.Itoa(i)+"].position."+name, "", "required: a position has x, y, w and h", `{"x":0,"y":0,"w":12,"h":8}`)
-				}
-			}
-		}
+		path := "widgets." + strconv.Itoa(i) + "."
 		for _, name := range slices.Sorted(maps.Keys(widget)) {
 			if (name == "query" || name == "visualization") && widget[name] != nil {
 				continue
 			}
-			if err := noNulls("widgets["+strconv.Itoa(i)+"]."+name, widget[name]); err != nil {
+			if err := noNulls(path+name, widget[name]); err != nil {
 				return err
+			}
+		}
+		position, _ := widget["position"].(map[string]any)
+		for _, name := range []string{"x", "y", "w", "h"} {
+			if _, ok := position[name]; !ok {
+				return invalid(path+"position."+name, "", "required: where the widget lies, in a grid of 24 columns", `{"x":0,"y":0,"w":12,"h":8}`)
 			}
 		}
 	}

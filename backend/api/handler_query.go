@@ -104,7 +104,7 @@ func noNulls(path string, value any) error {
 		}
 	case []any:
 		for i, element := range v {
-			if err := noNulls(path+"["+strconv.Itoa(i)+"]", element); err != nil {
+			if err := noNulls(path+"."+strconv.Itoa(i), element); err != nil {
 				return err
 			}
 		}
