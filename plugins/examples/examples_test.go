@@ -26,6 +26,7 @@ import (
 	"github.com/flowgauge/flowgauge/plugins/conformance"
 	"github.com/flowgauge/flowgauge/plugins/contract"
 	"github.com/flowgauge/flowgauge/plugins/host"
+	"github.com/flowgauge/flowgauge/plugins/host/hosttest"
 )
 
 // TestJavaScript does with the example what its README says, and asks it.
@@ -62,7 +63,7 @@ func TestJavaScript(t *testing.T) {
 
 // masks looks at what becomes of events, who may ask, and how it ends.
 func masks(t *testing.T, plugins, id string) {
-	temp := t.TempDir()
+	temp := hosttest.ShortFolder(t)
 	t.Setenv("TMPDIR", temp)
 	h, log, stop := run(t, plugins, host.Use{ID: id, Settings: settings(t, "Acme.com"), Timeout: time.Minute, OnFailure: host.DeadLetter})
 	require.Eventually(t, func() bool { return h.Err() == nil }, time.Minute, 20*time.Millisecond, "%v", h.Err())

@@ -309,8 +309,16 @@ func TestAReloadTakesTheNewestVersionThatStarts(t *testing.T) {
 	assert.Equal(t, []string{"1.1.0", "1.0.0", "1.0.0-rc.1"}, versions, "the newest first, a candidate before its release")
 }
 
+func TestALongPathOfTemporaryFilesDoesNotMatter(t *testing.T) {
+	temp := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	require.NoError(t, os.Mkdir(temp, 0o700))
+	t.Setenv("TMPDIR", temp)
+	r := run(t, hosttest.Misbehave(t, nil), host.Use{Settings: hosttest.Settings(t, "", false)})
+	r.eventually(t, "it starts", func() bool { return r.Err() == nil })
+}
+
 func TestNothingIsLeftBehind(t *testing.T) {
-	temp := t.TempDir()
+	temp := hosttest.ShortFolder(t)
 	t.Setenv("TMPDIR", temp)
 	r := run(t, hosttest.Misbehave(t, nil), host.Use{Settings: hosttest.Settings(t, "", false)})
 	r.eventually(t, "it starts", func() bool { return r.Err() == nil })
@@ -338,7 +346,7 @@ func hostUntilKilled(plugins string) {
 }
 
 func TestAPluginEndsWithAHostThatIsKilled(t *testing.T) {
-	log, temp := &lines{}, t.TempDir()
+	log, temp := &lines{}, hosttest.ShortFolder(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "TEST_HOST_OF="+hosttest.Misbehave(t, nil), "TMPDIR="+temp)
 	cmd.Stdout = log

@@ -45,7 +45,7 @@ func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *p
 		return nil, err
 	}
 	p := &process{of: of, began: time.Now()}
-	if p.temp, err = os.MkdirTemp("", "flowgauge-plugin-"); err != nil {
+	if p.temp, err = os.MkdirTemp(socketRoom(), "flowgauge-plugin-"); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -77,6 +77,16 @@ func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *p
 	p.conn = raw.(*grpc.ClientConn)
 	p.pid, _ = strconv.Atoi(p.client.ID())
 	return p, p.configure(ctx, settings)
+}
+
+// socketRoom is where a plugin gets its own folder: that of temporary files, or /tmp when a
+// socket's path, of which systems take some hundred bytes, would be too long in it.
+func socketRoom() string {
+	const longest = 55
+	if temp := os.TempDir(); len(temp) <= longest {
+		return temp
+	}
+	return "/tmp"
 }
 
 // notStarted says in Flowgauge's words why a plugin has not started.

@@ -33,7 +33,9 @@ func Misbehave(t testing.TB, change func(m *host.Manifest, dir string)) string {
 func Install(t testing.TB, plugins string, change func(m *host.Manifest, dir string)) host.Installed {
 	t.Helper()
 	from := t.TempDir()
-	require.NoError(t, os.Link(built(t), filepath.Join(from, "misbehave")))
+	program, err := os.ReadFile(built(t))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(from, "misbehave"), program, 0o700))
 	m := &host.Manifest{
 		ID: "test-misbehave", Version: "1.0.0", Contract: contract.Version,
 		Extends: []contract.Extension{contract.ExtensionEnricher, contract.ExtensionPricer}, Command: []string{"./misbehave"},
@@ -49,6 +51,15 @@ func Install(t testing.TB, plugins string, change func(m *host.Manifest, dir str
 	installed, err := host.Install(plugins, from)
 	require.NoError(t, err)
 	return installed
+}
+
+// ShortFolder is one in which a socket's path is short enough.
+func ShortFolder(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "flowgauge-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // Settings are those of test-misbehave.
