@@ -41,7 +41,7 @@ func remote(t *testing.T, how string, all bool, policy host.Policy) *enrich.Chai
 	return chainOf(t, hosttest.Misbehave(t, nil), host.Use{Settings: hosttest.Settings(t, how, all), OnFailure: policy, Timeout: 3 * time.Second})
 }
 
-func chainOf(t *testing.T, plugins string, use host.Use) *enrich.Chain {
+func chainOf(t testing.TB, plugins string, use host.Use) *enrich.Chain {
 	t.Helper()
 	use.ID = "test-misbehave"
 	h, err := host.New(host.Config{Dir: plugins, Use: []host.Use{use}})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -52,6 +53,9 @@ func endWithHost(parent int) {
 // Serve serves a plugin until Flowgauge ends it. It is all that main does.
 func Serve(p Plugin) {
 	go endWithHost(os.Getppid())
+	// Batches are garbage as soon as they are answered, and little else lives: by default the
+	// collector would run for each of them.
+	debug.SetGCPercent(1000)
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: Handshake,
 		Plugins:         plugin.PluginSet{Name: &Service{plugin: p}},
