@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -69,5 +70,29 @@ func TestDockerfileSources(t *testing.T) {
 			folder, _, _ := strings.Cut(source, "/")
 			assert.Regexp(t, `(?m)^!(`+regexp.QuoteMeta(source)+`|`+regexp.QuoteMeta(folder)+`)$`, ignore, found[0])
 		}
+	}
+}
+
+// What the programs are built of is in the image that builds them.
+func TestDockerfileHasWhatIsBuilt(t *testing.T) {
+	const module = "github.com/flowgauge/flowgauge/"
+	text := read(t, "../Dockerfile")
+	list := exec.Command("go", "list", "-deps", "./cmd/flowgauge", "./datasource/pkg")
+	list.Dir = repository
+	out, err := list.Output()
+	require.NoError(t, err)
+	folders := map[string]bool{}
+	for pkg := range strings.FieldsSeq(string(out)) {
+		if folder, ours := strings.CutPrefix(pkg, module); ours {
+			top, _, _ := strings.Cut(folder, "/")
+			folders[top] = true
+		}
+	}
+	require.Contains(t, folders, "backend")
+	for folder := range folders {
+		if folder == "datasource" {
+			folder = "datasource/pkg"
+		}
+		assert.Contains(t, text, "COPY "+folder+" "+folder+"\n")
 	}
 }
