@@ -24,6 +24,9 @@ func newHost(cfg config.Plugins, log *slog.Logger, registry prometheus.Registere
 // ReloadPlugins starts every plugin anew, in its newest version where the configuration names
 // none, without a pause for events.
 func (a *App) ReloadPlugins(ctx context.Context) error {
+	if !a.stored.Load() { // the intake is there before that; plugins of a start are the newest anyway
+		return nil
+	}
 	if a.intake == nil || a.intake.host == nil {
 		return nil
 	}

@@ -46,8 +46,8 @@ type Pricer interface {
 type Result struct {
 	// Letter is what is stored in its place, if it is not nil.
 	Letter *event.DeadLetter
-	// Added are stored besides.
-	Added []event.Event
+	// Added are stored besides. Stages hold on to them while others are added.
+	Added []*event.Event
 }
 
 // Chain passes events through plugins.
@@ -125,8 +125,8 @@ func withAdded(all []*passing) []*passing {
 		if p.Event != p.origin {
 			continue
 		}
-		for i := range p.result.Added {
-			more = append(more, &passing{Event: &p.result.Added[i], result: p.result, origin: p.origin})
+		for _, e := range p.result.Added {
+			more = append(more, &passing{Event: e, result: p.result, origin: p.origin})
 		}
 	}
 	if more == nil {

@@ -236,7 +236,12 @@ func TestAddedEvents(t *testing.T) {
 		var changes []*contract.Change
 		for i := range events {
 			source := "marked"
-			changes = append(changes, &contract.Change{Index: uint32(i), Outcome: &contractv1.Change_Set{Set: &contract.Event{Source: &source}}})
+			change := &contract.Change{Index: uint32(i), Outcome: &contractv1.Change_Set{Set: &contract.Event{Source: &source}}}
+			if events[i].GetId() == "a" { // while it changes what was added to the same event
+				user, credits := "bob", "3"
+				change.Add = []*contract.Event{{Kind: contractv1.Kind_KIND_COST, UserId: &user, Credits: &credits, Source: &source}}
+			}
+			changes = append(changes, change)
 		}
 		return changes, nil
 	})}
@@ -250,7 +255,7 @@ func TestAddedEvents(t *testing.T) {
 		for _, e := range results[0].Added {
 			all = append(all, fmt.Sprint(e.ID, " ", e.Source, " ", e.Tenant, " ", e.Time == events[0].Time, " ", e.Pricing == event.PricingUnpriced))
 		}
-		assert.Equal(t, []string{"a/adds/0 marked acme true true", "own marked acme true true"}, all)
+		assert.Equal(t, []string{"a/adds/0 marked acme true true", "own marked acme true true", "a/marks/0 marked acme true true"}, all)
 	}
 }
 

@@ -58,7 +58,7 @@ func (a *asking) take(changes []*contract.Change) error {
 type decision struct {
 	set   *event.Event
 	drop  *event.DeadLetter
-	added []event.Event
+	added []*event.Event
 }
 
 func (d *decision) apply(e *passing) {
@@ -114,7 +114,7 @@ func (a *asking) decide(c *contract.Change, e *passing) (*decision, error) {
 		if err != nil {
 			return nil, fmt.Errorf("an event that it adds: %w", err)
 		}
-		d.added = append(d.added, *added)
+		d.added = append(d.added, added)
 	}
 	return d, nil
 }

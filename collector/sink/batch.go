@@ -91,8 +91,8 @@ func (b *batch) add(r arrival) error {
 			e = &b.event
 		}
 		b.store(e, r.Version)
-		for i := range r.result.Added {
-			b.store(&r.result.Added[i], r.Version)
+		for _, added := range r.result.Added {
+			b.store(added, r.Version)
 		}
 		b.counts.add(countKey{tenant: e.Tenant, source: e.Source, kind: e.Kind.String()}, at, accepted, 1)
 	case event.RecordFragment:

@@ -30,7 +30,7 @@ func (c *changing) Enrich(_ context.Context, events []event.Event) ([]enrich.Res
 				Kind: event.KindCost, Tenant: e.Tenant, ID: "e2/own/0", Time: e.Time, PreviousTime: event.NoTime, EndTime: event.NoTime, QueuedTime: event.NoTime,
 				UserID: "ann", Pricing: event.PricingUnpriced,
 			}
-			results[i].Added = []event.Event{cost}
+			results[i].Added = []*event.Event{&cost}
 		}
 	}
 	return results, nil

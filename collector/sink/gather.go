@@ -77,8 +77,8 @@ func (s *Sink) enrichRows(ctx context.Context, b *batch, rows []gather.Row) erro
 			b.dead.add(letter, place{version: rows[i].Version})
 			continue
 		}
-		for n := range results[i].Added {
-			b.store(&results[i].Added[n], rows[i].Version)
+		for _, added := range results[i].Added {
+			b.store(added, rows[i].Version)
 		}
 	}
 	return nil

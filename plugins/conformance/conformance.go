@@ -140,8 +140,8 @@ func (t *tester) ask(ctx context.Context, events []event.Event) ([]outcome, erro
 			}
 		}
 		o.event = spelt(&events[i])
-		for n := range r.Added {
-			o.added = append(o.added, spelt(&r.Added[n]))
+		for _, added := range r.Added {
+			o.added = append(o.added, spelt(added))
 		}
 	}
 	return outcomes, errors.Join(errs...)

@@ -32,9 +32,6 @@ const (
 	DeadLetter Policy = "dead_letter" // it is kept as a dead letter, to be replayed
 )
 
-// Policies are all there are.
-var Policies = []Policy{Skip, Hold, DeadLetter}
-
 // Use is a plugin that is to run.
 type Use struct {
 	ID          string

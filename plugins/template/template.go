@@ -32,6 +32,10 @@ func Write(dir string, p Plugin) error {
 	if !slices.Contains(contract.Extensions, p.Kind) {
 		return fmt.Errorf("there is no kind %q of plugin: %v", p.Kind, contract.Extensions)
 	}
+	// First, because it checks the id, which is the folder's name too.
+	if err := host.Write(filepath.Join(dir, "package"), p.manifest()); err != nil {
+		return err
+	}
 	for name, from := range map[string]string{
 		"main.go": string(p.Kind) + ".go.tmpl", "main_test.go": string(p.Kind) + "_test.go.tmpl", "go.mod": "go.mod.tmpl", "README.md": "README.md.tmpl", ".gitignore": "gitignore.tmpl",
 	} {
@@ -47,7 +51,7 @@ func Write(dir string, p Plugin) error {
 			return err
 		}
 	}
-	return host.Write(filepath.Join(dir, "package"), p.manifest())
+	return nil
 }
 
 func (p Plugin) manifest() *host.Manifest {

@@ -23,7 +23,7 @@ func newPluginNew() *cobra.Command {
 		Short: "Write a plugin in Go to begin with",
 		Long: `Writes a plugin in Go into a folder of its name. It builds, keeps the contract and runs as it is. Its id is lower-case words
 joined by hyphens, the first of which says whose it is.`,
-		Example: `  flowgauge plugin new --kind enricher acme-teams
+		Example: `  flowgauge plugin new --kind enricher acme-errors
   flowgauge plugin new --kind pricer acme-prices --flowgauge ../flowgauge`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,7 +64,7 @@ func newPluginTest() *cobra.Command {
 		Short: "Find out whether a plugin keeps the contract",
 		Long: `Starts the plugin as Flowgauge does, asks it about events of every kind, the longest and the strangest included, and looks at
 what it answers. Exit code 1 says that a check failed.`,
-		Example: `  flowgauge plugin test package --settings '{"teams":{"sales-":"sales"}}'`,
+		Example: `  flowgauge plugin test package --settings '{"types":{"rate_limited":"quota"}}'`,
 		Args:    pluginFolder,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !json.Valid([]byte(settings)) {
