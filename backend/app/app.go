@@ -35,6 +35,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/query/cache"
 	"github.com/flowgauge/flowgauge/backend/telemetry"
 	"github.com/flowgauge/flowgauge/collector/enrich"
+	"github.com/flowgauge/flowgauge/plugins/host"
 )
 
 // Roles says which parts a process plays.
@@ -79,6 +80,7 @@ type App struct {
 	policies    *policy.Store
 	audit       *audit.Log
 	auth        *signin.Authenticator
+	host        *host.Host // of plugins
 	intake      *intake
 	stored      atomic.Bool // the schema is there and keys are loaded
 	waiting     atomic.Pointer[string]
@@ -110,6 +112,9 @@ func New(opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.observe(); err != nil {
+		return nil, err
+	}
+	if a.host, err = a.newHost(); err != nil {
 		return nil, err
 	}
 	a.database, err = newDatabase(a.cfg, a.log)
@@ -187,6 +192,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.private != nil {
 		group.Go(func() error { return a.private.Run(gctx) })
 	}
+	group.Go(func() error { a.host.Run(gctx); return nil })
 	group.Go(func() error { return a.database.watch(gctx) })
 	group.Go(func() error { return a.work(gctx) })
 	if a.intake != nil {

@@ -17,7 +17,6 @@ import (
 	"github.com/flowgauge/flowgauge/collector/receive/cloudevents/kafka"
 	"github.com/flowgauge/flowgauge/collector/sink"
 	"github.com/flowgauge/flowgauge/plugins/contract"
-	"github.com/flowgauge/flowgauge/plugins/host"
 )
 
 // intake is the way of an event: the log, the sink, the roller, and what keeps its versions.
@@ -30,7 +29,6 @@ type intake struct {
 	keeper *history.Keeper
 	holder *holder
 	topic  *kafka.Reader // of CloudEvents; nil when none is configured
-	host   *host.Host    // of the plugins that events pass
 	once   sync.Once
 }
 
@@ -71,36 +69,28 @@ func newIntake(a *App) (_ *intake, err error) {
 	if in.log.consumer == nil {
 		return in, nil
 	}
-	chain, err := in.plugins(a)
-	if err != nil {
-		return nil, err
-	}
 	in.sink, err = sink.New(sink.Config{
-		Enrich: chain, Consumer: in.log.consumer, Client: a.database.writer, Log: in.log.name,
+		Enrich: a.chain(), Consumer: in.log.consumer, Client: a.database.writer, Log: in.log.name,
 		BatchSize: a.cfg.Sink.BatchSize, Linger: a.cfg.Sink.Linger, Price: a.prices.Price,
 		Logger: a.log, Registerer: a.registry, Tracer: a.telemetry.Tracer(),
 	})
 	return in, err
 }
 
-// plugins are the enrichers and pricers that events pass, nil if there are none.
-func (in *intake) plugins(a *App) (sink.Enrich, error) {
+// chain is of the enrichers and pricers that events pass, nil if there are none.
+func (a *App) chain() sink.Enrich {
 	enrichers := slices.Clone(a.opts.Enrichers)
-	if len(a.cfg.Plugins.Use) == 0 && len(enrichers) == 0 {
-		return nil, nil
-	}
-	var err error
-	if in.host, err = newHost(a.cfg.Plugins, a.log, a.registry); err != nil {
-		return nil, err
-	}
-	for _, p := range in.host.Plugins(contract.ExtensionEnricher) {
+	for _, p := range a.host.Plugins(contract.ExtensionEnricher) {
 		enrichers = append(enrichers, enrich.Remote{Plugin: p})
 	}
 	var pricers []enrich.Pricer
-	for _, p := range in.host.Plugins(contract.ExtensionPricer) {
+	for _, p := range a.host.Plugins(contract.ExtensionPricer) {
 		pricers = append(pricers, enrich.Remote{Plugin: p})
 	}
-	return enrich.New(enrichers, pricers, a.log), nil
+	if len(enrichers) == 0 && len(pricers) == 0 {
+		return nil
+	}
+	return enrich.New(enrichers, pricers, a.log)
 }
 
 // newTopic reads CloudEvents from a topic of Kafka, if there is one.
@@ -119,9 +109,6 @@ func newTopic(a *App, log receive.Appender) (*kafka.Reader, error) {
 // run stores and rolls up until ctx ends.
 func (in *intake) run(ctx context.Context) error {
 	group, gctx := errgroup.WithContext(ctx)
-	if in.host != nil {
-		group.Go(func() error { in.host.Run(gctx); return nil })
-	}
 	if in.sink != nil {
 		group.Go(func() error { return in.sink.Run(gctx) })
 	}

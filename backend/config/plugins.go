@@ -22,7 +22,8 @@ type Plugins struct {
 type PluginUse struct {
 	ID      string `koanf:"id"`
 	Version string `koanf:"version"` // the newest that is installed if empty
-	// OnFailure says what becomes of events that it could not be asked about: skip, hold or dead_letter.
+	// OnFailure says what becomes of events that it could not be asked about: skip, hold or
+	// dead_letter. Plugins that events do not pass have none.
 	OnFailure   string            `koanf:"on_failure"`
 	Timeout     time.Duration     `koanf:"timeout"`      // of a call; 5s if 0
 	MemoryBytes uint64            `koanf:"memory_bytes"` // more, and it is started anew; 512 MiB if 0
@@ -73,8 +74,8 @@ func (u *PluginUse) finish() error {
 	if u.MemoryBytes == 0 {
 		u.MemoryBytes = defaultPluginMemory
 	}
-	if !slices.Contains(onFailures, u.OnFailure) {
-		errs = append(errs, fmt.Errorf("on_failure is %q: say what becomes of events while the plugin does not answer: %s", u.OnFailure, strings.Join(onFailures, ", ")))
+	if u.OnFailure != "" && !slices.Contains(onFailures, u.OnFailure) {
+		errs = append(errs, fmt.Errorf("on_failure is %q: want one of %s", u.OnFailure, strings.Join(onFailures, ", ")))
 	}
 	settings := maps.Clone(u.Settings)
 	if settings == nil {

@@ -36,9 +36,15 @@ type Config struct {
 // as it ends. It returns an error when a check could not be made, or failed.
 func Run(ctx context.Context, cfg Config, report func(Check)) error {
 	t := &tester{cfg: cfg, report: report}
-	h, err := host.New(host.Config{Dir: cfg.Dir, Logger: cfg.Logger, Use: []host.Use{{
-		ID: cfg.ID, Settings: cfg.Settings, OnFailure: host.DeadLetter, Timeout: 10 * time.Second,
-	}}})
+	found, err := host.Find(cfg.Dir, cfg.ID, "")
+	if err != nil {
+		return err
+	}
+	use := host.Use{ID: cfg.ID, Settings: cfg.Settings, Timeout: 10 * time.Second}
+	if found.Manifest.Passed() {
+		use.OnFailure = host.DeadLetter
+	}
+	h, err := host.New(host.Config{Dir: cfg.Dir, Logger: cfg.Logger, Use: []host.Use{use}})
 	if err != nil {
 		return err
 	}

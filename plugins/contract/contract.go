@@ -10,13 +10,10 @@
 // docs/plugins.md says what it takes in other languages.
 package contract
 
-import (
-	"github.com/hashicorp/go-plugin"
-
-	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
-)
+import "github.com/hashicorp/go-plugin"
 
 //go:generate sh -c "cd ../.. && go tool -modfile=.ci/proto.mod buf generate --template plugins/contract/buf.gen.yaml --path plugins/contract"
+//go:generate sh -c "cd ../.. && go tool -modfile=.ci/proto.mod buf generate --template plugins/contract/buf.fast.gen.yaml --path plugins/contract/v1/event.proto --path plugins/contract/v1/enricher.proto --path plugins/contract/v1/pricer.proto"
 
 // Version of the contract, go-plugin's protocol version. What is added to v1 in a way that
 // old plugins do not notice leaves it as it is.
@@ -42,12 +39,20 @@ type Extension string
 
 // The extensions.
 const (
-	ExtensionEnricher Extension = "enricher"
-	ExtensionPricer   Extension = "pricer"
+	ExtensionEnricher   Extension = "enricher"
+	ExtensionPricer     Extension = "pricer"
+	ExtensionSource     Extension = "source"
+	ExtensionExporter   Extension = "exporter"
+	ExtensionNotifier   Extension = "notifier"
+	ExtensionForecaster Extension = "forecaster"
+	ExtensionDetector   Extension = "detector"
+	ExtensionPanel      Extension = "panel"
 )
 
 // Extensions are all there are.
-var Extensions = []Extension{ExtensionEnricher, ExtensionPricer}
+var Extensions = []Extension{
+	ExtensionEnricher, ExtensionPricer, ExtensionSource, ExtensionExporter, ExtensionNotifier, ExtensionForecaster, ExtensionDetector, ExtensionPanel,
+}
 
 // Kinds are the kinds of events, as permissions name them.
 var Kinds = []string{"execution", "step", "cost", "activity"}
@@ -59,13 +64,3 @@ var Fields = []string{
 	"triggerId", "triggerType", "stepCount", "errorType", "errorMessage", "stepId", "stepType", "inputSize", "outputSize", "dependsOn",
 	"actionType", "credits", "dollarAmount", "sessionId", "action", "resource", "resourceId", "metadata",
 }
-
-// The messages that plugins in Go are written with, by short names.
-type (
-	// Event is an event.
-	Event = contractv1.Event
-	// Change is what becomes of an event.
-	Change = contractv1.Change
-	// Price is what a cost costs.
-	Price = contractv1.Price
-)

@@ -17,18 +17,6 @@ import (
 	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
 )
 
-// An Enricher changes, drops and adds events. What it says of an event must depend on that
-// event and on the settings alone: after a crash a batch comes again.
-// It is called by several goroutines at once.
-type Enricher interface {
-	Enrich(ctx context.Context, events []*Event) ([]*Change, error)
-}
-
-// A Pricer says what costs cost. It is called by several goroutines at once.
-type Pricer interface {
-	Price(ctx context.Context, costs []*Event) ([]*Price, error)
-}
-
 // Plugin is what a process serves: one plugin, which may extend Flowgauge in several ways.
 type Plugin struct {
 	ID, Version string // those of the manifest
@@ -36,8 +24,14 @@ type Plugin struct {
 	// Configure is told the plugin's settings, before anything else; nil is a plugin without any.
 	Configure func(settings json.RawMessage) error
 
-	Enricher Enricher
-	Pricer   Pricer
+	Enricher   Enricher
+	Pricer     Pricer
+	Source     Source
+	Exporter   Exporter
+	Notifier   Notifier
+	Forecaster Forecaster
+	Detector   Detector
+	Panel      Panel
 }
 
 // endWithHost ends the process when its parent has gone: a Flowgauge that was killed has told
@@ -77,11 +71,8 @@ type Service struct {
 // GRPCServer registers the plugin's services.
 func (s *Service) GRPCServer(_ *plugin.GRPCBroker, to *grpc.Server) error {
 	contractv1.RegisterPluginServer(to, &about{plugin: s.plugin})
-	if s.plugin.Enricher != nil {
-		contractv1.RegisterEnricherServer(to, &enricher{of: s.plugin.Enricher})
-	}
-	if s.plugin.Pricer != nil {
-		contractv1.RegisterPricerServer(to, &pricer{of: s.plugin.Pricer})
+	for _, e := range s.plugin.served() {
+		e.register(to)
 	}
 	return nil
 }
@@ -103,39 +94,10 @@ func (a *about) Configure(_ context.Context, req *contractv1.ConfigureRequest) (
 		}
 	}
 	res := &contractv1.ConfigureResponse{Id: a.plugin.ID, Version: a.plugin.Version}
-	if a.plugin.Enricher != nil {
-		res.Extends = append(res.Extends, string(ExtensionEnricher))
-	}
-	if a.plugin.Pricer != nil {
-		res.Extends = append(res.Extends, string(ExtensionPricer))
+	for _, e := range a.plugin.served() {
+		res.Extends = append(res.Extends, string(e.extension))
 	}
 	return res, nil
-}
-
-type enricher struct {
-	contractv1.UnimplementedEnricherServer
-	of Enricher
-}
-
-func (e *enricher) Enrich(ctx context.Context, req *contractv1.EnrichRequest) (*contractv1.EnrichResponse, error) {
-	changes, err := e.of.Enrich(ctx, req.GetEvents())
-	if err != nil {
-		return nil, failed(err)
-	}
-	return &contractv1.EnrichResponse{Changes: changes}, nil
-}
-
-type pricer struct {
-	contractv1.UnimplementedPricerServer
-	of Pricer
-}
-
-func (p *pricer) Price(ctx context.Context, req *contractv1.PriceRequest) (*contractv1.PriceResponse, error) {
-	prices, err := p.of.Price(ctx, req.GetCosts())
-	if err != nil {
-		return nil, failed(err)
-	}
-	return &contractv1.PriceResponse{Prices: prices}, nil
 }
 
 // failed keeps a status that the plugin has chosen itself.

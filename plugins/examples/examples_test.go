@@ -173,6 +173,7 @@ func settings(t *testing.T, domains ...string) json.RawMessage {
 func run(t *testing.T, plugins string, use host.Use) (h *host.Host, log *lines, stop func()) {
 	t.Helper()
 	log = &lines{}
+	use.OnFailure = host.Hold
 	h, err := host.New(host.Config{Dir: plugins, Use: []host.Use{use}, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -25,7 +25,7 @@ import (
 // A Policy says what becomes of an event that a plugin could not be asked about.
 type Policy string
 
-// The policies.
+// The policies. Plugins that events do not pass have none.
 const (
 	Skip       Policy = "skip"        // it goes on as it is
 	Hold       Policy = "hold"        // it waits until the plugin answers, and those behind it
@@ -37,15 +37,18 @@ type Use struct {
 	ID          string
 	Version     string // the newest that is installed if empty
 	Settings    json.RawMessage
-	OnFailure   Policy
+	OnFailure   Policy        // of a plugin that events pass
 	Timeout     time.Duration // of a call
 	MemoryBytes uint64        // more, and it is started anew; 0 is no limit
 }
 
 // Config says which plugins run, and where they are.
 type Config struct {
-	Dir        string
-	Use        []Use // in the order in which they are asked
+	Dir string
+	Use []Use // in the order in which they are asked
+	// Extensions are those that this process asks: plugins that have none of them do not run in
+	// it. Nil is all.
+	Extensions []contract.Extension
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -69,6 +72,12 @@ func New(cfg Config) (*Host, error) {
 		found, err := Find(cfg.Dir, use.ID, use.Version)
 		if err != nil {
 			return nil, err
+		}
+		if err := found.Manifest.checkPolicy(use.OnFailure); err != nil {
+			return nil, fmt.Errorf("plugins.use, %s: %w", use.ID, err)
+		}
+		if cfg.Extensions != nil && !found.Manifest.extendsAny(cfg.Extensions) {
+			continue
 		}
 		of := m.of(use.ID)
 		h.plugins = append(h.plugins, &Plugin{

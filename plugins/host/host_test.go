@@ -106,6 +106,38 @@ func lastLines(l *lines) string {
 	return text[max(0, len(text)-3000):]
 }
 
+func TestWhatAPluginRefusesIsNoFailure(t *testing.T) {
+	r := run(t, hosttest.Misbehave(t, nil), host.Use{Settings: hosttest.Settings(t, "refused", false)})
+	r.eventually(t, "it starts", func() bool { return r.Err() == nil })
+	for range 10 {
+		err := r.enrich(t, "poison")
+		var refused *host.RefusedError
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, "metadata: it has poison in it", refused.Message)
+		assert.False(t, refused.Unimplemented)
+		require.NoError(t, r.Err())
+	}
+	err := r.Call(t.Context(), contract.ExtensionPanel, func(ctx context.Context, conn grpc.ClientConnInterface, _ *host.Manifest) error {
+		_, err := contractv1.NewPanelClient(conn).Describe(ctx, &contractv1.DescribeRequest{})
+		return err
+	})
+	var refused *host.RefusedError
+	require.ErrorAs(t, err, &refused)
+	assert.True(t, refused.Unimplemented)
+}
+
+func TestOnlyAPluginThatEventsPassHasAPolicy(t *testing.T) {
+	plugins := hosttest.Misbehave(t, nil)
+	_, err := host.New(host.Config{Dir: plugins, Use: []host.Use{{ID: "test-misbehave"}}})
+	require.ErrorContains(t, err, "say what becomes of events")
+	plugins = hosttest.Misbehave(t, func(m *host.Manifest, _ string) { m.Extends = []contract.Extension{contract.ExtensionNotifier} })
+	_, err = host.New(host.Config{Dir: plugins, Use: []host.Use{{ID: "test-misbehave", OnFailure: host.Hold}}})
+	require.ErrorContains(t, err, "events do not pass this plugin")
+	h, err := host.New(host.Config{Dir: plugins, Use: []host.Use{{ID: "test-misbehave"}}, Extensions: []contract.Extension{contract.ExtensionEnricher}})
+	require.NoError(t, err)
+	assert.Empty(t, h.Plugins(contract.ExtensionNotifier), "of a process that asks enrichers only")
+}
+
 func TestAPluginThatCrashesIsStartedAgain(t *testing.T) {
 	r := run(t, hosttest.Misbehave(t, nil), host.Use{Settings: hosttest.Settings(t, "crash", false)})
 	r.eventually(t, "it starts", func() bool { return r.Err() == nil })

@@ -54,6 +54,27 @@ type Permissions struct {
 	Env []string `json:"env,omitempty"`
 }
 
+// passed are the extensions that accepted events pass.
+var passed = []contract.Extension{contract.ExtensionEnricher, contract.ExtensionPricer}
+
+func (m *Manifest) extendsAny(some []contract.Extension) bool {
+	return slices.ContainsFunc(m.Extends, func(e contract.Extension) bool { return slices.Contains(some, e) })
+}
+
+// Passed reports whether events pass the plugin on their way into the database.
+func (m *Manifest) Passed() bool { return m.extendsAny(passed) }
+
+// checkPolicy wants a policy of a plugin that events pass, and of no other.
+func (m *Manifest) checkPolicy(policy Policy) error {
+	switch known := []Policy{Skip, Hold, DeadLetter}; {
+	case !m.Passed() && policy != "":
+		return fmt.Errorf("on_failure is %q: events do not pass this plugin, leave it out", policy)
+	case m.Passed() && !slices.Contains(known, policy):
+		return fmt.Errorf("on_failure is %q: say what becomes of events while the plugin does not answer: %s", policy, quoted(known))
+	}
+	return nil
+}
+
 var idPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)+$`)
 
 // ReadManifest reads and checks the manifest of a plugin's folder.

@@ -52,6 +52,15 @@ func (e *DownError) Error() string { return fmt.Sprintf("plugin %s is down: %v",
 
 func (e *DownError) Unwrap() error { return e.Why }
 
+// RefusedError is an answer: the plugin cannot do what it was asked, and would not when it
+// was asked again.
+type RefusedError struct {
+	ID, Message   string
+	Unimplemented bool // it does not have that call
+}
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("plugin %s: %s", e.ID, e.Message) }
+
 var (
 	errStarting = errors.New("it is being started")
 	errEnded    = errors.New("its process has ended")
@@ -104,6 +113,10 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 	p.metrics.seconds.WithLabelValues(string(extension)).Observe(time.Since(began).Seconds())
 	p.metrics.calls.WithLabelValues(string(extension), outcome(err)).Inc()
 	gone := status.Code(err) == codes.Unavailable
+	if code := status.Code(err); code == codes.InvalidArgument || code == codes.Unimplemented {
+		p.judge(proc, nil, false) // it works; what it was asked was wrong
+		return &RefusedError{ID: p.cfg.ID, Message: status.Convert(err).Message(), Unimplemented: code == codes.Unimplemented}
+	}
 	if err != nil {
 		err = fmt.Errorf("plugin %s: %w", p.cfg.ID, p.told(err))
 	}
@@ -170,6 +183,8 @@ func outcome(err error) string {
 		return "timeout"
 	case codes.Unavailable:
 		return "gone"
+	case codes.InvalidArgument, codes.Unimplemented:
+		return "refused"
 	}
 	return "error"
 }

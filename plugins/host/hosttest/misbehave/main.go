@@ -11,6 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/flowgauge/flowgauge/plugins/contract"
 	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
 )
@@ -107,6 +110,8 @@ func (p *plugin) misbehave(index uint32) (*contract.Change, error) {
 		select {}
 	case "error":
 		return nil, errors.New("the directory of users does not answer")
+	case "refused":
+		return nil, status.Error(codes.InvalidArgument, "metadata: it has poison in it")
 	case "index":
 		return &contract.Change{Index: 1 << 20}, nil
 	case "identity":
