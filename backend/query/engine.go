@@ -73,6 +73,7 @@ type Engine struct {
 	pending *pendingReader
 	epochs  *epochReader
 	narrow  *narrowReader
+	kept    *keptTotals
 	budgets Budgets
 	// ask answers a question within another, which is checked, counted and timed as one.
 	ask   Ask
@@ -106,6 +107,7 @@ func New(cfg Config) (*Engine, error) {
 		auditor:  cfg.Auditor,
 
 		pseudonyms: &pseudonyms{},
+		kept:       &keptTotals{byKey: map[string]*totalsUpTo{}},
 	}
 	e.budgets = cfg.Budgets
 	e.ask = e.within

@@ -29,6 +29,7 @@ type aggregate struct {
 	kind     cellKind
 	merge    merge
 	users    bool // needs rollups with users
+	counts   bool // events: never negative, and rarely many
 }
 
 // merge says how the values of an aggregate in the buckets of a period make that
@@ -56,6 +57,12 @@ func standing(table string) func(*binder, string) string {
 
 func summed(column string) aggregate {
 	return aggregate{sql: "sum(m_" + column + ")", measures: []string{column}, kind: integers, merge: added}
+}
+
+func counted(column string) aggregate {
+	a := summed(column)
+	a.counts = true
+	return a
 }
 
 func amount(column string) aggregate {
@@ -114,7 +121,7 @@ var rollupSources = map[metric.Source]rollupSource{
 			"duration_hist": "if(status != 'started', " + singleHistogram + ", " + emptyHistogram + ")",
 		}, waits("status != 'started'", schema.ExecutionQueue)),
 		aggregates: with(map[string]aggregate{
-			peopleAggregate: people(), "started": summed("started"), "completed": summed("completed"), "failed": summed("failed"),
+			peopleAggregate: people(), "started": counted("started"), "completed": counted("completed"), "failed": counted("failed"),
 			"duration": summed("duration_ms"), "longest": largest("duration_max"), "histogram": histogram("duration_hist"),
 			"workflows": {
 				sql:      "uniqExactIf(m_workflow_id, m_completed + m_failed > 0)",
@@ -143,7 +150,7 @@ var rollupSources = map[metric.Source]rollupSource{
 			"input_bytes":   "input_bytes", "output_bytes": "output_bytes", "credits": "credits",
 		}, waits("status != 'skipped'", schema.StepQueue)),
 		aggregates: with(map[string]aggregate{
-			peopleAggregate: people(), "completed": summed("completed"), "failed": summed("failed"), "skipped": summed("skipped"),
+			peopleAggregate: people(), "completed": counted("completed"), "failed": counted("failed"), "skipped": counted("skipped"),
 			"duration": summed("duration_ms"), "longest": largest("duration_max"), "histogram": histogram("duration_hist"),
 			"input": summed("input_bytes"), "output": summed("output_bytes"), "credits": amount("credits"),
 		}, waitAggregates),
@@ -162,7 +169,7 @@ var rollupSources = map[metric.Source]rollupSource{
 			"records_unpriced": "toUInt64(pricing = 'unpriced')",
 		},
 		aggregates: map[string]aggregate{
-			peopleAggregate: people(), "records": summed("records"), "records_credited": summed("records_credited"), "credits": amount("credits"), "dollars": amount("dollars"),
+			peopleAggregate: people(), "records": counted("records"), "records_credited": summed("records_credited"), "credits": amount("credits"), "dollars": amount("dollars"),
 			"credits_credited": amount("credits_credited"), "dollars_credited": amount("dollars_credited"),
 			"dollars_derived": amount("dollars_derived"), "records_unpriced": summed("records_unpriced"),
 		},
@@ -174,7 +181,7 @@ var rollupSources = map[metric.Source]rollupSource{
 		},
 		measures: map[string]string{"actions": "toUInt64(1)", "duration_ms": "duration_ms"},
 		aggregates: map[string]aggregate{
-			peopleAggregate: people(), "actions": summed("actions"), "duration": summed("duration_ms"),
+			peopleAggregate: people(), "actions": counted("actions"), "duration": summed("duration_ms"),
 			"users": {
 				sql:      "uniqExactIf(m_user_id, m_user_id != '' AND m_actions > 0)",
 				measures: []string{"user_id", "actions"}, kind: integers, users: true,

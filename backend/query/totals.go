@@ -163,24 +163,20 @@ func (e *Engine) totalsOf(ctx context.Context, p access.Principal, r TotalsReque
 	if err := e.readTeams(ctx, q, shown); err != nil {
 		return nil, err
 	}
-	w, err := e.begin(ctx, q)
-	if err != nil {
-		return nil, err
-	}
 	most := maxTotalsRows
 	if r.Most > 0 {
 		most = min(most, r.Most)
 	}
-	st := w.totals(q, r, most)
-	st.most = most
-	if !st.bucketed { // a dense one has no rows of single steps
-		groups, size, err := e.readDense(ctx, q, st, r)
-		if err != nil {
-			return nil, err
-		}
-		return &Totals{Groups: groups, Notices: w.notices(false, q), Size: size}, nil
+	if q.dense(r.At) {
+		return e.denseTotals(ctx, q, r, most)
 	}
-	t, _, err := e.read(ctx, st)
+	w, err := e.begin(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	b := newBinder(q.scope)
+	from, levels := w.totals(q, b, r.At)
+	t, _, err := e.read(ctx, q.stepped(b, from, levels, r.At, most))
 	if errors.Is(err, errTooLarge) {
 		return nil, tooManyTotals(most)
 	}

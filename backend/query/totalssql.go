@@ -8,24 +8,20 @@ import (
 	"github.com/flowgauge/flowgauge/backend/metric"
 )
 
-// totals plans and renders the statement: rows of step, dimensions and aggregates, or
-// a dense one.
-func (r *run) totals(q *question, req TotalsRequest, most int) statement {
+// totals plans the statement and renders its inner part: rows of ts, dimensions and measures.
+func (r *run) totals(q *question, b *binder, at []int64) (from string, levels []string) {
 	source := q.sources[0]
-	names := q.aggregates(source)
-	b := newBinder(q.scope)
 	if source == metric.SourceRunning {
-		from, levels := q.runningChanges(b, req.At)
-		return q.stepped(b, source, names, levels, from, req.At, most)
+		return q.runningChanges(b, at)
 	}
 	src := rollupSources[source]
 	unsettled := readable(r.pending[src.kind], q.period(), q.byUser(source), r.e.limits.Unsettled)
 	if unsettled == nil {
 		r.stale = max(r.stale, r.pending.within(src.kind, q.period()))
 	}
-	segments := coverTotals(q.period(), req.At, q.byUser(source), unsettled)
+	segments := coverTotals(q.period(), at, q.byUser(source), unsettled)
 	var measures []string
-	for _, n := range names {
+	for _, n := range q.aggregates(source) {
 		for _, m := range src.aggregates[n].measures {
 			if !slices.Contains(measures, m) {
 				measures = append(measures, m)
@@ -36,10 +32,7 @@ func (r *run) totals(q *question, req TotalsRequest, most int) statement {
 	if len(branches) == 0 { // nothing is known yet: the horizon is empty
 		branches, _ = q.branches(b, src, []segment{{levelDay, []span{{0, 0}}}}, measures)
 	}
-	if q.dense(source, names, req.At) {
-		return q.densely(b, source, names, levels, union(branches), req.At, most)
-	}
-	return q.stepped(b, source, names, levels, union(branches), req.At, most)
+	return union(branches), levels
 }
 
 // coverTotals covers the horizon with the coarsest rollups whose buckets do not
@@ -132,8 +125,10 @@ func spacing(at []int64) (int64, bool) {
 
 // stepped renders the outer part. Rows in which nothing is counted, such as those of
 // executions that only started where ended ones are asked for, are no group.
-func (q *question) stepped(b *binder, s metric.Source, names, levels []string, from string, at []int64, most int) statement {
-	st := statement{source: s, params: b.params, bucketed: true, dims: q.dims, aggregates: names, levels: levels}
+func (q *question) stepped(b *binder, from string, levels []string, at []int64, most int) statement {
+	s := q.sources[0]
+	names := q.aggregates(s)
+	st := statement{source: s, params: b.params, bucketed: true, dims: q.dims, aggregates: names, levels: levels, most: most}
 	columns := []string{b.step(at) + " AS t"}
 	keys := []string{}
 	for _, d := range q.dims {
