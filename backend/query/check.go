@@ -45,6 +45,9 @@ type question struct {
 	minimum     int // of different users in a group, by the caller's policy
 	fill        Fill
 	narrowSince narrowSince
+	// numbers says that versions stay numbers in a statement's inner part: a text for each row
+	// costs a seventh of a dense one.
+	numbers bool
 }
 
 // condition is a filter with its dimension checked.

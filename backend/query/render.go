@@ -225,7 +225,11 @@ func (q *question) branchColumns(b *binder, ts string, dimensions map[string]str
 		columns = append(columns, ts+" AS ts")
 	}
 	for _, d := range q.dims {
-		columns = append(columns, text(b.dimension(dimensions, d))+" AS "+dimensionAlias(d))
+		value := b.dimension(dimensions, d)
+		if !q.numbers {
+			value = text(value)
+		}
+		columns = append(columns, value+" AS "+dimensionAlias(d))
 	}
 	for _, m := range measures {
 		e, ok := expressions[m]

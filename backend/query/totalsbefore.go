@@ -20,9 +20,9 @@ import (
 // is known), and carried on from there.
 
 const (
-	// keptBehind is how long before the first moment totals are kept: minutes that are
-	// young change all the time.
-	keptBehind = 30 * 60
+	// keptBehind is how long before the first moment totals are kept, in seconds: minutes that
+	// are young change all the time.
+	keptBehind = 5 * 60
 	// worthKeeping is how much must have been added up for that, in seconds.
 	worthKeeping = secondsPerDay
 	// mostKept bounds the groups of all totals that are kept, about 200 bytes each.
@@ -38,6 +38,7 @@ type totalsUpTo struct {
 	dims   [][]string
 	values []cells // of each aggregate, group by group
 	keys   map[string]int
+	day    *totalsUpTo // up to the day's beginning; nil if there is none
 	// tooMany says that there are too many groups to keep, which is not found out each time.
 	tooMany bool
 }
@@ -135,8 +136,8 @@ func (e *Engine) totalsBefore(ctx context.Context, q *question, r TotalsRequest)
 	if known != nil && known.tooMany {
 		return ctx, nil, nil
 	}
-	if known != nil && !known.asked.Current(feed, known.state) {
-		known = nil
+	for known != nil && !known.asked.Current(feed, known.state) {
+		known = known.day
 	}
 	switch {
 	case known != nil && known.until == until:
@@ -144,9 +145,26 @@ func (e *Engine) totalsBefore(ctx context.Context, q *question, r TotalsRequest)
 	case known != nil && known.until > until: // somebody looks at the past
 		return ctx, nil, nil
 	}
-	t, err := e.carryOn(ctx, feed, known, q, r.Horizon.First, until)
-	if err != nil || t == nil {
-		return ctx, nil, err
+	day := floorTo(until, secondsPerDay)
+	if day > r.Horizon.First && (known == nil || known.until < day) {
+		if known, err = e.carryOn(ctx, feed, known, q, r.Horizon.First, day); err != nil {
+			return ctx, nil, err
+		}
+	}
+	t := known
+	if until > day && (known == nil || !known.tooMany) {
+		if t, err = e.carryOn(ctx, feed, known, q, r.Horizon.First, until); err != nil {
+			return ctx, nil, err
+		}
+		if t != nil && known != nil {
+			t.day = known
+			if known.until != day {
+				t.day = known.day
+			}
+		}
+	}
+	if t == nil {
+		return ctx, nil, nil
 	}
 	e.kept.put(key, t)
 	if t.tooMany {
@@ -233,4 +251,10 @@ func (k *keptTotals) put(key string, t *totalsUpTo) {
 }
 
 // weight is that of a question without groups too.
-func (t *totalsUpTo) weight() int { return len(t.dims) + 100 }
+func (t *totalsUpTo) weight() int {
+	w := len(t.dims) + 100
+	if t.day != nil {
+		w += len(t.day.dims)
+	}
+	return w
+}

@@ -199,6 +199,7 @@ func (e *Engine) readDense(ctx context.Context, w *run, q *question, at []int64,
 
 func (e *Engine) readColumns(ctx context.Context, w *run, q *question, at []int64, most int, columns []*denseColumn, take func(*denseGroup) error) error {
 	b := newBinder(q.scope)
+	q.numbers = true
 	from, levels := w.totals(q, b, at)
 	index := b.index(at)
 	var (
@@ -208,14 +209,19 @@ func (e *Engine) readColumns(ctx context.Context, w *run, q *question, at []int6
 	dims := make([]*proto.ColStr, len(q.dims))
 	for i, d := range q.dims {
 		dims[i] = new(proto.ColStr)
-		keys = append(keys, dimensionAlias(d))
-		results = append(results, proto.ResultColumn{Name: dimensionAlias(d), Data: dims[i]})
+		key := dimensionAlias(d)
+		name, value := key+"_text", key
+		if d == metric.Version {
+			value = "toString(" + key + ")"
+		}
+		keys, rendered = append(keys, key), append(rendered, value+" AS "+name)
+		results = append(results, proto.ResultColumn{Name: name, Data: dims[i]})
 	}
 	for _, c := range columns {
 		more, read := c.rendered(q.sources[0], index, len(at))
 		rendered, results = append(rendered, more...), append(results, read...)
 	}
-	sql := fmt.Sprintf("SELECT %s\nFROM %s", strings.Join(append(slices.Clone(keys), rendered...), ", "), from)
+	sql := fmt.Sprintf("SELECT %s\nFROM %s", strings.Join(rendered, ", "), from)
 	if len(keys) > 0 {
 		sql += fmt.Sprintf("\nGROUP BY %s\nLIMIT %d", strings.Join(keys, ", "), most+1)
 	}
@@ -308,15 +314,18 @@ func (e *Engine) denseTotals(ctx context.Context, q *question, r TotalsRequest, 
 
 // denseTotal makes steps of a group: the moments at which something is added.
 func (q *question) denseTotal(g *denseGroup, r TotalsRequest) TotalsGroup {
-	out := TotalsGroup{Dimensions: g.dims}
+	out := TotalsGroup{Dimensions: g.dims, Steps: make([]int32, 0, len(r.At)+1), Sums: make([][]float64, len(r.Metrics))}
 	for moment := range len(r.At) + 1 {
 		if g.adds(moment) {
 			out.Steps = append(out.Steps, int32(moment))
 		}
 	}
-	in := make([]cells, len(g.cells))
-	for i, c := range g.cells {
-		in[i] = c.at(out.Steps)
+	in := g.cells
+	if len(out.Steps) <= len(r.At) {
+		in = make([]cells, len(g.cells))
+		for i := range in {
+			in[i] = g.cells[i].at(out.Steps)
+		}
 	}
 	names := q.aggregates(q.sources[0])
 	for i := range r.Metrics {
@@ -325,7 +334,7 @@ func (q *question) denseTotal(g *denseGroup, r TotalsRequest) TotalsGroup {
 		for j, n := range f.needs {
 			of.in[j] = in[slices.Index(names, n.name)]
 		}
-		out.Sums = append(out.Sums, of.running(0, len(out.Steps)))
+		out.Sums[i] = of.running(0, len(out.Steps))
 	}
 	return out
 }

@@ -35,12 +35,19 @@ func (r *run) totals(q *question, b *binder, at []int64) (from string, levels []
 	return union(branches), levels
 }
 
+// oneBranch is how long a horizon is, in milliseconds, of which minutes alone are read: a
+// branch of coarser rollups takes longer than they do.
+const oneBranch = 3_600_000
+
 // coverTotals covers the horizon with the coarsest rollups whose buckets do not
 // contain a moment. Before the first moment and after the last any will do. Between
 // moments that are equally far from each other it is one width for all, the widest that
 // all moments are multiples of; others have each gap covered on its own.
 func coverTotals(horizon span, at []int64, users bool, unsettled []int64) []segment {
 	all := func(int64) bool { return true }
+	if !users && horizon.to-horizon.from <= oneBranch {
+		all = func(width int64) bool { return width == Minute.width() }
+	}
 	if len(at) == 0 {
 		return cover([]span{horizon}, users, unsettled, all)
 	}
