@@ -195,7 +195,7 @@ func TestAnswersAreSpelledAsPrometheusDoes(t *testing.T) {
 
 func TestTooManySamplesAreRefused(t *testing.T) {
 	server := serve(t, newStore(t, sampleEvents(20, 5)), Limits{Samples: 100})
-	status, body := get(t, server, "fg_admin", "query", url.Values{"query": {"sum(rate(flowgauge_actions_total[4h]))"}, "time": {"1772427600"}})
+	status, body := get(t, server, "fg_admin", "query", url.Values{"query": {"sum(avg_over_time(flowgauge_actions_total[4h]))"}, "time": {"1772427600"}})
 	require.Equal(t, http.StatusUnprocessableEntity, status)
 	require.JSONEq(t, `{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory in query execution"}`, body)
 }

@@ -21,8 +21,9 @@ const minute = int64(60)
 // They do not within a subquery: then all minutes are given.
 //
 // ends are those moments of all that begin or end a window of single samples: how a
-// counter rises from one to the other makes no difference to its rate.
-func moments(h *storage.SelectHints, horizon query.Horizon, lookback time.Duration, exact bool) (all, ends []int64) {
+// counter rises from one to the other makes no difference to its rate. whole says that
+// each window has its first and its last minute: none reaches out of the horizon.
+func moments(h *storage.SelectHints, horizon query.Horizon, lookback time.Duration, exact bool) (all, ends []int64, whole bool) {
 	first, last := horizon.First, horizon.Last
 	from, to := max(ceilMinute(h.Start), first), min(floorMinute(h.End), last)
 	window := h.Range
@@ -31,14 +32,17 @@ func moments(h *storage.SelectHints, horizon query.Horizon, lookback time.Durati
 	}
 	t := h.Start + window - 1 // the engine leaves the window's beginning out
 	if !exact || t > h.End {
-		return minutes(nil, from, to), nil
+		return minutes(nil, from, to), nil, false
 	}
+	whole = true
 	step := h.Step
 	if step <= 0 || t == h.End {
 		step = math.MaxInt64 - h.End // one evaluation
 	}
 	for ; t <= h.End; t += step {
-		begin, end := max(ceilMinute(t-window+1), first), min(floorMinute(t), last)
+		begin, end := ceilMinute(t-window+1), floorMinute(t)
+		whole = whole && first <= begin && end <= last
+		begin, end = max(begin, first), min(end, last)
 		if h.Range == 0 {
 			begin = max(begin, end)
 		}
@@ -51,7 +55,7 @@ func moments(h *storage.SelectHints, horizon query.Horizon, lookback time.Durati
 		all = minutes(all, begin, end)
 	}
 	slices.Sort(ends)
-	return all, slices.Compact(ends)
+	return all, slices.Compact(ends), whole
 }
 
 // held maps moments to the last of some that is not later; the first of both is the same.

@@ -77,7 +77,7 @@ func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints
 	if !some {
 		return storage.EmptySeriesSet()
 	}
-	at, ends := moments(hints, horizon, q.lookback, q.exact && hints.Func != seriesFunc)
+	at, ends, whole := moments(hints, horizon, q.lookback, q.exact && hints.Func != seriesFunc)
 	if len(at) == 0 {
 		return storage.EmptySeriesSet()
 	}
@@ -96,9 +96,16 @@ func (q *querier) Select(ctx context.Context, _ bool, hints *storage.SelectHints
 		if hints.Func == seriesFunc {
 			s.bare(horizon, hints)
 		} else {
-			s.sampled(at, nil)
-			if s.rises(hints) && ends != nil {
+			rises := ends != nil && s.rises(hints)
+			switch {
+			case rises && whole:
+				s.sampled(ends, nil)
+			case rises:
 				s.sampled(at, ends)
+			default:
+				s.sampled(at, nil)
+			}
+			if rises {
 				sum = q.sumAround(hints, matchers)
 			}
 		}

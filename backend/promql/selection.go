@@ -41,8 +41,11 @@ func (s *selection) reduce(h *storage.SelectHints) {
 }
 
 // rises reports whether nothing but how far a counter rises is asked for. Counters
-// here never reset, so that is told by a window's first and last sample; those between
-// them have to be there, with any value from the one to the other.
+// here never reset, so that is told by a window's first and last sample. Those between
+// them say how far apart samples are, by which rate and increase decide whether to
+// extrapolate to the window's ends; a window that reaches no further than a minute beyond
+// its samples is extrapolated to its ends in any case. Else they have to be
+// there, with any value from the one to the other.
 func (s *selection) rises(h *storage.SelectHints) bool {
 	return h.Range > 0 && (h.Func == "rate" || h.Func == "increase") && !s.family.gauge()
 }
