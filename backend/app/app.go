@@ -198,6 +198,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.intake != nil {
 		group.Go(func() error { return a.intake.watch(gctx) })
 		group.Go(func() error { a.intake.count(gctx); return nil })
+		group.Go(func() error { a.intake.pull(gctx); return nil })
 	}
 	return group.Wait()
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/flowgauge/flowgauge/collector/receive/cloudevents"
 	"github.com/flowgauge/flowgauge/collector/receive/cloudevents/kafka"
 	"github.com/flowgauge/flowgauge/collector/sink"
+	"github.com/flowgauge/flowgauge/collector/source"
 	"github.com/flowgauge/flowgauge/plugins/contract"
 )
 
@@ -29,7 +30,9 @@ type intake struct {
 	keeper *history.Keeper
 	holder *holder
 	topic  *kafka.Reader // of CloudEvents; nil when none is configured
-	once   sync.Once
+	// pullers ask plugins for events.
+	pullers []*source.Puller
+	once    sync.Once
 }
 
 func newIntake(a *App) (_ *intake, err error) {

@@ -20,6 +20,9 @@ func (in *intake) routes(router gin.IRouter, a *App) error {
 		return err
 	}
 	receiver.Register(router)
+	if err := in.pluginSources(router, receiver, a); err != nil {
+		return err
+	}
 	return standards(router, receiver, a)
 }
 

@@ -29,6 +29,8 @@ type PluginUse struct {
 	MemoryBytes uint64            `koanf:"memory_bytes"` // more, and it is started anew; 512 MiB if 0
 	Settings    map[string]any    `koanf:"settings"`     // the plugin's own
 	SecretFiles map[string]string `koanf:"secret_files"` // settings that are read from files
+	Tenant      string            `koanf:"tenant"`       // of a source: whose its events are where no API key says it
+	Every       time.Duration     `koanf:"every"`        // of a source: how often it is asked for events; never if 0
 
 	SettingsJSON json.RawMessage `koanf:"-"` // with the secrets
 }
@@ -77,6 +79,7 @@ func (u *PluginUse) finish() error {
 	if u.OnFailure != "" && !slices.Contains(onFailures, u.OnFailure) {
 		errs = append(errs, fmt.Errorf("on_failure is %q: want one of %s", u.OnFailure, strings.Join(onFailures, ", ")))
 	}
+	errs = append(errs, u.checkSource())
 	settings := maps.Clone(u.Settings)
 	if settings == nil {
 		settings = map[string]any{}
@@ -97,4 +100,22 @@ func (u *PluginUse) finish() error {
 	}
 	u.SettingsJSON = text
 	return errors.Join(errs...)
+}
+
+const (
+	shortestEvery = time.Second
+	longestEvery  = 24 * time.Hour
+)
+
+// checkSource says what is wrong with how a source is used.
+func (u *PluginUse) checkSource() error {
+	switch {
+	case u.Every == 0:
+		return nil
+	case u.Every < shortestEvery || u.Every > longestEvery:
+		return fmt.Errorf("every is %s: give a time from %s to %s, or leave it out for a source that is not asked", u.Every, shortestEvery, longestEvery)
+	case u.Tenant == "":
+		return errors.New("tenant is missing: whose are the events that it is asked for?")
+	}
+	return nil
 }

@@ -50,6 +50,8 @@ type Permissions struct {
 	Write []string `json:"write,omitempty"` // fields that it may change
 	Add   []string `json:"add,omitempty"`   // kinds of events that it may add
 	Drop  bool     `json:"drop,omitempty"`  // may keep events from being stored
+	// Headers are those of requests that a source sees, in lower case.
+	Headers []string `json:"headers,omitempty"`
 	// Env names variables of Flowgauge's environment that it gets.
 	Env []string `json:"env,omitempty"`
 }
@@ -127,7 +129,10 @@ func (m *Manifest) check() error {
 			fault("files: the checksum of %q is no SHA-256 in hexadecimal digits", name)
 		}
 	}
-	return errors.Join(append(errs, m.Permissions.check())...)
+	if slices.Contains(m.Extends, contract.ExtensionSource) && len(m.Permissions.Add) == 0 {
+		fault("permissions.add: a source makes events: name their kinds, some of %s", quoted(contract.Kinds))
+	}
+	return errors.Join(append(errs, m.Permissions.check(), checkHeaders(m.Permissions.Headers))...)
 }
 
 func (p *Permissions) check() error {

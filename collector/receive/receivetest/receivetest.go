@@ -49,6 +49,16 @@ func Auth(req *http.Request) (receive.Principal, error) {
 // Serve serves protocols, by path, until the test ends.
 func Serve(t testing.TB, protocols func(r *receive.Receiver) map[string]receive.Protocol) *Endpoint {
 	t.Helper()
+	return ServeRoutes(t, func(router gin.IRouter, r *receive.Receiver) {
+		for path, p := range protocols(r) {
+			router.POST(path, r.Handle(p))
+		}
+	})
+}
+
+// ServeRoutes serves whatever is registered until the test ends.
+func ServeRoutes(t testing.TB, register func(router gin.IRouter, r *receive.Receiver)) *Endpoint {
+	t.Helper()
 	gin.SetMode(gin.ReleaseMode)
 	e := &Endpoint{t: t}
 	var err error
@@ -58,9 +68,7 @@ func Serve(t testing.TB, protocols func(r *receive.Receiver) map[string]receive.
 	r, err := receive.New(receive.Config{Queue: e.log, Auth: Auth})
 	require.NoError(t, err)
 	router := gin.New()
-	for path, p := range protocols(r) {
-		router.POST(path, r.Handle(p))
-	}
+	register(router, r)
 	e.router = router
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
