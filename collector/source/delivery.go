@@ -84,7 +84,7 @@ func (d *delivery) checkRequest(req *http.Request) *receive.Refusal {
 	case !utf8.ValidString(d.path) || !utf8.ValidString(req.URL.RawQuery):
 		return refused(http.StatusBadRequest, "path and query must be UTF-8")
 	}
-	seen := d.see(req, d.remote.Manifest().Permissions.Headers)
+	seen := Headers(req.Header, d.remote.Manifest().Permissions.Headers)
 	bytes := 0
 	for _, h := range seen {
 		bytes += len(h.GetName()) + len(h.GetValue())
@@ -93,17 +93,6 @@ func (d *delivery) checkRequest(req *http.Request) *receive.Refusal {
 		return refused(http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("a plugin is sent up to %d headers of up to %d bytes together", mostValues, longestHeaders))
 	}
 	return nil
-}
-
-// see picks the headers that the plugin may see. Messages have no text but UTF-8.
-func (d *delivery) see(req *http.Request, allowed []string) []*contractv1.Header {
-	var seen []*contractv1.Header
-	for _, name := range allowed {
-		for _, value := range req.Header.Values(name) {
-			seen = append(seen, &contractv1.Header{Name: name, Value: strings.ToValidUTF8(value, "\uFFFD")})
-		}
-	}
-	return seen
 }
 
 // Decode asks the plugin what the request means.
@@ -151,7 +140,7 @@ func (d *delivery) ask(m receive.Message) (*contractv1.ReceiveResponse, error) {
 	return d.remote.Receive(ctx, &contractv1.ReceiveRequest{
 		Method: m.Request.Method, Path: d.path, Query: m.Request.URL.RawQuery, Body: m.Body,
 		TenantId: m.Who.Tenant, Authenticated: d.byID || m.Replayed,
-	}, func(allowed []string) []*contractv1.Header { return d.see(m.Request, allowed) })
+	}, func(allowed []string) []*contractv1.Header { return Headers(m.Request.Header, allowed) })
 }
 
 // refusal says why the plugin has not answered. What it says about its own trouble is for the
@@ -162,7 +151,7 @@ func (d *delivery) refusal(m receive.Message, err error) *receive.Refusal {
 	var refused *host.RefusedError
 	switch {
 	case errors.As(err, &refused) && refused.Unimplemented:
-		return &receive.Refusal{Status: http.StatusNotFound, Code: "not_found", Detail: fmt.Sprintf("nothing can be sent to plugin %s", id)}
+		return &receive.Refusal{Status: http.StatusNotFound, Code: "not_found", Detail: "nothing can be sent to plugin " + id}
 	case errors.As(err, &refused):
 		// Who has no key may be anybody, whose requests are not kept.
 		return &receive.Refusal{

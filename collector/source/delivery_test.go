@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -205,6 +207,19 @@ func TestNothingIsTakenOfAnAnswerThatBreaksTheContract(t *testing.T) {
 			assert.Empty(t, stored.Letters)
 		})
 	}
+}
+
+func TestRequestsWaitForTheirTurn(t *testing.T) {
+	e := run(t, nil, time.Minute).serve(t, "umbrella")
+	var all sync.WaitGroup
+	for n := range 100 {
+		all.Go(func() {
+			status, text := e.Post(path, answer(t, activity(strconv.Itoa(n), "")))
+			assert.Equal(t, http.StatusAccepted, status, text)
+		})
+	}
+	all.Wait()
+	assert.Len(t, e.Stored().Events, 100)
 }
 
 func TestAPluginThatDoesNotAnswerIsSaidTo(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -52,6 +53,17 @@ func (r Remote) Receive(ctx context.Context, req *contractv1.ReceiveRequest, see
 		return vet(res.GetEvents(), req.GetTenantId(), m)
 	})
 	return res, err
+}
+
+// Headers picks those that a plugin may see. Messages have no text but UTF-8.
+func Headers(all http.Header, allowed []string) []*contractv1.Header {
+	var seen []*contractv1.Header
+	for _, name := range allowed {
+		for _, value := range all.Values(name) {
+			seen = append(seen, &contractv1.Header{Name: name, Value: strings.ToValidUTF8(value, "\uFFFD")})
+		}
+	}
+	return seen
 }
 
 // Pull asks for events.

@@ -17,7 +17,6 @@
 package source
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -75,4 +74,4 @@ func (e *Endpoint) serve(c *gin.Context) {
 }
 
 // keyID stands for the plugin where an API key would: in dead letters and limits.
-func keyID(id string) string { return fmt.Sprintf("plugin:%s", id) }
+func keyID(id string) string { return "plugin:" + id }

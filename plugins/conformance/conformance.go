@@ -30,6 +30,7 @@ type Config struct {
 	ID       string
 	Settings json.RawMessage
 	Logger   *slog.Logger
+	Requests []Request // that a source makes events of
 }
 
 // Run makes every check of the extensions that the plugin's manifest names. Report is told each
@@ -68,6 +69,9 @@ func Run(ctx context.Context, cfg Config, report func(Check)) error {
 		t.chain = enrich.New(nil, []enrich.Pricer{enrich.Remote{Plugin: p}}, t.logger())
 		t.events = slices.DeleteFunc(samples(), func(e event.Event) bool { return e.Kind != event.KindCost })
 		t.batches(ctx, "pricer")
+	}
+	for _, p := range h.Plugins(contract.ExtensionSource) {
+		t.source(ctx, p)
 	}
 	t.check("a reload starts it again", func() error { return h.Reload(ctx) })
 	t.check("it is still up", func() error { return up(ctx, h) })

@@ -36,9 +36,13 @@ func Write(dir string, p Plugin) error {
 	if err := host.Write(filepath.Join(dir, "package"), p.manifest()); err != nil {
 		return err
 	}
-	for name, from := range map[string]string{
+	written := map[string]string{
 		"main.go": string(p.Kind) + ".go.tmpl", "main_test.go": string(p.Kind) + "_test.go.tmpl", "go.mod": "go.mod.tmpl", "README.md": "README.md.tmpl", ".gitignore": "gitignore.tmpl",
-	} {
+	}
+	if p.Kind == contract.ExtensionSource {
+		written["sample.http"] = "source.http.tmpl" // for flowgauge plugin test --request
+	}
+	for name, from := range written {
 		t, err := template.ParseFS(files, "files/"+from)
 		if err != nil {
 			return err
@@ -64,6 +68,8 @@ func (p Plugin) manifest() *host.Manifest {
 		m.Permissions = host.Permissions{Kinds: []string{"execution"}, Read: []string{"errorMessage"}, Write: []string{"errorType"}}
 	case contract.ExtensionPricer:
 		m.Permissions = host.Permissions{Read: []string{"actionType", "credits"}}
+	case contract.ExtensionSource:
+		m.Permissions = host.Permissions{Add: []string{"execution"}, Headers: []string{"x-signature"}}
 	}
 	return m
 }

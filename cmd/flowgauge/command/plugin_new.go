@@ -59,16 +59,22 @@ joined by hyphens, the first of which says whose it is.`,
 func newPluginTest() *cobra.Command {
 	var settings string
 	var verbose bool
+	var samples []string
 	cmd := &cobra.Command{
 		Use:   "test FOLDER",
 		Short: "Find out whether a plugin keeps the contract",
 		Long: `Starts the plugin as Flowgauge does, asks it about events of every kind, the longest and the strangest included, and looks at
-what it answers. Exit code 1 says that a check failed.`,
-		Example: `  flowgauge plugin test package --settings '{"types":{"rate_limited":"quota"}}'`,
-		Args:    pluginFolder,
+what it answers. What a source makes of requests is looked at where --request gives some. Exit code 1 says that a check failed.`,
+		Example: `  flowgauge plugin test package --settings '{"types":{"rate_limited":"quota"}}'
+  flowgauge plugin test package --request sample.http`,
+		Args: pluginFolder,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !json.Valid([]byte(settings)) {
 				return usageError{fmt.Errorf("--settings is %q: want a JSON object", settings)}
+			}
+			requests, err := conformance.ReadRequests(samples)
+			if err != nil {
+				return usageError{fmt.Errorf("--request: %w", err)}
 			}
 			dir, err := os.MkdirTemp("", "flowgauge-plugins-")
 			if err != nil {
@@ -86,7 +92,7 @@ what it answers. Exit code 1 says that a check failed.`,
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "%s %s\n", p.Manifest.ID, p.Manifest.Version)
 			return conformance.Run(cmd.Context(), conformance.Config{
-				Dir: dir, ID: p.Manifest.ID, Settings: json.RawMessage(settings), Logger: logger,
+				Dir: dir, ID: p.Manifest.ID, Settings: json.RawMessage(settings), Logger: logger, Requests: requests,
 			}, func(c conformance.Check) {
 				if c.Err == nil {
 					fmt.Fprintf(out, "  ok    %s\n", c.Name)
@@ -98,5 +104,6 @@ what it answers. Exit code 1 says that a check failed.`,
 	}
 	cmd.Flags().StringVar(&settings, "settings", "{}", "the plugin's settings, a JSON object")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the plugin's log")
+	cmd.Flags().StringArrayVar(&samples, "request", nil, "file with a request that a source makes events of, as HTTP writes it: POST / HTTP/1.1, headers, an empty line, the body; may be given again")
 	return cmd
 }

@@ -31,8 +31,9 @@ type ReceiveRequest struct {
 	Body    []byte    `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`
 	// Whose key the request was sent with. Of a request without a key it is the tenant of the
 	// plugin's configuration: the plugin has to find out itself who sent it, by a signature.
-	TenantId      string `protobuf:"bytes,6,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
-	Authenticated bool   `protobuf:"varint,7,opt,name=authenticated,proto3" json:"authenticated,omitempty"` // by a key
+	TenantId string `protobuf:"bytes,6,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
+	// By a key, or because somebody who may has sent it again: then there are no headers.
+	Authenticated bool `protobuf:"varint,7,opt,name=authenticated,proto3" json:"authenticated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -172,11 +173,11 @@ type ReceiveResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// They are accepted or refused as a whole: then the sender gets the reason.
 	Events []byte `protobuf:"bytes,1,opt,name=events,proto3" json:"events,omitempty"`
-	// What the sender is told once the events are accepted. 0 is 202 with the number of events.
-	// With any other status than a success there must be no events.
+	// What the sender is told once the events are accepted: 200 to 299, or 400 to 499 without
+	// events. 0 is 202 with the number of events.
 	Status        uint32 `protobuf:"varint,2,opt,name=status,proto3" json:"status,omitempty"`
-	ContentType   string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
-	Body          []byte `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`
+	ContentType   string `protobuf:"bytes,3,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"` // text/plain (of an empty one too) or application/json
+	Body          []byte `protobuf:"bytes,4,opt,name=body,proto3" json:"body,omitempty"`                                  // 64 KiB at most
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -301,10 +302,11 @@ func (x *PullRequest) GetTenantId() string {
 }
 
 type PullResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Events        []byte                 `protobuf:"bytes,1,opt,name=events,proto3" json:"events,omitempty"`
-	Cursor        string                 `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"` // there is more at once
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Events []byte                 `protobuf:"bytes,1,opt,name=events,proto3" json:"events,omitempty"`
+	// Where to go on the next time, 64 KiB at most. It stays as it was where nothing has happened.
+	Cursor        string `protobuf:"bytes,2,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	More          bool   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"` // there is more at once, behind the cursor, which has to be another then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -24,6 +25,9 @@ type settings struct {
 	How   string `json:"how"`  // it misbehaves when it is asked with the cursor At
 	At    string `json:"at"`   // empty is the beginning
 	Once  string `json:"once"` // a file, without which it does not misbehave; it is removed
+
+	Signed bool `json:"signed"` // takes requests with an API key only
+	Clumsy bool `json:"clumsy"` // fails over what it does not understand
 }
 
 type source struct{ settings }
@@ -49,8 +53,14 @@ func (s *source) Receive(ctx context.Context, req *contractv1.ReceiveRequest) (*
 	var o order
 	if len(req.GetBody()) > 0 {
 		if err := json.Unmarshal(req.GetBody(), &o); err != nil {
+			if s.Clumsy {
+				return nil, err
+			}
 			return nil, status.Error(codes.InvalidArgument, "the body is no order")
 		}
+	}
+	if s.Signed && !req.GetAuthenticated() {
+		return &contractv1.ReceiveResponse{Status: 401}, nil
 	}
 	switch o.How {
 	case "":
@@ -65,12 +75,21 @@ func (s *source) Receive(ctx context.Context, req *contractv1.ReceiveRequest) (*
 		return &contractv1.ReceiveResponse{Status: 200, Body: make([]byte, 65<<10)}, nil
 	case "many":
 		return &contractv1.ReceiveResponse{Events: []byte(strings.Repeat("{}\n", 50_001))}, nil
+	case "fresh":
+		return &contractv1.ReceiveResponse{Events: []byte(fresh())}, nil
 	case "unimplemented":
 		return nil, status.Error(codes.Unimplemented, "nothing can be sent to it")
 	case "answer":
 		return &contractv1.ReceiveResponse{Events: []byte(o.Events), Status: o.Status, ContentType: o.Type, Body: []byte(o.Body)}, nil
 	}
 	return nil, misbehave(ctx, o.How)
+}
+
+var made atomic.Int64
+
+// fresh is an event with an id that no other has.
+func fresh() string {
+	return fmt.Sprintf(`{"kind":"activity","id":"f%d","timestamp":"2026-03-01T10:00:00Z","action":"open"}`, made.Add(1))
 }
 
 func misbehave(ctx context.Context, how string) error {
@@ -126,6 +145,8 @@ func (s *source) misbehaving(ctx context.Context, req *contractv1.PullRequest, r
 		text.WriteString("{\"kind\":\"activity\",\"id\":\"late\",\"timestamp\":\"2199-01-01T00:00:00Z\",\"action\":\"open\"}\nnot json\n")
 	case "tenant":
 		text.WriteString(`{"kind":"activity","id":"theirs","tenantId":"other","timestamp":"2026-03-01T10:00:00Z","action":"open"}`)
+	case "fresh":
+		text.WriteString(fresh())
 	case "kind":
 		text.WriteString(`{"kind":"cost","id":"c","timestamp":"2026-03-01T10:00:00Z","userId":"ann","actionType":"call","credits":1}`)
 	default:
