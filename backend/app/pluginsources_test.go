@@ -138,14 +138,31 @@ func TestASourceOfOnesOwn(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, s.hook(t, "hush", body, "no-key"))
 	assert.Equal(t, http.StatusAccepted, s.hook(t, "hush", body, ""))
 	assert.EqualValues(t, 2, executions())
-	assert.Equal(t, http.StatusBadRequest, s.hook(t, "hush", `{"runs":[{"id":"r"}]}`, ""), "a run without times")
+
+	// What cannot be taken waits until it is corrected, and is then put to the plugin again.
+	const incomplete = `{"runs":[{"id":"r"}]}`
+	assert.Equal(t, http.StatusBadRequest, s.hook(t, "hush", incomplete, ""), "a run without times")
+	s.settle()
+	var list struct {
+		Data []struct{ ID, Path, Payload string }
+	}
+	s.answered(http.StatusOK, http.MethodGet, "/api/v1/collector/dead-letters", "", "", &list)
+	require.Len(t, list.Data, 1)
+	assert.Equal(t, "/plugins/acme-feed/runs", list.Data[0].Path)
+	assert.JSONEq(t, incomplete, list.Data[0].Payload)
+	var replayed struct {
+		Data struct{ State string }
+	}
+	s.answered(http.StatusOK, http.MethodPost, "/api/v1/collector/dead-letters/"+list.Data[0].ID+"/replay", "application/json", `{"runs":[`+platformRun(100_001)+`]}`, &replayed)
+	assert.Equal(t, "replayed", replayed.Data.State)
+	assert.EqualValues(t, 3, executions())
 
 	// A key says whose it is, and nothing that is sent does.
 	theirs := strings.TrimSpace(s.keys("create", "--tenant", "umbrella", "--name", "theirs", "--scope", "ingest"))
 	empty := `{"runs":[]}`
 	require.Eventually(t, func() bool { return s.hook(t, "", empty, theirs) == http.StatusAccepted }, time.Minute, 50*time.Millisecond)
 	assert.Equal(t, http.StatusAccepted, s.hook(t, "", `{"runs":[`+platformRun(200_000)+`]}`, theirs))
-	assert.EqualValues(t, 2, executions())
+	assert.EqualValues(t, 3, executions())
 
 	cursor := func() string {
 		text, err := os.ReadFile(filepath.Join(data, "sources", "acme-feed.json"))
@@ -171,7 +188,7 @@ func TestASourceOfOnesOwn(t *testing.T) {
 		assert.NotContains(t, cursor(), `"12000"`, "it was killed while it had more to ask for")
 		s = up(t, data, "--config", file)
 	})
-	assert.EqualValues(t, 12_001, executions())
+	assert.EqualValues(t, 12_002, executions())
 
 	_, metrics := s.call(http.MethodGet, "/metrics", "", nil)
 	assert.Contains(t, string(metrics), `flowgauge_source_pulls_total{outcome="ok",plugin="acme-feed"}`)

@@ -163,6 +163,8 @@ func (p *Puller) note(ctx context.Context, one pull) {
 		p.cfg.Logger.LogAttrs(ctx, level, message, append([]slog.Attr{slog.String("plugin", id)}, attrs...)...)
 	}
 	switch {
+	case one.outcome == held:
+		log(slog.LevelWarn, "what a source has given could not be kept; it is asked again", slog.Any("error", one.err))
 	case one.err != nil:
 		log(slog.LevelWarn, "a source cannot be asked for events; it is asked again", slog.String("outcome", string(one.outcome)), slog.Any("error", one.err))
 	case one.outcome == rejected:

@@ -174,6 +174,7 @@ func TestAFullLogHoldsASourceBack(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, log.Stats().Pending, int64(kept), "the cursor is that of what is in the log")
 	assert.Less(t, kept, 20_000)
+	assert.Contains(t, p.log.String(), "could not be kept; it is asked again\" plugin=test-source error=\"what was accepted before has not been stored yet, and the log is full")
 	ids := map[string]bool{}
 	empty := func() {
 		for range log.Stats().Pending {
