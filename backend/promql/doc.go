@@ -44,5 +44,6 @@
 // single series matter.
 //
 // Of a window that rate or increase looks at, ClickHouse is asked for the first and the
-// last sample: a counter without resets tells no more.
+// last sample: a counter without resets tells no more. Where a window's minutes are all
+// there the engine gets no others either, see rises.
 package promql
