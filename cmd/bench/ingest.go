@@ -44,6 +44,7 @@ func newIngest() *cobra.Command {
   R3  processor time per event from HTTP to ClickHouse, beside the same bytes as JSONEachRow
   R4  single events acknowledged per second on 256 connections, beside ClickHouse's async inserts
   plugins  events per second with an enricher that touches each, as a plugin and compiled in
+  history  events per second with and without the history that asOf is answered from
 
 The rate of Flowgauge is that of rows stored in ClickHouse while the log stays short: the generator pauses
 while more than some seconds' worth waits. Medians are printed, and ratios of them.`,
@@ -56,7 +57,7 @@ while more than some seconds' worth waits. Medians are printed, and ratios of th
 	cmd.Flags().IntVar(&b.rounds, "rounds", 3, "how often each is measured")
 	cmd.Flags().DurationVar(&b.duration, "duration", time.Minute, "of one measurement")
 	cmd.Flags().DurationVar(&b.warmup, "warmup", 10*time.Second, "before each measurement")
-	cmd.Flags().StringSliceVar(&b.only, "only", []string{"R1", "R2", "R3", "R4", "plugins"}, "which to measure")
+	cmd.Flags().StringSliceVar(&b.only, "only", []string{"R1", "R2", "R3", "R4", "plugins", "history"}, "which to measure")
 	return cmd
 }
 
@@ -111,7 +112,7 @@ func (b *ingest) wants(name string) bool { return slices.Contains(b.only, name) 
 
 func (b *ingest) steps() (out []step) {
 	add := func(name string, f func(context.Context, string) (measure, error)) { out = append(out, step{name, f}) }
-	if b.wants("R1") || b.wants("R3") || b.wants("plugins") {
+	if slices.ContainsFunc([]string{"R1", "R3", "plugins", "history"}, b.wants) {
 		add("flowgauge", func(ctx context.Context, dir string) (measure, error) { return b.flowgauge(ctx, dir, b.wants("R1")) })
 	}
 	if b.wants("R1") {
@@ -133,6 +134,11 @@ func (b *ingest) steps() (out []step) {
 		for _, ms := range []int{10, 50, 200} {
 			add(fmt.Sprintf("async insert, wait %d ms", ms), func(ctx context.Context, dir string) (measure, error) { return b.asyncInsert(ctx, dir, ms) })
 		}
+	}
+	if b.wants("history") {
+		add("flowgauge, history of 30 days", func(ctx context.Context, dir string) (measure, error) {
+			return b.flowgauge(ctx, dir, false, "FLOWGAUGE_HISTORY__DAYS=30")
+		})
 	}
 	if b.wants("plugins") {
 		add("flowgauge, enricher compiled in", b.enricherInProcess)

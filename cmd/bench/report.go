@@ -28,6 +28,10 @@ func (b *ingest) report() {
 		none, inside, outside := fair("flowgauge"), fair("flowgauge, enricher compiled in"), fair("flowgauge, enricher as a plugin")
 		b.say("plugins  throughput as a plugin ÷ compiled in       %.2f   (÷ without any %.2f)", outside/inside, outside/none)
 	}
+	if b.wants("history") {
+		none, kept := "flowgauge", "flowgauge, history of 30 days"
+		b.say("history  throughput with it ÷ without               %.2f   (processor time per event %.2f)", fair(kept)/fair(none), cost(kept)/cost(none))
+	}
 	if b.wants("R4") {
 		best := ""
 		for name := range b.figures {
