@@ -16,7 +16,7 @@ type codec struct{ encoding.CodecV2 }
 type fast interface {
 	SizeVT() int
 	MarshalToSizedBufferVT(to []byte) (int, error)
-	UnmarshalVT(from []byte) error
+	UnmarshalVTUnsafe(from []byte) error
 }
 
 func (c codec) Marshal(message any) (mem.BufferSlice, error) {
@@ -38,7 +38,6 @@ func (c codec) Unmarshal(from mem.BufferSlice, message any) error {
 	if !ok {
 		return c.CodecV2.Unmarshal(from, message)
 	}
-	buffer := from.MaterializeToBuffer(mem.DefaultBufferPool())
-	defer buffer.Free()
-	return m.UnmarshalVT(buffer.ReadOnlyData())
+	// Texts are parts of the copy, which is nobody else's, and not copied once more each.
+	return m.UnmarshalVTUnsafe(from.Materialize())
 }

@@ -31,6 +31,14 @@ var Handshake = plugin.HandshakeConfig{
 // MaxMessage is the largest message in bytes that both sides take.
 const MaxMessage = 64 << 20
 
+// Window is how much of HTTP/2's flow control both sides allow, a few batches, and Buffer what
+// they read and write at once: by gRPC's defaults a batch is written in pieces, each of which
+// waits for the other side.
+const (
+	Window = 8 << 20
+	Buffer = 256 << 10
+)
+
 // MaxBatch is the most events of one request.
 const MaxBatch = 2000
 

@@ -63,8 +63,11 @@ func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *p
 		StartTimeout:     startTimeout,
 		Logger:           logs.hclog(),
 		SyncStderr:       &lineWriter{to: logs},
-		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
-			grpc.MaxCallRecvMsgSize(contract.MaxMessage), grpc.MaxCallSendMsgSize(contract.MaxMessage), grpc.ForceCodecV2(contract.Codec))},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(contract.MaxMessage), grpc.MaxCallSendMsgSize(contract.MaxMessage), grpc.ForceCodecV2(contract.Codec)),
+			grpc.WithInitialWindowSize(contract.Window), grpc.WithInitialConnWindowSize(contract.Window),
+			grpc.WithReadBufferSize(contract.Buffer), grpc.WithWriteBufferSize(contract.Buffer),
+		},
 	})
 	protocol, err := p.client.Client()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	protohelpers "github.com/planetscale/vtprotobuf/protohelpers"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	io "io"
+	unsafe "unsafe"
 )
 
 const (
@@ -349,7 +350,7 @@ func (m *Drop) SizeVT() (n int) {
 	return n
 }
 
-func (m *EnrichRequest) UnmarshalVT(dAtA []byte) error {
+func (m *EnrichRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -408,7 +409,7 @@ func (m *EnrichRequest) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Events = append(m.Events, &Event{})
-			if err := m.Events[len(m.Events)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Events[len(m.Events)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -434,7 +435,7 @@ func (m *EnrichRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *EnrichResponse) UnmarshalVT(dAtA []byte) error {
+func (m *EnrichResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -493,7 +494,7 @@ func (m *EnrichResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Changes = append(m.Changes, &Change{})
-			if err := m.Changes[len(m.Changes)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Changes[len(m.Changes)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -519,7 +520,7 @@ func (m *EnrichResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Change) UnmarshalVT(dAtA []byte) error {
+func (m *Change) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -597,12 +598,12 @@ func (m *Change) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Outcome.(*Change_Set); ok {
-				if err := oneof.Set.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Set.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &Event{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Outcome = &Change_Set{Set: v}
@@ -638,12 +639,12 @@ func (m *Change) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if oneof, ok := m.Outcome.(*Change_Drop); ok {
-				if err := oneof.Drop.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := oneof.Drop.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 			} else {
 				v := &Drop{}
-				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+				if err := v.UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
 				m.Outcome = &Change_Drop{Drop: v}
@@ -679,7 +680,7 @@ func (m *Change) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Add = append(m.Add, &Event{})
-			if err := m.Add[len(m.Add)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Add[len(m.Add)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -705,7 +706,7 @@ func (m *Change) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Drop) UnmarshalVT(dAtA []byte) error {
+func (m *Drop) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -764,7 +765,11 @@ func (m *Drop) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Reason = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Reason = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

@@ -9,6 +9,7 @@ import (
 	protohelpers "github.com/planetscale/vtprotobuf/protohelpers"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	io "io"
+	unsafe "unsafe"
 )
 
 const (
@@ -213,7 +214,7 @@ func (m *Price) SizeVT() (n int) {
 	return n
 }
 
-func (m *PriceRequest) UnmarshalVT(dAtA []byte) error {
+func (m *PriceRequest) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -272,7 +273,7 @@ func (m *PriceRequest) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Costs = append(m.Costs, &Event{})
-			if err := m.Costs[len(m.Costs)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Costs[len(m.Costs)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -298,7 +299,7 @@ func (m *PriceRequest) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *PriceResponse) UnmarshalVT(dAtA []byte) error {
+func (m *PriceResponse) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -357,7 +358,7 @@ func (m *PriceResponse) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Prices = append(m.Prices, &Price{})
-			if err := m.Prices[len(m.Prices)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
+			if err := m.Prices[len(m.Prices)-1].UnmarshalVTUnsafe(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex
@@ -383,7 +384,7 @@ func (m *PriceResponse) UnmarshalVT(dAtA []byte) error {
 	}
 	return nil
 }
-func (m *Price) UnmarshalVT(dAtA []byte) error {
+func (m *Price) UnmarshalVTUnsafe(dAtA []byte) error {
 	l := len(dAtA)
 	iNdEx := 0
 	for iNdEx < l {
@@ -461,7 +462,11 @@ func (m *Price) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			s := string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			s := stringValue
 			m.Credits = &s
 			iNdEx = postIndex
 		case 3:
@@ -494,7 +499,11 @@ func (m *Price) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Dollars = string(dAtA[iNdEx:postIndex])
+			var stringValue string
+			if intStringLen > 0 {
+				stringValue = unsafe.String(&dAtA[iNdEx], intStringLen)
+			}
+			m.Dollars = stringValue
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
