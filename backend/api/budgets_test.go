@@ -108,7 +108,8 @@ func TestBudgets(t *testing.T) {
 		`[]`: "body", `{"data":[]}`: "data", `{"id":"a","colour":1}`: "colour", `{"id":7}`: "id", `{"id":"a","amount":"x"}`: "amount",
 		`{"data":[{"id":"a","name":"a","of":"euros"}]}`: "data.0.of", `{"id":"a","name":"a","of":"dollars","amount":-1}`: "amount",
 		`{"id":"a","name":"a","of":"dollars","amount":1,"period":{"unit":"decade"}}`: "period.unit", `{"id":"a","period":{"units":"day"}}`: "period",
-		`{"data":[` + twice + `,` + twice + `]}`: "data.1.id",
+		`{"data":[` + twice + `,` + twice + `]}`:                                                   "data.1.id",
+		`{"id":"a","name":"a","of":"dollars","amount":1,"period":{"unit":"day"},"notify":["ops"]}`: "notify",
 	} {
 		problem := put("admin", body, http.StatusBadRequest)
 		require.Equal(t, param, problem["param"], body)

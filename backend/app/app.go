@@ -31,6 +31,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/signin"
 	"github.com/flowgauge/flowgauge/backend/api"
 	"github.com/flowgauge/flowgauge/backend/config"
+	"github.com/flowgauge/flowgauge/backend/notify"
 	"github.com/flowgauge/flowgauge/backend/pricing"
 	"github.com/flowgauge/flowgauge/backend/query/cache"
 	"github.com/flowgauge/flowgauge/backend/telemetry"
@@ -82,7 +83,9 @@ type App struct {
 	auth        *signin.Authenticator
 	host        *host.Host // of plugins
 	intake      *intake
-	stored      atomic.Bool // the schema is there and keys are loaded
+	holder      *holder         // of this process's name; nil where the intake has it
+	watcher     *notify.Watcher // tells people about budgets; nil where nobody is told
+	stored      atomic.Bool     // the schema is there and keys are loaded
 	waiting     atomic.Pointer[string]
 }
 
@@ -215,12 +218,18 @@ func (a *App) work(ctx context.Context) error {
 	if a.intake != nil {
 		group.Go(func() error { return a.intake.run(gctx) })
 	}
+	if a.watcher != nil {
+		group.Go(func() error { return a.watcher.Run(gctx) })
+	}
 	return group.Wait()
 }
 
 func (a *App) close() {
 	if a.intake != nil {
 		a.intake.close()
+	}
+	if a.holder != nil {
+		a.holder.close()
 	}
 	if a.cache != nil {
 		a.cache.Close()

@@ -15,7 +15,13 @@ import (
 // questions serves what answers them, and what is about taking events in, which the
 // collector answers as well. whole serves the paths that events are sent to.
 func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
-	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(a.database.writer), Members: guards.Teams{Directory: a.people}.Members})
+	notifiers, err := a.notifiers()
+	if err != nil {
+		return err
+	}
+	budgets, err := budget.NewService(budget.Config{
+		Store: budget.NewStore(a.database.writer), Members: guards.Teams{Directory: a.people}.Members, Notifiers: notifiers.For,
+	})
 	if err != nil {
 		return err
 	}
@@ -41,6 +47,9 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 		return err
 	}
 	if a.opts.Roles.Server {
+		if err := a.watch(notifiers, budgets, engine); err != nil {
+			return err
+		}
 		cfg.Budgets = budgets
 		cfg.Dashboards = document.NewStore(a.database.writer, document.Dashboard)
 		cfg.Reports = document.NewStore(a.database.writer, document.Report)

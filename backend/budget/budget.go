@@ -23,6 +23,7 @@ import (
 const (
 	MaxBudgets    = 200
 	MaxThresholds = 10
+	MaxNotify     = 10
 
 	maxFilters = 10
 	maxValues  = 500
@@ -56,6 +57,9 @@ type Budget struct {
 	// question. None is the whole tenant's.
 	Filters    []query.Filter `json:"filters,omitempty"`
 	Thresholds []Threshold    `json:"thresholds,omitempty"`
+	// Notify names who is told when a period's spending reaches a threshold or the amount,
+	// and when it is expected to: notifiers of the configuration, and plugins.
+	Notify []string `json:"notify,omitempty"`
 
 	Revision  uint64    `json:"revision,string,omitempty"`
 	Author    string    `json:"author,omitempty"` // who made the revision
@@ -93,6 +97,13 @@ func (b *Budget) Validate() error {
 		return wrong("thresholds", "there are %d: at most %d", len(b.Thresholds), MaxThresholds)
 	case len(b.Filters) > maxFilters:
 		return wrong("filters", "there are %d: at most %d", len(b.Filters), maxFilters)
+	case len(b.Notify) > MaxNotify:
+		return wrong("notify", "there are %d: at most %d", len(b.Notify), MaxNotify)
+	}
+	for i, name := range b.Notify {
+		if slices.Contains(b.Notify[:i], name) {
+			return wrong("notify", "%q is there twice", name)
+		}
 	}
 	for _, t := range b.Thresholds {
 		switch {

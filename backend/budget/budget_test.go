@@ -40,6 +40,8 @@ func TestValidate(t *testing.T) {
 		"thresholds ":   func(b *Budget) { v := 5.0; b.Thresholds = []Threshold{{Percent: &v, Amount: &five}} },
 		"thresholds  ":  func(b *Budget) { b.Thresholds = []Threshold{percent(math.NaN())} },
 		"thresholds   ": func(b *Budget) { b.Thresholds = make([]Threshold, MaxThresholds+1) },
+		"notify":        func(b *Budget) { b.Notify = make([]string, MaxNotify+1) },
+		"notify ":       func(b *Budget) { b.Notify = []string{"ops", "chat", "ops"} },
 		"filters": func(b *Budget) {
 			b.Filters = []query.Filter{{Dimension: "step", Operator: query.In, Values: []string{"x"}}}
 		},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +17,9 @@ type Config struct {
 	Store *Store
 	// Members lists a team's members. Nil: budgets for teams are for administrators only.
 	Members func(ctx context.Context, tenant, team string) ([]string, error)
-	Now     func() time.Time // nil is time.Now
+	// Notifiers are the names that a tenant's budgets may have in notify; nil: none.
+	Notifiers func(tenant string) []string
+	Now       func() time.Time // nil is time.Now
 }
 
 // Service looks after budgets on behalf of those who ask. It is what endpoints call,
@@ -170,6 +174,9 @@ func (s *Service) check(ctx context.Context, p access.Principal, c *Change, old 
 	if err := s.mayChange(ctx, p, &c.Budget); err != nil {
 		return err
 	}
+	if err := s.knowNotifiers(p.Tenant, c.Budget.Notify); err != nil {
+		return err
+	}
 	if old == nil {
 		if c.Base != 0 || c.Any {
 			return ErrChanged
@@ -181,6 +188,24 @@ func (s *Service) check(ctx context.Context, p access.Principal, c *Change, old 
 	}
 	if !c.Any && old.Revision != c.Base {
 		return ErrChanged
+	}
+	return nil
+}
+
+// knowNotifiers wants names that messages can be sent to.
+func (s *Service) knowNotifiers(tenant string, names []string) error {
+	var known []string
+	if s.cfg.Notifiers != nil {
+		known = s.cfg.Notifiers(tenant)
+	}
+	for _, name := range names {
+		switch {
+		case slices.Contains(known, name):
+		case len(known) == 0:
+			return &InvalidError{"notify", fmt.Sprintf("there is no notifier %q, nor any other: leave notify out, or have one configured", name)}
+		default:
+			return &InvalidError{"notify", fmt.Sprintf("there is no notifier %q: %s", name, strings.Join(known, ", "))}
+		}
 	}
 	return nil
 }
@@ -202,3 +227,6 @@ func (s *Service) Delete(ctx context.Context, p access.Principal, author, id str
 	_, err = s.cfg.Store.put(ctx, p.Tenant, author, []revision{{b, b.Revision}}, true)
 	return err
 }
+
+// Notifying lists the tenants that have budgets which name notifiers.
+func (s *Service) Notifying(ctx context.Context) ([]string, error) { return s.cfg.Store.notifying(ctx) }

@@ -54,6 +54,26 @@ WHERE tenant = {tenant:String} AND deleted = 0 AND ({id:String} = '' OR id = {id
 	return out, nil
 }
 
+// notifying lists the tenants that have budgets which name notifiers.
+func (s *Store) notifying(ctx context.Context) ([]string, error) {
+	var tenant proto.ColStr
+	var out []string
+	err := s.client.Do(ctx, clickhouse.Query{
+		SQL:    "SELECT DISTINCT tenant FROM budgets FINAL WHERE deleted = 0 AND JSONLength(document, 'notify') > 0 ORDER BY tenant",
+		Result: proto.Results{{Name: "tenant", Data: &tenant}},
+		OnResult: func(context.Context, proto.Block) error {
+			for i := range tenant.Rows() {
+				out = append(out, tenant.Row(i))
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the tenants whose budgets name notifiers: %w", err)
+	}
+	return out, nil
+}
+
 // revision is a budget that follows the one of revision base; 0 follows none.
 type revision struct {
 	Budget

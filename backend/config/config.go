@@ -47,6 +47,7 @@ type Config struct {
 	Audit      Audit      `koanf:"audit"`
 	Telemetry  Telemetry  `koanf:"telemetry"`
 	Plugins    Plugins    `koanf:"plugins"`
+	Notify     Notify     `koanf:"notify"`
 	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
 
 	// Warnings are what looks like a mistake and is none for sure.
@@ -229,6 +230,9 @@ func (c *Config) finish() error {
 		return err
 	}
 	if err := c.Plugins.finish(c.DataDir); err != nil {
+		return err
+	}
+	if err := c.Notify.finish(c.Plugins.Use); err != nil {
 		return err
 	}
 	return c.Validate()

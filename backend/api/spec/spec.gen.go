@@ -1453,9 +1453,12 @@ type Budget struct {
 	} `json:"filters,omitempty"`
 
 	// Id The caller's own choice
-	Id   string   `json:"id"`
-	Name string   `json:"name"`
-	Of   BudgetOf `json:"of"`
+	Id   string `json:"id"`
+	Name string `json:"name"`
+
+	// Notify Names of notifiers that are told when spending reaches a threshold or the amount, and when it is expected to
+	Notify *[]string `json:"notify,omitempty"`
+	Of     BudgetOf  `json:"of"`
 
 	// Owner Whom to ask; a user's id or any other name
 	Owner  *string `json:"owner,omitempty"`

@@ -47,10 +47,13 @@ var shared struct {
 }
 
 // Main runs a package's tests. It must be called by TestMain, first thing: the
-// engine's child is the test binary again.
-func Main(m *testing.M) {
+// engine's child is the test binary again. What is given besides is called at the end.
+func Main(m *testing.M, after ...func()) {
 	engine.RunChildIfAsked()
 	code := m.Run()
+	for _, f := range after {
+		f()
+	}
 	if err := stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)

@@ -23,6 +23,7 @@ type settings struct {
 	How  string `json:"how"`
 	All  bool   `json:"all"`
 	Mark string `json:"mark"` // the source that good events get
+	Told string `json:"told"` // the file that messages are written to
 }
 
 type plugin struct{ settings }
@@ -38,7 +39,7 @@ func main() {
 		version = "0.9.0"
 	}
 	contract.Serve(contract.Plugin{
-		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p,
+		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p, Notifier: p,
 		Configure: func(text json.RawMessage) error {
 			if err := json.Unmarshal(text, &p.settings); err != nil {
 				return err
