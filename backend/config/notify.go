@@ -74,7 +74,12 @@ func (w *NotifyWebhook) finish() error {
 	if err != nil {
 		return errors.Join(append(errs, fmt.Errorf("secret_file: %w", err))...)
 	}
-	w.Secrets = strings.Fields(string(b))
+	w.Secrets = nil
+	for line := range strings.Lines(string(b)) {
+		if s := strings.TrimSpace(line); s != "" {
+			w.Secrets = append(w.Secrets, s)
+		}
+	}
 	if n := len(w.Secrets); n == 0 || n > maxSecrets {
 		errs = append(errs, fmt.Errorf("secret_file has %d secrets: give one, or two while they rotate, a line each", n))
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestNotify(t *testing.T) {
-	secret, address := write(t, "secret", "new\n\nold\n"), write(t, "url", "https://chat.example.com/s3cret\n")
+	secret, address := write(t, "secret", "the new\n\nold\n"), write(t, "url", "https://chat.example.com/s3cret\n")
 	cfg, err := config.Load(write(t, "c.yaml", `
 notify:
   webhooks:
@@ -19,7 +19,7 @@ notify:
 `), nil)
 	require.NoError(t, err)
 	require.Len(t, cfg.Notify.Webhooks, 2)
-	assert.Equal(t, []string{"new", "old"}, cfg.Notify.Webhooks[0].Secrets)
+	assert.Equal(t, []string{"the new", "old"}, cfg.Notify.Webhooks[0].Secrets)
 	assert.Equal(t, "https://chat.example.com/s3cret", cfg.Notify.Webhooks[1].URL)
 	assert.Equal(t, []string{"acme"}, cfg.Notify.Webhooks[1].Tenants)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -163,8 +164,8 @@ func (w *Watcher) standing(ctx context.Context, p access.Principal, b *budget.Bu
 			return nil, fmt.Errorf("%s is %q: %w", name, exact[0], err)
 		}
 	}
-	s.Forecast = cell[*float64](res.Frame, "forecast")
-	s.Lower80, s.Upper80 = cell[*float64](res.Frame, "forecast_lower80"), cell[*float64](res.Frame, "forecast_upper80")
+	s.Forecast = finite(res.Frame, "forecast")
+	s.Lower80, s.Upper80 = finite(res.Frame, "forecast_lower80"), finite(res.Frame, "forecast_upper80")
 	s.Crossing = cell[*time.Time](res.Frame, "crossing")
 	s.reach(detail)
 	return s, nil
@@ -190,6 +191,15 @@ func cell[T any](f *data.Frame, name string) (value T) {
 		value, _ = field.At(0).(T)
 	}
 	return value
+}
+
+// finite is a number that can be told, or nil.
+func finite(f *data.Frame, name string) *float64 {
+	v := cell[*float64](f, name)
+	if v == nil || math.IsNaN(*v) || math.IsInf(*v, 0) {
+		return nil
+	}
+	return v
 }
 
 // messages are what there is to tell.

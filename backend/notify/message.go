@@ -97,7 +97,7 @@ func (s *standing) message(about, reached string, severity contractv1.Severity, 
 	}
 	detail, err := json.Marshal(d)
 	if err != nil {
-		panic("notify: " + err.Error()) // a forecast is finite, and the rest cannot fail
+		panic("notify: " + err.Error()) // numbers are finite, and the rest cannot fail
 	}
 	return &contractv1.NotifyRequest{
 		Id:       digest(about, s.Tenant, s.Budget, s.Of, strconv.FormatInt(s.From.UnixMilli(), 10), strconv.FormatInt(s.To.UnixMilli(), 10), reached),

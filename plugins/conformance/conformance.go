@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/event"
+	"github.com/flowgauge/flowgauge/backend/notify"
 	"github.com/flowgauge/flowgauge/collector/enrich"
 	"github.com/flowgauge/flowgauge/plugins/contract"
 	"github.com/flowgauge/flowgauge/plugins/host"
@@ -72,6 +73,9 @@ func Run(ctx context.Context, cfg Config, report func(Check)) error {
 	}
 	for _, p := range h.Plugins(contract.ExtensionSource) {
 		t.source(ctx, p)
+	}
+	for _, p := range h.Plugins(contract.ExtensionNotifier) {
+		t.notifier(ctx, notify.Remote{Plugin: p})
 	}
 	t.check("a reload starts it again", func() error { return h.Reload(ctx) })
 	t.check("it is still up", func() error { return up(ctx, h) })
