@@ -3,6 +3,7 @@ package notify_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -130,7 +131,7 @@ func (w *world) run() (stop func(), metrics *prometheus.Registry) {
 	require.NoError(w.t, err)
 	registry := prometheus.NewRegistry()
 	watcher, err := notify.New(notify.Config{
-		Client: w.store.Client, Holder: "test", Notifiers: w.all, Budgets: w.budgets, Engine: engine, Interval: 100 * time.Millisecond, Now: now,
+		Client: w.store.Client, Holder: rand.Text(), Notifiers: w.all, Budgets: w.budgets, Engine: engine, Interval: 100 * time.Millisecond, Now: now,
 		Logger: slog.New(slog.NewTextHandler(&w.log, nil)), Registerer: registry,
 	})
 	require.NoError(w.t, err)
@@ -306,6 +307,31 @@ func TestBudgetsAreTold(t *testing.T) {
 	recorded := w.audit.list()
 	require.Len(t, recorded, 5, "what is told is in the audit log, and nothing else: %v", recorded)
 	assert.Equal(t, []string{"notify", "acme", "ops"}, []string{recorded[0].Surface, recorded[0].Principal.Tenant, recorded[0].Params["notifier"]})
+}
+
+// Of two processes one tells, and the other goes on where it ends.
+func TestOneOfSeveralProcessesTells(t *testing.T) {
+	ops := newReceiver(t, "ops", takes)
+	w := newWorld(t, eleventh, notify.Notifiers{ops.Notifier})
+	w.spend(eleventh.Add(-time.Hour), "5")
+	w.put("research", "10", []budget.Threshold{percent(20)}, "ops")
+	first, told := w.run()
+	eventually(t, "the first tells", func() bool {
+		return value(t, told, "flowgauge_notifications_total", "notifier=ops", "outcome=delivered") == 1
+	})
+	_, second := w.run()
+	eventually(t, "the second stands by", func() bool { return strings.Contains(w.log.String(), "this one stands by") })
+	w.spend(eleventh.Add(-time.Minute), "5")
+	eventually(t, "the first tells", func() bool {
+		return value(t, told, "flowgauge_notifications_total", "notifier=ops", "outcome=delivered") == 2
+	})
+	assert.Zero(t, value(t, second, "flowgauge_notifications_total", "notifier=ops", "outcome=delivered"))
+	first()
+	w.put("second", "1", nil, "ops")
+	eventually(t, "the second tells", func() bool {
+		return value(t, second, "flowgauge_notifications_total", "notifier=ops", "outcome=delivered") == 1
+	})
+	assert.Len(t, ops.all(), 3)
 }
 
 // One that hangs and one that fails hold up nobody, and what failed arrives in the end.
