@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/access"
@@ -40,6 +41,8 @@ type Config struct {
 	Logger *slog.Logger // nil is silent
 	// Budgets evaluates budgets; nil refuses questions about them.
 	Budgets Budgets
+	// Forecasters are plugins that forecast, by the names that questions call them by.
+	Forecasters Forecasters
 	// PendingTTL is how long the list of minutes that wait for their rollup is
 	// kept; it is read once for all requests of a tenant. 1 s; negative reads
 	// it anew each time.
@@ -74,6 +77,8 @@ type Engine struct {
 	epochs  *epochReader
 	narrow  *narrowReader
 	budgets Budgets
+
+	forecasters Forecasters
 	// ask answers a question within another, which is checked, counted and timed as one.
 	ask   Ask
 	teams Teams
@@ -107,7 +112,7 @@ func New(cfg Config) (*Engine, error) {
 
 		pseudonyms: &pseudonyms{},
 	}
-	e.budgets = cfg.Budgets
+	e.budgets, e.forecasters = cfg.Budgets, cfg.Forecasters
 	e.ask = e.within
 	e.pending = newPendingReader(cfg.Client, cfg.PendingTTL, e.settings)
 	e.narrow = &narrowReader{client: cfg.Client, ttl: e.pending.ttl, settings: e.settings}
@@ -142,6 +147,20 @@ func (l Limits) withDefaults() Limits {
 
 // Catalogue returns every metric and dimension that can be asked for.
 func (e *Engine) Catalogue() metric.Catalogue { return metric.All() }
+
+// Kinds describes every kind of question, with what plugins add to choose from.
+func (e *Engine) Kinds() []KindInfo {
+	out := Kinds()
+	for i := range out {
+		out[i].Params = slices.Clone(out[i].Params)
+		for j := range out[i].Params {
+			if p := &out[i].Params[j]; p.Name == "forecaster" {
+				p.Allowed = e.forecasters.Names()
+			}
+		}
+	}
+	return out
+}
 
 // Do answers a request within what the principal may see. Errors are
 // *RequestError, *AccessError, *NotFoundError, *clickhouse.Error or the context's.

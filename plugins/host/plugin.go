@@ -61,6 +61,21 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("plugin %s: %s", e.ID, e.Message) }
 
+// Refusal is what the plugin has said.
+func (e *RefusedError) Refusal() string { return e.Message }
+
+// FailedError says that a plugin was asked, and that there is no answer that can be used.
+type FailedError struct {
+	ID   string
+	Why  error
+	Late bool // there was none in time
+}
+
+func (e *FailedError) Error() string { return fmt.Sprintf("plugin %s: %v", e.ID, e.Why) }
+
+// Unwrap returns why.
+func (e *FailedError) Unwrap() error { return e.Why }
+
 var (
 	errStarting = errors.New("it is being started")
 	errEnded    = errors.New("its process has ended")
@@ -118,7 +133,7 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 		return &RefusedError{ID: p.cfg.ID, Message: status.Convert(err).Message(), Unimplemented: code == codes.Unimplemented}
 	}
 	if err != nil {
-		err = fmt.Errorf("plugin %s: %w", p.cfg.ID, p.told(err))
+		err = &FailedError{ID: p.cfg.ID, Why: p.told(err), Late: status.Code(err) == codes.DeadlineExceeded}
 	}
 	p.judge(proc, err, gone)
 	return err
