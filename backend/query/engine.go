@@ -41,8 +41,9 @@ type Config struct {
 	Logger *slog.Logger // nil is silent
 	// Budgets evaluates budgets; nil refuses questions about them.
 	Budgets Budgets
-	// Forecasters are plugins that forecast, by the names that questions call them by.
+	// Forecasters and Detectors are plugins, by the names that questions call them by.
 	Forecasters Forecasters
+	Detectors   Detectors
 	// PendingTTL is how long the list of minutes that wait for their rollup is
 	// kept; it is read once for all requests of a tenant. 1 s; negative reads
 	// it anew each time.
@@ -79,6 +80,7 @@ type Engine struct {
 	budgets Budgets
 
 	forecasters Forecasters
+	detectors   Detectors
 	// ask answers a question within another, which is checked, counted and timed as one.
 	ask   Ask
 	teams Teams
@@ -112,7 +114,7 @@ func New(cfg Config) (*Engine, error) {
 
 		pseudonyms: &pseudonyms{},
 	}
-	e.budgets, e.forecasters = cfg.Budgets, cfg.Forecasters
+	e.budgets, e.forecasters, e.detectors = cfg.Budgets, cfg.Forecasters, cfg.Detectors
 	e.ask = e.within
 	e.pending = newPendingReader(cfg.Client, cfg.PendingTTL, e.settings)
 	e.narrow = &narrowReader{client: cfg.Client, ttl: e.pending.ttl, settings: e.settings}
@@ -154,8 +156,11 @@ func (e *Engine) Kinds() []KindInfo {
 	for i := range out {
 		out[i].Params = slices.Clone(out[i].Params)
 		for j := range out[i].Params {
-			if p := &out[i].Params[j]; p.Name == "forecaster" {
+			switch p := &out[i].Params[j]; p.Name {
+			case "forecaster":
 				p.Allowed = e.forecasters.Names()
+			case "detector":
+				p.Allowed = e.detectors.Names()
 			}
 		}
 	}

@@ -10,12 +10,14 @@ import (
 	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
 )
 
-// pastSeries is the buckets that a forecast rests on, and those that it is of.
+// pastSeries is the buckets that a forecast or a judgement rests on, and those that a forecast is of.
 type pastSeries struct {
 	cal          *calendar
 	granularity  Granularity
 	loc          *time.Location
 	past, future []int64 // labels
+	next         int64   // the label behind them
+	withheld     bool    // a bucket without figures may have some that are not shown
 	values       []float64
 	exact        []string // the values of a metric that is an exact amount
 }
@@ -46,6 +48,7 @@ func (q *question) history(horizon int) *pastSeries {
 		h.future = append(h.future, label)
 		label = h.cal.next(label)
 	}
+	h.next = label
 	return h
 }
 
@@ -76,7 +79,7 @@ func (h *pastSeries) fill(figures *Result, m *metric.Metric) {
 			if m.Exact {
 				amount = figures.Exact[m.Name][row]
 			}
-		case !m.Additive:
+		case !m.Additive || h.withheld:
 			v, amount = math.NaN(), ""
 		}
 		h.values, h.exact = append(h.values, v), append(h.exact, amount)

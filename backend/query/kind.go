@@ -105,7 +105,7 @@ func (s *shape) divided(r *Request) []string {
 var shapes = []shape{
 	metricsShape, errorsShape, costBreakdownShape, budgetsShape, reconciliationShape,
 	waterfallShape, bottlenecksShape, rankingShape, comparisonShape, durationsShape,
-	forecastShape,
+	forecastShape, anomaliesShape,
 	executionsShape,
 	sessionsShape, engagementShape, auditShape, annotationsShape,
 	restatementsShape,
