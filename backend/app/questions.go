@@ -20,7 +20,7 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 		return err
 	}
 	engine, err := query.New(query.Config{
-		Client: a.database.reader, Logger: a.log, Budgets: budgets,
+		Client: a.database.reader, Logger: a.log, Budgets: budgets, Forecasters: a.forecasters(), Detectors: a.detectors(),
 		Teams: guards.Teams{Directory: a.people}, Policies: guards.Policies{Store: a.policies, Secret: []byte(a.cfg.Privacy.Key)}, Auditor: guards.Auditor{Log: a.audit},
 	})
 	if err != nil {

@@ -27,7 +27,7 @@ func (d Detectors) named(param, name string) (Detector, error) {
 	}
 	by, ok := d[name]
 	if !ok {
-		return nil, requestError(param, name, "there is no such detector", Builtin, d.Names()...)
+		return nil, requestError(param, name, "the process that answers has no such detector", Builtin, d.Names()...)
 	}
 	return by, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/access"
@@ -150,22 +149,8 @@ func (l Limits) withDefaults() Limits {
 // Catalogue returns every metric and dimension that can be asked for.
 func (e *Engine) Catalogue() metric.Catalogue { return metric.All() }
 
-// Kinds describes every kind of question, with what plugins add to choose from.
-func (e *Engine) Kinds() []KindInfo {
-	out := Kinds()
-	for i := range out {
-		out[i].Params = slices.Clone(out[i].Params)
-		for j := range out[i].Params {
-			switch p := &out[i].Params[j]; p.Name {
-			case "forecaster":
-				p.Allowed = e.forecasters.Names()
-			case "detector":
-				p.Allowed = e.detectors.Names()
-			}
-		}
-	}
-	return out
-}
+// Kinds describes every kind of question as this engine answers it.
+func (e *Engine) Kinds() []KindInfo { return KindsWith(e.forecasters, e.detectors) }
 
 // Do answers a request within what the principal may see. Errors are
 // *RequestError, *AccessError, *NotFoundError, *clickhouse.Error or the context's.

@@ -70,7 +70,7 @@ func (f Forecasters) named(param, name string) (modeller, error) {
 	}
 	by, ok := f[name]
 	if !ok {
-		return nil, requestError(param, name, "there is no such forecaster", Builtin, f.Names()...)
+		return nil, requestError(param, name, "the process that answers has no such forecaster", Builtin, f.Names()...)
 	}
 	return tried{by}, nil
 }

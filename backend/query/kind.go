@@ -120,6 +120,23 @@ func Kinds() []KindInfo {
 	return out
 }
 
+// KindsWith describes them with the plugins that there are to choose from.
+func KindsWith(f Forecasters, d Detectors) []KindInfo {
+	out := Kinds()
+	for i := range out {
+		out[i].Params = slices.Clone(out[i].Params)
+		for j := range out[i].Params {
+			switch p := &out[i].Params[j]; p.Name {
+			case "forecaster":
+				p.Allowed = f.Names()
+			case "detector":
+				p.Allowed = d.Names()
+			}
+		}
+	}
+	return out
+}
+
 // shapeOf finds a request's kind and refuses what the kind does not take: ignored,
 // it would silently be another question.
 func shapeOf(r *Request) (*shape, error) {
