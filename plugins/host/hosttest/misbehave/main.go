@@ -23,6 +23,9 @@ type settings struct {
 	How  string `json:"how"`
 	All  bool   `json:"all"`
 	Mark string `json:"mark"` // the source that good events get
+
+	// Metrics say how it misbehaves when it is asked about series of them.
+	Metrics map[string]string `json:"metrics"`
 }
 
 type plugin struct{ settings }
@@ -38,7 +41,7 @@ func main() {
 		version = "0.9.0"
 	}
 	contract.Serve(contract.Plugin{
-		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p,
+		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p, Forecaster: p, Detector: p,
 		Configure: func(text json.RawMessage) error {
 			if err := json.Unmarshal(text, &p.settings); err != nil {
 				return err
