@@ -15,12 +15,15 @@ import (
 // questions serves what answers them, and what is about taking events in, which the
 // collector answers as well. whole serves the paths that events are sent to.
 func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
-	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(a.database.writer), Members: guards.Teams{Directory: a.people}.Members})
+	forecasters := a.forecasters()
+	budgets, err := budget.NewService(budget.Config{
+		Store: budget.NewStore(a.database.writer), Members: guards.Teams{Directory: a.people}.Members, Forecasters: forecasters,
+	})
 	if err != nil {
 		return err
 	}
 	engine, err := query.New(query.Config{
-		Client: a.database.reader, Logger: a.log, Budgets: budgets, Forecasters: a.forecasters(), Detectors: a.detectors(),
+		Client: a.database.reader, Logger: a.log, Budgets: budgets, Forecasters: forecasters, Detectors: a.detectors(),
 		Teams: guards.Teams{Directory: a.people}, Policies: guards.Policies{Store: a.policies, Secret: []byte(a.cfg.Privacy.Key)}, Auditor: guards.Auditor{Log: a.audit},
 	})
 	if err != nil {

@@ -56,6 +56,8 @@ type Budget struct {
 	// question. None is the whole tenant's.
 	Filters    []query.Filter `json:"filters,omitempty"`
 	Thresholds []Threshold    `json:"thresholds,omitempty"`
+	// Forecaster is who forecasts it: a plugin's id, or Flowgauge itself if empty.
+	Forecaster string `json:"forecaster,omitempty"`
 
 	Revision  uint64    `json:"revision,string,omitempty"`
 	Author    string    `json:"author,omitempty"` // who made the revision

@@ -92,7 +92,8 @@ func (t tried) model(ctx context.Context, s *contractv1.Series, future []int64, 
 	if known := slices.DeleteFunc(slices.Clone(s.GetValues()), math.IsNaN); len(known) < 2 {
 		return nil, forecast.ErrTooShort
 	}
-	begin := max(0, len(s.GetValues())-maxSeries)
+	begin := slices.IndexFunc(s.GetValues(), func(v float64) bool { return !math.IsNaN(v) })
+	begin = max(begin, len(s.GetValues())-maxSeries)
 	values, times := s.GetValues()[begin:], slices.Concat(s.GetTimes()[begin:], future)
 	ask := func(ctx context.Context, known, steps int) (*contractv1.ForecastResponse, error) {
 		req := &contractv1.ForecastRequest{

@@ -1455,6 +1455,9 @@ type Budget struct {
 		Values    []string               `json:"values"`
 	} `json:"filters,omitempty"`
 
+	// Forecaster Who forecasts it: builtin, which is the default, or a plugin by its id
+	Forecaster *string `json:"forecaster,omitempty"`
+
 	// Id The caller's own choice
 	Id   string   `json:"id"`
 	Name string   `json:"name"`
