@@ -69,6 +69,12 @@ func Run(ctx context.Context, cfg Config, report func(Check)) error {
 		t.events = slices.DeleteFunc(samples(), func(e event.Event) bool { return e.Kind != event.KindCost })
 		t.batches(ctx, "pricer")
 	}
+	for _, p := range h.Plugins(contract.ExtensionForecaster) {
+		t.forecaster(ctx, p)
+	}
+	for _, p := range h.Plugins(contract.ExtensionDetector) {
+		t.detector(ctx, p)
+	}
 	t.check("a reload starts it again", func() error { return h.Reload(ctx) })
 	t.check("it is still up", func() error { return up(ctx, h) })
 	return t.err()
