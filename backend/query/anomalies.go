@@ -102,9 +102,9 @@ func (e *Engine) anomalies(ctx context.Context, p access.Principal, r Request) (
 		return nil, err
 	}
 	h.fill(figures, m)
-	req := &contractv1.DetectRequest{Series: h.series(m), From: uint32(h.before(q.from)), FalseAlarms: share} //nolint:gosec // at most maxSeries
+	req := &contractv1.DetectRequest{Series: h.series(m), From: uint32(h.before(q.from)), FalseAlarms: share}
 	for _, season := range forecastSeasons[ask.Granularity] {
-		req.Seasons = append(req.Seasons, uint32(season)) //nolint:gosec // a constant
+		req.Seasons = append(req.Seasons, uint32(season))
 	}
 	found := &contractv1.DetectResponse{}
 	if int(req.GetFrom()) < len(h.values) {

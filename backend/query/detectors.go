@@ -61,7 +61,7 @@ func (ownDetector) Detect(_ context.Context, req *contractv1.DetectRequest) (*co
 	}
 	for i := range judged.Values {
 		j := &judged.Values[i]
-		a := &contractv1.Anomaly{Index: uint32(j.Index), Expected: j.Expected, Lower: j.Lower, Upper: j.Upper, Score: j.Score} //nolint:gosec // at most maxSeries
+		a := &contractv1.Anomaly{Index: uint32(j.Index), Expected: j.Expected, Lower: j.Lower, Upper: j.Upper, Score: j.Score}
 		switch v := s.GetValues()[j.Index]; {
 		case !j.Unusual():
 			a.Score = min(a.Score, justUsual)

@@ -104,7 +104,7 @@ func (t tried) model(ctx context.Context, s *contractv1.Series, future []int64, 
 			Times: times[known : known+steps], Levels: levels,
 		}
 		for _, period := range o.Periods {
-			req.Seasons = append(req.Seasons, uint32(period)) //nolint:gosec // at most forecast.MaxPeriod
+			req.Seasons = append(req.Seasons, uint32(period))
 		}
 		return t.of.Forecast(ctx, req)
 	}

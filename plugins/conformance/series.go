@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -42,7 +43,7 @@ func sorts() []sample {
 	always := func(v float64) func(int) float64 { return func(int) float64 { return v } }
 	return []sample{
 		of("with a pattern", 1000, day),
-		of("of "+fmt.Sprint(maxBuckets)+" buckets", maxBuckets, day),
+		of("of "+strconv.Itoa(maxBuckets)+" buckets", maxBuckets, day),
 		of("of two buckets", 2, day),
 		of("of one bucket", 1, day),
 		of("of zeros", 500, always(0)),
@@ -76,7 +77,7 @@ func (t *tester) forecaster(ctx context.Context, p *host.Plugin) {
 // detector makes the checks of a detector.
 func (t *tester) detector(ctx context.Context, p *host.Plugin) {
 	t.series("detector", func(s *contract.Series, n int) (proto.Message, error) {
-		from := uint32(len(s.GetValues()) * (2 - n) / 2) //nolint:gosec // of a sample
+		from := uint32(len(s.GetValues()) * (2 - n) / 2)
 		return series.Detector{Plugin: p}.Detect(ctx, &contractv1.DetectRequest{Series: s, From: from, Seasons: []uint32{24, 168}, FalseAlarms: 0.01})
 	})
 }

@@ -68,7 +68,7 @@ func checkIntervals(levels []float64, got []*contractv1.Interval, about []float6
 
 func ofLevel(all []*contractv1.Interval, level float64) (*contractv1.Interval, error) {
 	for _, i := range all {
-		if i.GetLevel() == level { //nolint:staticcheck // it comes back as it was sent
+		if i.GetLevel() == level { // it comes back as it was sent
 			return i, nil
 		}
 	}
