@@ -30,6 +30,7 @@ var budgetMembers = map[string]budgetMember{
 	"filters":    {func(b *budget.Budget) any { return &b.Filters }, `[{"dimension":"team","operator":"in","values":["research"]}]`, nil},
 	"thresholds": {func(b *budget.Budget) any { return &b.Thresholds }, `[{"percent":80},{"amount":"2000"}]`, nil},
 	"notify":     {func(b *budget.Budget) any { return &b.Notify }, `["ops"]`, nil},
+	"forecaster": {func(b *budget.Budget) any { return &b.Forecaster }, "builtin", nil},
 	"revision":   {func(*budget.Budget) any { return new(revisionText) }, "1774699200000000", nil},
 	"author":     {}, "changedAt": {}, "state": {},
 }

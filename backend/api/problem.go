@@ -95,6 +95,9 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Problem{Type: problemType("timeout"), Title: "Timeout", Status: http.StatusGatewayTimeout, Detail: "the answer took too long: narrow the period or the number of groups"}
 	}
+	if p := pluginProblem(err); p != nil {
+		return p
+	}
 	var database *clickhouse.Error
 	if errors.As(err, &database) {
 		switch database.Class {

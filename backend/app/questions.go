@@ -19,14 +19,15 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	if err != nil {
 		return err
 	}
+	forecasters := a.forecasters()
 	budgets, err := budget.NewService(budget.Config{
-		Store: budget.NewStore(a.database.writer), Members: guards.Teams{Directory: a.people}.Members, Notifiers: notifiers.For,
+		Store: budget.NewStore(a.database.writer), Members: guards.Teams{Directory: a.people}.Members, Notifiers: notifiers.For, Forecasters: forecasters,
 	})
 	if err != nil {
 		return err
 	}
 	engine, err := query.New(query.Config{
-		Client: a.database.reader, Logger: a.log, Budgets: budgets,
+		Client: a.database.reader, Logger: a.log, Budgets: budgets, Forecasters: forecasters, Detectors: a.detectors(),
 		Teams: guards.Teams{Directory: a.people}, Policies: guards.Policies{Store: a.policies, Secret: []byte(a.cfg.Privacy.Key)}, Auditor: guards.Auditor{Log: a.audit},
 	})
 	if err != nil {

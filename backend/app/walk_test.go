@@ -28,7 +28,7 @@ var rowless = []string{
 	"GET /analytics/executions", "GET /analytics/executions/summary", "GET /analytics/activity", "GET /analytics/activity/users/{id}", "GET /analytics/costs",
 	"GET /analytics/costs/forecast", "GET /analytics/workflows/comparison", "GET /analytics/workflows/{id}/performance",
 	"GET /analytics/workflows/{id}/steps groupBy metadata.owner", "GET /analytics/activity/users/{id} groupBy user", "GET /analytics/activity/users/{id} groupBy metadata.owner",
-	"kind annotations", "kind comparison", "kind durations", "kind forecast", "plugin figures filtered by source", "plugin catalogue", "plugin granularities", "plugin nothing",
+	"kind annotations", "kind anomalies", "kind comparison", "kind durations", "kind forecast", "plugin figures filtered by source", "plugin catalogue", "plugin granularities", "plugin nothing",
 	"plugin values by metadata.note", "plugin values by metadata.owner", "plugin values by execution", // too many to be listed
 	"GET /analytics/openapi.yaml", "GET /analytics/catalogue", "GET /", "GET /metrics", "GET /api/v1/policy", "GET /api/v1/prices", "GET /api/v1/audit/verify",
 	"promql /metadata", "promql /rules", "promql /alerts", "promql /status/buildinfo", "promql /query_exemplars", "promql /labels",

@@ -60,6 +60,8 @@ type Budget struct {
 	// Notify names who is told when a period's spending reaches a threshold or the amount,
 	// and when it is expected to: notifiers of the configuration, and plugins.
 	Notify []string `json:"notify,omitempty"`
+	// Forecaster is who forecasts it: a plugin's id, or Flowgauge itself if empty.
+	Forecaster string `json:"forecaster,omitempty"`
 
 	Revision  uint64    `json:"revision,string,omitempty"`
 	Author    string    `json:"author,omitempty"` // who made the revision

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/access"
+	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 // Config is what a Service needs.
@@ -19,7 +20,9 @@ type Config struct {
 	Members func(ctx context.Context, tenant, team string) ([]string, error)
 	// Notifiers are the names that a tenant's budgets may have in notify; nil: none.
 	Notifiers func(tenant string) []string
-	Now       func() time.Time // nil is time.Now
+	// Forecasters are those that budgets may name.
+	Forecasters query.Forecasters
+	Now         func() time.Time // nil is time.Now
 }
 
 // Service looks after budgets on behalf of those who ask. It is what endpoints call,
@@ -170,6 +173,9 @@ func (s *Service) Change(ctx context.Context, p access.Principal, author string,
 func (s *Service) check(ctx context.Context, p access.Principal, c *Change, old *Budget) error {
 	if err := c.Budget.Validate(); err != nil {
 		return err
+	}
+	if by := c.Budget.Forecaster; by != "" && !slices.Contains(s.cfg.Forecasters.Names(), by) {
+		return &InvalidError{"forecaster", fmt.Sprintf("there is no forecaster %q: %s", by, strings.Join(s.cfg.Forecasters.Names(), ", "))}
 	}
 	if err := s.mayChange(ctx, p, &c.Budget); err != nil {
 		return err

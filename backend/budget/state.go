@@ -17,6 +17,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/metric"
 	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/stats/forecast"
+	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
 )
 
 // State is a budget as it stands.
@@ -128,8 +129,12 @@ func (s *Service) evaluate(ctx context.Context, ask query.Ask, p access.Principa
 	if state.Thresholds, err = b.passed(spending); err != nil {
 		return state, err
 	}
-	if err := state.foresee(spending, at); err != nil {
-		return state, fmt.Errorf("forecast budget %s: %w", b.ID, err)
+	if err := state.foresee(ctx, s.cfg.Forecasters, b, spending, at); err != nil {
+		if err = fmt.Errorf("forecast budget %s: %w", b.ID, err); b.own() || ctx.Err() != nil {
+			return state, err
+		}
+		// What is spent is known all the same, and so are other budgets.
+		state.Problem = err.Error()
 	}
 	state.State = state.judge()
 	if err := state.contribute(ctx, ask, p, b, at); err != nil {
@@ -157,6 +162,7 @@ type spending struct {
 	amounts []event.Decimal
 	first   int
 	seasons []int
+	width   query.Granularity
 }
 
 // spending asks for the history and the period in one question.
@@ -172,7 +178,7 @@ func (b *Budget) spending(ctx context.Context, ask query.Ask, p access.Principal
 	if err != nil {
 		return nil, err
 	}
-	s := &spending{edges: starts(g, begin, to), seasons: seasons}
+	s := &spending{edges: starts(g, begin, to), seasons: seasons, width: g}
 	s.first = s.bucket(from)
 	s.amounts = make([]event.Decimal, s.bucket(at.Add(-time.Millisecond))+1)
 	for row := range res.Frame.Rows() {
@@ -252,7 +258,7 @@ func (b *Budget) amountOf(t Threshold) (event.Decimal, error) {
 
 // foresee continues the complete buckets to the period's end. What the running one has
 // so far is part of what it is expected to have.
-func (s *State) foresee(spent *spending, at time.Time) error {
+func (s *State) foresee(ctx context.Context, by query.Forecasters, b *Budget, spent *spending, at time.Time) error {
 	complete := len(spent.amounts) - 1
 	if complete+1 < len(spent.edges) && !spent.edges[complete+1].After(at) {
 		complete++
@@ -275,7 +281,15 @@ func (s *State) foresee(spent *spending, at time.Time) error {
 	if complete < 2 || !slices.ContainsFunc(history[:complete-1], func(v float64) bool { return !math.IsNaN(v) }) {
 		return nil
 	}
-	m, err := forecast.New(history, forecast.Options{Horizon: ahead, Periods: spent.seasons})
+	edges := make([]int64, len(spent.edges)-1)
+	for i := range edges {
+		edges[i] = spent.edges[i].UnixMilli()
+	}
+	series := &contractv1.Series{
+		Metric: b.Of, Unit: b.unit(), Granularity: string(spent.width), TimeZone: spent.edges[0].Location().String(),
+		Times: edges[:complete], Values: history, Negative: falls,
+	}
+	m, err := by.Model(ctx, "forecaster", b.Forecaster, series, edges[complete:], forecast.Options{Horizon: ahead, Periods: spent.seasons})
 	if err != nil {
 		return err
 	}
@@ -305,6 +319,17 @@ func (s *State) foresee(spent *spending, at time.Time) error {
 	}
 	s.Crossing, s.Earliest, s.Latest = when(c.Expected), when(c.Earliest), when(c.Latest)
 	return nil
+}
+
+// own reports whether Flowgauge itself forecasts the budget.
+func (b *Budget) own() bool { return b.Forecaster == "" || b.Forecaster == query.Builtin }
+
+// unit is that of what is counted.
+func (b *Budget) unit() string {
+	if m, ok := metric.Lookup(b.Of); ok {
+		return m.Unit
+	}
+	return ""
 }
 
 // contribute asks which workflows the period's costs are of.

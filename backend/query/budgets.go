@@ -64,6 +64,9 @@ type BudgetState struct {
 
 	Driver string `json:"driver,omitempty"`
 
+	// Problem is why there is no forecast, where its forecaster has made none.
+	Problem string `json:"problem,omitempty"`
+
 	// More is what a single one says beside: its thresholds and what the costs are of.
 	More any `json:"-"`
 }
@@ -120,6 +123,11 @@ func (e *Engine) budgetStates(ctx context.Context, p access.Principal, r Request
 	}
 	res := budgetFrame(states, b.q.loc)
 	res.Meta = b.meta()
+	for i := range states {
+		if states[i].Problem != "" {
+			res.Meta.Notices = append(res.Meta.Notices, states[i].Problem)
+		}
+	}
 	if len(states) == 1 {
 		res.Meta.Budget = states[0].More
 	}

@@ -40,6 +40,9 @@ type Config struct {
 	Logger *slog.Logger // nil is silent
 	// Budgets evaluates budgets; nil refuses questions about them.
 	Budgets Budgets
+	// Forecasters and Detectors are plugins, by the names that questions call them by.
+	Forecasters Forecasters
+	Detectors   Detectors
 	// PendingTTL is how long the list of minutes that wait for their rollup is
 	// kept; it is read once for all requests of a tenant. 1 s; negative reads
 	// it anew each time.
@@ -75,6 +78,9 @@ type Engine struct {
 	narrow  *narrowReader
 	kept    *keptTotals
 	budgets Budgets
+
+	forecasters Forecasters
+	detectors   Detectors
 	// ask answers a question within another, which is checked, counted and timed as one.
 	ask   Ask
 	teams Teams
@@ -109,7 +115,7 @@ func New(cfg Config) (*Engine, error) {
 		pseudonyms: &pseudonyms{},
 		kept:       &keptTotals{byKey: map[string]*totalsUpTo{}},
 	}
-	e.budgets = cfg.Budgets
+	e.budgets, e.forecasters, e.detectors = cfg.Budgets, cfg.Forecasters, cfg.Detectors
 	e.ask = e.within
 	e.pending = newPendingReader(cfg.Client, cfg.PendingTTL, e.settings)
 	e.narrow = &narrowReader{client: cfg.Client, ttl: e.pending.ttl, settings: e.settings}
@@ -144,6 +150,9 @@ func (l Limits) withDefaults() Limits {
 
 // Catalogue returns every metric and dimension that can be asked for.
 func (e *Engine) Catalogue() metric.Catalogue { return metric.All() }
+
+// Kinds describes every kind of question as this engine answers it.
+func (e *Engine) Kinds() []KindInfo { return KindsWith(e.forecasters, e.detectors) }
 
 // Do answers a request within what the principal may see. Errors are
 // *RequestError, *AccessError, *NotFoundError, *clickhouse.Error or the context's.

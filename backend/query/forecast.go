@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ const maxForecast = 1000
 var forecastParams = []ParamInfo{
 	{Name: "metric", Description: "The metric of the catalogue that is forecast.", Default: "dollars", Example: "executions"},
 	{Name: "horizon", Description: "How many buckets are forecast, 1 to 1000.", Default: "30", Example: "14"},
+	{Name: "forecaster", Description: "Who forecasts: builtin is Flowgauge itself, another a plugin.", Default: Builtin, Example: Builtin},
 }
 
 var forecastFields = []FieldInfo{
@@ -34,7 +36,7 @@ var forecastFields = []FieldInfo{
 var forecastShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindForecast, Title: "Forecast",
-		Description: "How a metric goes on behind the period, by day or another granularity. The methods were chosen by how right they were on the period itself; meta.forecast tells which, how wrong they were there, and the sum of what is to come. A bucket that is not over, or not wholly in the period, is not part of the history, nor are those before the first that has data; else a bucket without data is 0 where the metric is a sum.",
+		Description: "How a metric goes on behind the period, by day or another granularity. The methods were chosen by how right they were on the period itself, unless a plugin forecasts; meta.forecast tells which, how wrong they were there, and the sum of what is to come. A bucket that is not over, or not wholly in the period, is not part of the history, nor are those before the first that has data; else a bucket without data is 0 where the metric is a sum.",
 		Uses:        []string{"granularity", "filters"},
 		Params:      forecastParams,
 		Fields:      forecastFields,
@@ -44,10 +46,12 @@ var forecastShape = shape{
 
 // ForecastMeta says what a forecast rests on.
 type ForecastMeta struct {
-	Metric  string `json:"metric"`
-	Method  string `json:"method"`
-	History int    `json:"history"` // buckets that were looked at
-	Seasons []int  `json:"seasons"` // lengths in buckets of the patterns that were reckoned with
+	Metric string `json:"metric"`
+	// Forecaster is who was asked: builtin, or the id of a plugin.
+	Forecaster string `json:"forecaster"`
+	Method     string `json:"method"`
+	History    int    `json:"history"` // buckets that were looked at
+	Seasons    []int  `json:"seasons"` // lengths in buckets of the patterns that were reckoned with
 	// Accuracy is how right the method was on the history; its windows are how often it was tried.
 	Accuracy forecast.Accuracy `json:"accuracy"`
 	// Total is the sum of all buckets forecast, of a metric that sums up. Its intervals come
@@ -91,6 +95,10 @@ func (e *Engine) forecast(ctx context.Context, p access.Principal, r Request) (*
 	if err != nil {
 		return nil, err
 	}
+	by := cmp.Or(paramOf(forecastParams, &r, "forecaster"), Builtin)
+	if _, err := e.forecasters.named("params.forecaster", by); err != nil {
+		return nil, err
+	}
 	h := q.history(horizon)
 	if len(h.past) == 0 {
 		return nil, requestError("to", r.To.Format(time.RFC3339), "the period has no whole "+string(ask.Granularity)+" that is over: begin earlier", "")
@@ -101,7 +109,7 @@ func (e *Engine) forecast(ctx context.Context, p access.Principal, r Request) (*
 		return nil, err
 	}
 	h.fill(figures, m)
-	model, err := forecast.New(h.values, forecast.Options{
+	model, err := e.forecasters.Model(ctx, "params.forecaster", by, h.series(m), h.times(h.future), forecast.Options{
 		Horizon: horizon, Periods: forecastSeasons[ask.Granularity], Find: ask.Granularity == Day,
 	})
 	if errors.Is(err, forecast.ErrTooShort) {
@@ -113,6 +121,7 @@ func (e *Engine) forecast(ctx context.Context, p access.Principal, r Request) (*
 	res := h.frame(m, model)
 	res.Meta = figures.Meta
 	res.Meta.Forecast = h.meta(m, model)
+	res.Meta.Forecast.Forecaster = by
 	if model.Accuracy().Windows < forecast.Fewest {
 		res.Meta.Notices = append(res.Meta.Notices, "the history is too short for the method and its intervals to have been tried on it: they are guesses")
 	}

@@ -2,17 +2,22 @@ package query
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/metric"
 	"github.com/flowgauge/flowgauge/backend/stats/forecast"
+	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
 )
 
-// pastSeries is the buckets that a forecast rests on, and those that it is of.
+// pastSeries is the buckets that a forecast or a judgement rests on, and those that a forecast is of.
 type pastSeries struct {
 	cal          *calendar
+	granularity  Granularity
 	loc          *time.Location
 	past, future []int64 // labels
+	next         int64   // the label behind them
+	withheld     bool    // a bucket without figures may have some that are not shown
 	values       []float64
 	exact        []string // the values of a metric that is an exact amount
 }
@@ -30,7 +35,7 @@ func (q *question) history(horizon int) *pastSeries {
 	case Month:
 		width = longestBucket
 	}
-	h := &pastSeries{loc: q.loc, cal: newCalendar(q.granularity, q.loc, from, max(from, to)+int64(horizon+2)*width)}
+	h := &pastSeries{granularity: q.granularity, loc: q.loc, cal: newCalendar(q.granularity, q.loc, from, max(from, to)+int64(horizon+2)*width)}
 	label := h.cal.label(from)
 	if h.cal.start(label) < q.from.Unix() || q.from.Nanosecond() > 0 && h.cal.start(label) == q.from.Unix() {
 		label = h.cal.next(label)
@@ -43,6 +48,7 @@ func (q *question) history(horizon int) *pastSeries {
 		h.future = append(h.future, label)
 		label = h.cal.next(label)
 	}
+	h.next = label
 	return h
 }
 
@@ -73,11 +79,28 @@ func (h *pastSeries) fill(figures *Result, m *metric.Metric) {
 			if m.Exact {
 				amount = figures.Exact[m.Name][row]
 			}
-		case !m.Additive:
+		case !m.Additive || h.withheld:
 			v, amount = math.NaN(), ""
 		}
 		h.values, h.exact = append(h.values, v), append(h.exact, amount)
 	}
+}
+
+// series is the past as plugins are given it.
+func (h *pastSeries) series(m *metric.Metric) *contractv1.Series {
+	return &contractv1.Series{
+		Metric: m.Name, Unit: m.Unit, Granularity: string(h.granularity), TimeZone: h.loc.String(), Times: h.times(h.past), Values: h.values,
+		Negative: slices.ContainsFunc(h.values, func(v float64) bool { return v < 0 }),
+	}
+}
+
+// times are where buckets begin, in milliseconds.
+func (h *pastSeries) times(labels []int64) []int64 {
+	out := make([]int64, len(labels))
+	for i, label := range labels {
+		out[i] = 1000 * h.cal.start(label)
+	}
+	return out
 }
 
 // frame has the past and then what is forecast.

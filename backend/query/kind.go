@@ -105,7 +105,7 @@ func (s *shape) divided(r *Request) []string {
 var shapes = []shape{
 	metricsShape, errorsShape, costBreakdownShape, budgetsShape, reconciliationShape,
 	waterfallShape, bottlenecksShape, rankingShape, comparisonShape, durationsShape,
-	forecastShape,
+	forecastShape, anomaliesShape,
 	executionsShape,
 	sessionsShape, engagementShape, auditShape, annotationsShape,
 	restatementsShape,
@@ -116,6 +116,23 @@ func Kinds() []KindInfo {
 	out := make([]KindInfo, len(shapes))
 	for i, s := range shapes {
 		out[i] = s.KindInfo
+	}
+	return out
+}
+
+// KindsWith describes them with the plugins that there are to choose from.
+func KindsWith(f Forecasters, d Detectors) []KindInfo {
+	out := Kinds()
+	for i := range out {
+		out[i].Params = slices.Clone(out[i].Params)
+		for j := range out[i].Params {
+			switch p := &out[i].Params[j]; p.Name {
+			case "forecaster":
+				p.Allowed = f.Names()
+			case "detector":
+				p.Allowed = d.Names()
+			}
+		}
 	}
 	return out
 }

@@ -118,16 +118,17 @@ type Meta struct {
 	PartialPeriod  bool        `json:"partialPeriod"`  // the period, or its last bucket, is still running
 	// PartialFrom is where what is not over yet begins: the start of the bucket that is
 	// running, without a granularity the period's. Zero when all of it is over.
-	PartialFrom time.Time     `json:"partialFrom,omitzero"`
-	Truncated   bool          `json:"truncated"` // more groups exist than were returned
-	Notices     []string      `json:"notices,omitempty"`
-	AsOf        time.Time     `json:"asOf,omitzero"` // the moment that the data was read as of
-	RowsRead    uint64        `json:"rowsRead"`
-	Sample      *Sample       `json:"sample,omitempty"`
-	Forecast    *ForecastMeta `json:"forecast,omitempty"`
-	Budget      any           `json:"budget,omitempty"` // of a single budget; see BudgetState.More
-	Elapsed     time.Duration `json:"-"`
-	SQL         []string      `json:"-"` // executed statements, for the query inspector
+	PartialFrom time.Time      `json:"partialFrom,omitzero"`
+	Truncated   bool           `json:"truncated"` // more groups exist than were returned
+	Notices     []string       `json:"notices,omitempty"`
+	AsOf        time.Time      `json:"asOf,omitzero"` // the moment that the data was read as of
+	RowsRead    uint64         `json:"rowsRead"`
+	Sample      *Sample        `json:"sample,omitempty"`
+	Forecast    *ForecastMeta  `json:"forecast,omitempty"`
+	Anomalies   *AnomaliesMeta `json:"anomalies,omitempty"`
+	Budget      any            `json:"budget,omitempty"` // of a single budget; see BudgetState.More
+	Elapsed     time.Duration  `json:"-"`
+	SQL         []string       `json:"-"` // executed statements, for the query inspector
 }
 
 // Sample says how many executions an answer looked at one by one, and of how many.

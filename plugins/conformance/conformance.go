@@ -77,6 +77,12 @@ func Run(ctx context.Context, cfg Config, report func(Check)) error {
 	for _, p := range h.Plugins(contract.ExtensionNotifier) {
 		t.notifier(ctx, notify.Remote{Plugin: p})
 	}
+	for _, p := range h.Plugins(contract.ExtensionForecaster) {
+		t.forecaster(ctx, p)
+	}
+	for _, p := range h.Plugins(contract.ExtensionDetector) {
+		t.detector(ctx, p)
+	}
 	t.check("a reload starts it again", func() error { return h.Reload(ctx) })
 	t.check("it is still up", func() error { return up(ctx, h) })
 	return t.err()

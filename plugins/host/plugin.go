@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,6 +62,21 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("plugin %s: %s", e.ID, e.Message) }
 
+// Refusal is what the plugin has said.
+func (e *RefusedError) Refusal() string { return e.Message }
+
+// FailedError says that a plugin was asked, and that there is no answer that can be used.
+type FailedError struct {
+	ID   string
+	Why  error
+	Late bool // there was none in time
+}
+
+func (e *FailedError) Error() string { return fmt.Sprintf("plugin %s: %v", e.ID, e.Why) }
+
+// Unwrap returns why.
+func (e *FailedError) Unwrap() error { return e.Why }
+
 var (
 	errStarting = errors.New("it is being started")
 	errEnded    = errors.New("its process has ended")
@@ -115,10 +131,10 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 	gone := status.Code(err) == codes.Unavailable
 	if code := status.Code(err); code == codes.InvalidArgument || code == codes.Unimplemented {
 		p.judge(proc, nil, false) // it works; what it was asked was wrong
-		return &RefusedError{ID: p.cfg.ID, Message: status.Convert(err).Message(), Unimplemented: code == codes.Unimplemented}
+		return &RefusedError{ID: p.cfg.ID, Message: cut(status.Convert(err).Message()), Unimplemented: code == codes.Unimplemented}
 	}
 	if err != nil {
-		err = fmt.Errorf("plugin %s: %w", p.cfg.ID, p.told(err))
+		err = &FailedError{ID: p.cfg.ID, Why: p.told(err), Late: status.Code(err) == codes.DeadlineExceeded}
 	}
 	p.judge(proc, err, gone)
 	return err
@@ -170,9 +186,18 @@ func (p *Plugin) told(err error) error {
 	case s.Code() == codes.DeadlineExceeded:
 		return fmt.Errorf("no answer within %s (timeout)", p.cfg.Timeout)
 	case s.Code() == codes.Unavailable:
-		return errors.New("its process has gone: " + s.Message())
+		return errors.New("its process has gone: " + cut(s.Message()))
 	}
-	return errors.New(s.Message())
+	return errors.New(cut(s.Message()))
+}
+
+// cut keeps what a plugin says of itself to a length that a person reads.
+func cut(text string) string {
+	const most = 500
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 func outcome(err error) string {

@@ -416,6 +416,7 @@ func (e RequestFiltersOperator) Valid() bool {
 // Defines values for RequestKind.
 const (
 	RequestKindAnnotations    RequestKind = "annotations"
+	RequestKindAnomalies      RequestKind = "anomalies"
 	RequestKindAuditTrail     RequestKind = "audit_trail"
 	RequestKindBottlenecks    RequestKind = "bottlenecks"
 	RequestKindBudgets        RequestKind = "budgets"
@@ -438,6 +439,8 @@ const (
 func (e RequestKind) Valid() bool {
 	switch e {
 	case RequestKindAnnotations:
+		return true
+	case RequestKindAnomalies:
 		return true
 	case RequestKindAuditTrail:
 		return true
@@ -1452,6 +1455,9 @@ type Budget struct {
 		Values    []string               `json:"values"`
 	} `json:"filters,omitempty"`
 
+	// Forecaster Who forecasts it: builtin, which is the default, or a plugin by its id
+	Forecaster *string `json:"forecaster,omitempty"`
+
 	// Id The caller's own choice
 	Id   string `json:"id"`
 	Name string `json:"name"`
@@ -1568,6 +1574,26 @@ type Compare string
 type Completeness struct {
 	Data []Counted `json:"data"`
 	Meta struct {
+		// Anomalies What judgements rest on
+		Anomalies *struct {
+			// Detector Who was asked: builtin, or the id of a plugin
+			Detector string `json:"detector"`
+
+			// FalseAlarms The share of usual buckets that may be called unusual
+			FalseAlarms float32 `json:"falseAlarms"`
+
+			// Found Of them, those that are unusual
+			Found int `json:"found"`
+
+			// History Buckets before the period that there was data to learn from
+			History int `json:"history"`
+
+			// Judged Buckets of the period
+			Judged int    `json:"judged"`
+			Method string `json:"method"`
+			Metric string `json:"metric"`
+		} `json:"anomalies,omitempty"`
+
 		// Forecast What a forecast rests on
 		Forecast *struct {
 			// Accuracy How right the method was on the history itself
@@ -1581,6 +1607,9 @@ type Completeness struct {
 				// Windows How often it was tried
 				Windows int `json:"windows"`
 			} `json:"accuracy"`
+
+			// Forecaster Who was asked: builtin, or the id of a plugin
+			Forecaster string `json:"forecaster"`
 
 			// History Buckets that were looked at
 			History int    `json:"history"`
@@ -1879,6 +1908,26 @@ type LiveCounters struct {
 
 // Meta defines model for Meta.
 type Meta struct {
+	// Anomalies What judgements rest on
+	Anomalies *struct {
+		// Detector Who was asked: builtin, or the id of a plugin
+		Detector string `json:"detector"`
+
+		// FalseAlarms The share of usual buckets that may be called unusual
+		FalseAlarms float32 `json:"falseAlarms"`
+
+		// Found Of them, those that are unusual
+		Found int `json:"found"`
+
+		// History Buckets before the period that there was data to learn from
+		History int `json:"history"`
+
+		// Judged Buckets of the period
+		Judged int    `json:"judged"`
+		Method string `json:"method"`
+		Metric string `json:"metric"`
+	} `json:"anomalies,omitempty"`
+
 	// Forecast What a forecast rests on
 	Forecast *struct {
 		// Accuracy How right the method was on the history itself
@@ -1892,6 +1941,9 @@ type Meta struct {
 			// Windows How often it was tried
 			Windows int `json:"windows"`
 		} `json:"accuracy"`
+
+		// Forecaster Who was asked: builtin, or the id of a plugin
+		Forecaster string `json:"forecaster"`
 
 		// History Buckets that were looked at
 		History int    `json:"history"`
@@ -2778,6 +2830,9 @@ type GetCostsForecastParams struct {
 
 	// Horizon How many buckets are forecast
 	Horizon *int `form:"horizon,omitempty" json:"horizon,omitempty"`
+
+	// Forecaster Who forecasts: builtin, or a plugin by its id; the catalogue has those that there are
+	Forecaster *string `form:"forecaster,omitempty" json:"forecaster,omitempty"`
 
 	// Workflow Keeps these values (repeatable); also as workflowId
 	Workflow *Workflow `form:"workflow,omitempty" json:"workflow,omitempty"`
@@ -5200,6 +5255,14 @@ func (siw *ServerInterfaceWrapper) GetCostsForecast(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "horizon", c.Request.URL.Query(), &params.Horizon, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter horizon: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "forecaster" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "forecaster", c.Request.URL.Query(), &params.Forecaster, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter forecaster: %w", err), http.StatusBadRequest)
 		return
 	}
 

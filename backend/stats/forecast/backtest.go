@@ -16,27 +16,12 @@ type backtest struct {
 	at        []int         // the origins, latest first
 	forecasts [][][]float64 // by method, origin, step; nil for a method that cannot
 	actual    [][]float64   // by origin
-	scale     float64       // mean size of a naive forecast's error
 }
 
 // newBacktest forecasts from origins in the past. They lie close together, so that
 // their forecasts overlap, since a recent error says more about the next than an old one.
 func newBacktest(y []float64, periods []int, horizon int) *backtest {
-	n := len(y)
-	b := &backtest{horizon: min(horizon, max(1, n/4)), scale: naiveError(y, 1)}
-	least := max(4, n/3)
-	step := max(1, b.horizon/2)
-	if room := n - b.horizon - least; room < step*(origins-1) {
-		step = max(1, room/(origins-1))
-	}
-	for k := range origins {
-		at := n - b.horizon - k*step
-		if at < least || at < 2 {
-			break
-		}
-		b.at = append(b.at, at)
-		b.actual = append(b.actual, y[at:at+b.horizon])
-	}
+	b := windows(y, horizon)
 	b.forecasts = make([][][]float64, len(methods))
 	for m := range methods {
 		b.forecasts[m] = make([][]float64, len(b.at))
@@ -51,6 +36,26 @@ func newBacktest(y []float64, periods []int, horizon int) *backtest {
 		if slices.ContainsFunc(b.forecasts[m], func(f []float64) bool { return f == nil }) {
 			b.forecasts[m] = nil
 		}
+	}
+	return b
+}
+
+// windows are the origins that a history is forecast from, with what came after each.
+func windows(y []float64, horizon int) *backtest {
+	n := len(y)
+	b := &backtest{horizon: min(horizon, max(1, n/4))}
+	least := max(4, n/3)
+	step := max(1, b.horizon/2)
+	if room := n - b.horizon - least; room < step*(origins-1) {
+		step = max(1, room/(origins-1))
+	}
+	for k := range origins {
+		at := n - b.horizon - k*step
+		if at < least || at < 2 {
+			break
+		}
+		b.at = append(b.at, at)
+		b.actual = append(b.actual, y[at:at+b.horizon])
 	}
 	return b
 }

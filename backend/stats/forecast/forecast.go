@@ -41,7 +41,8 @@ type Options struct {
 type Model struct {
 	points   Forecast
 	sums     Forecast
-	shares   []share
+	shares   []share // of methods, or else
+	method   string  // another's
 	periods  []int
 	accuracy Accuracy
 }
@@ -74,17 +75,9 @@ type Accuracy struct {
 // forecast. It fails where options are out of bounds, a value is infinite, or fewer than two are
 // known (ErrTooShort).
 func New(values []float64, o Options) (*Model, error) {
-	if o.Horizon < 1 || o.Horizon > MaxHorizon {
-		return nil, fmt.Errorf("the horizon is %d: give 1 to %d steps, e.g. 30", o.Horizon, MaxHorizon)
-	}
-	season := 1
-	for _, p := range o.Periods {
-		if p < 1 || p > MaxPeriod {
-			return nil, fmt.Errorf("a season's period is %d: give the number of steps after which a pattern repeats, e.g. 7", p)
-		}
-		if season == 1 {
-			season = p
-		}
+	season, err := o.check()
+	if err != nil {
+		return nil, err
 	}
 	history, _, err := clean(values, season)
 	if err != nil {
@@ -92,6 +85,23 @@ func New(values []float64, o Options) (*Model, error) {
 	}
 	history = history[max(0, len(history)-longest):]
 	return build(history, o, season), nil
+}
+
+// check returns the season that errors are scaled by: the first that is one.
+func (o *Options) check() (season int, err error) {
+	if o.Horizon < 1 || o.Horizon > MaxHorizon {
+		return 0, fmt.Errorf("the horizon is %d: give 1 to %d steps, e.g. 30", o.Horizon, MaxHorizon)
+	}
+	season = 1
+	for _, p := range o.Periods {
+		if p < 1 || p > MaxPeriod {
+			return 0, fmt.Errorf("a season's period is %d: give the number of steps after which a pattern repeats, e.g. 7", p)
+		}
+		if season == 1 {
+			season = p
+		}
+	}
+	return season, nil
 }
 
 func build(history []float64, o Options, season int) *Model {
@@ -254,6 +264,9 @@ func (m *Model) Periods() []int { return m.periods }
 
 // Method says what the forecast is made of, e.g. "62 % Theta, 38 % damped trend".
 func (m *Model) Method() string {
+	if len(m.shares) == 0 {
+		return m.method
+	}
 	if len(m.shares) == 1 {
 		return methods[m.shares[0].method].name
 	}

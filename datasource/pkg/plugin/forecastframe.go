@@ -7,12 +7,15 @@ import (
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
-// forecastLook is how a graph draws a field of a forecast: what was as the panel has
-// it, what is expected as a broken line, and each interval as a band.
-var forecastLook = map[string]struct {
+// look is how a graph draws a field.
+type look struct {
 	title  string
 	custom map[string]any
-}{
+}
+
+// forecastLook is that of a forecast: what was as the panel has it, what is expected as a
+// broken line, and each interval as a band.
+var forecastLook = map[string]look{
 	"forecast": {"Forecast", map[string]any{"lineStyle": map[string]any{"fill": "dash", "dash": []int{8, 6}}, "fillOpacity": 0}},
 	"lower_80": {"80 % interval, from", map[string]any{"lineWidth": 0, "showPoints": "never", "fillOpacity": 0, "hideFrom": hiddenInLegend}},
 	"upper_80": {"80 % interval", map[string]any{"lineWidth": 0, "showPoints": "never", "fillBelowTo": "lower_80", "fillOpacity": 25}},
@@ -24,16 +27,24 @@ var hiddenInLegend = map[string]bool{"legend": true, "tooltip": false, "viz": fa
 
 // forecastFrame is what was and what is expected on one time axis.
 func forecastFrame(result *query.Result) *data.Frame {
-	f := result.Frame
+	metricName := ""
+	if result.Meta.Forecast != nil {
+		metricName = result.Meta.Forecast.Metric
+	}
+	return drawn(result.Frame, metricName, forecastLook)
+}
+
+// drawn is a frame with the title of its metric, as a graph that looks so.
+func drawn(f *data.Frame, metricName string, looks map[string]look) *data.Frame {
 	for _, field := range f.Fields {
-		if field.Name == "value" && result.Meta.Forecast != nil {
-			if m, ok := metric.Lookup(result.Meta.Forecast.Metric); ok {
+		if field.Name == "value" {
+			if m, ok := metric.Lookup(metricName); ok {
 				config(field).DisplayNameFromDS = m.Title
 			}
 		}
-		if look, ok := forecastLook[field.Name]; ok {
-			config(field).DisplayNameFromDS = look.title
-			config(field).Custom = look.custom
+		if l, ok := looks[field.Name]; ok {
+			config(field).DisplayNameFromDS = l.title
+			config(field).Custom = l.custom
 		}
 	}
 	shape(f, data.FrameTypeTimeSeriesWide, data.VisTypeGraph)

@@ -68,7 +68,11 @@ func kindFrames(result *query.Result, r query.Request, m model) (data.Frames, er
 	var frames data.Frames
 	switch m.Format {
 	case formatTimeSeries:
-		frames = data.Frames{forecastFrame(result)}
+		if m.kind.Kind == query.KindAnomalies {
+			frames = data.Frames{anomaliesFrame(result)}
+		} else {
+			frames = data.Frames{forecastFrame(result)}
+		}
 	case formatHeatmap:
 		frames = data.Frames{heatmapFrame(result.Frame)}
 	case formatLogs:

@@ -23,6 +23,7 @@ const (
 var kindFormats = map[query.Kind][]string{
 	query.KindMetrics:     {formatTimeSeries, formatTable},
 	query.KindForecast:    {formatTimeSeries, formatTable},
+	query.KindAnomalies:   {formatTimeSeries, formatTable},
 	query.KindErrors:      {formatTable, formatLogs},
 	query.KindSessions:    {formatTable, formatLogs},
 	query.KindAuditTrail:  {formatTable, formatLogs},
@@ -45,10 +46,10 @@ type Kind struct {
 	Formats []string `json:"formats"`
 }
 
-// kinds lists what can be asked.
+// kinds lists what can be asked. Plugins are asked by Flowgauge's server, not from here.
 func kinds() []Kind {
 	var out []Kind
-	for _, info := range query.Kinds() {
+	for _, info := range query.KindsWith(nil, nil) {
 		out = append(out, Kind{KindInfo: info, Formats: formatsOf(info.Kind)})
 	}
 	return append(out, promqlKind, sqlKind)

@@ -84,6 +84,7 @@ func TestKinds(t *testing.T) {
 		"sessions":  `{"queryType":"sessions","format":"logs"}`,
 		"durations": `{"queryType":"durations","granularity":"hour"}`,
 		"forecast":  `{"queryType":"forecast","granularity":"minute","params":{"metric":"executions","horizon":"5"}}`,
+		"anomalies": `{"queryType":"anomalies","granularity":"minute","params":{"metric":"executions"}}`,
 	}
 	got := g.query(period, models)
 	for refID, r := range got {
@@ -163,6 +164,31 @@ func TestKinds(t *testing.T) {
 		upper, _ := f.FieldByName("upper_95")
 		require.Equal(t, "lower_95", upper.Config.Custom["fillBelowTo"])
 	})
+	t.Run("anomalies with the band of what is usual", func(t *testing.T) {
+		f := got["anomalies"].Frames[0]
+		require.Equal(t, data.FrameTypeTimeSeriesWide, f.Meta.Type)
+		var names []string
+		for _, field := range f.Fields {
+			names = append(names, field.Name)
+		}
+		require.Equal(t, []string{"time", "value", "expected", "lower", "upper", "anomaly"}, names)
+		require.Equal(t, "Executions", f.Fields[1].Config.DisplayNameFromDS)
+		require.Equal(t, "lower", f.Fields[4].Config.Custom["fillBelowTo"])
+		require.Equal(t, "points", f.Fields[5].Config.Custom["drawStyle"])
+	})
+}
+
+func TestOnlyFlowgaugesOwnIsAskedFromGrafana(t *testing.T) {
+	store, period := newExecution(t)
+	got := grafanaOn(t, store, nil).query(period, map[string]string{"other": `{"queryType":"anomalies","params":{"detector":"acme-changes"}}`})
+	require.ErrorContains(t, got["other"].Error, `params.detector "acme-changes": the process that answers has no such detector`)
+	for _, k := range kinds() {
+		for _, p := range k.Params {
+			if p.Name == "forecaster" || p.Name == "detector" {
+				require.Equal(t, []string{query.Builtin}, p.Allowed)
+			}
+		}
+	}
 }
 
 // Whatever kind the engine has can be asked for.

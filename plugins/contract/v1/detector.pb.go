@@ -91,10 +91,12 @@ func (x *DetectRequest) GetFalseAlarms() float64 {
 	return 0
 }
 
+// What is not in it is usual. A bucket with a score below 1 is usual too: a plugin may name it
+// to say what would have been unusual.
 type DetectResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Anomalies     []*Anomaly             `protobuf:"bytes,1,rep,name=anomalies,proto3" json:"anomalies,omitempty"` // in order of buckets
-	Method        string                 `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`       // for people
+	Method        string                 `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`       // for people, 200 bytes at most
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -145,12 +147,12 @@ func (x *DetectResponse) GetMethod() string {
 
 type Anomaly struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Index         uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // of the bucket in the series
+	Index         uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // of the bucket in the series, which has a value
 	Expected      float64                `protobuf:"fixed64,2,opt,name=expected,proto3" json:"expected,omitempty"`
 	Lower         float64                `protobuf:"fixed64,3,opt,name=lower,proto3" json:"lower,omitempty"` // what would have been usual
 	Upper         float64                `protobuf:"fixed64,4,opt,name=upper,proto3" json:"upper,omitempty"`
 	Score         float64                `protobuf:"fixed64,5,opt,name=score,proto3" json:"score,omitempty"` // how unusual: 1 is just so, and more is more
-	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"` // for people, 500 bytes at most
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -21,7 +21,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Series is a metric in buckets of time that follow each other without a gap.
+// Series is a metric in buckets of time that follow each other without a gap, 10,000 at most.
 type Series struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Metric        string                 `protobuf:"bytes,1,opt,name=metric,proto3" json:"metric,omitempty"`
@@ -29,8 +29,8 @@ type Series struct {
 	Granularity   string                 `protobuf:"bytes,3,opt,name=granularity,proto3" json:"granularity,omitempty"` // "hour", "day", …
 	TimeZone      string                 `protobuf:"bytes,4,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	Times         []int64                `protobuf:"varint,5,rep,packed,name=times,proto3" json:"times,omitempty"`    // where the buckets begin, Unix milliseconds
-	Values        []float64              `protobuf:"fixed64,6,rep,packed,name=values,proto3" json:"values,omitempty"` // one for each bucket
-	Negative      bool                   `protobuf:"varint,7,opt,name=negative,proto3" json:"negative,omitempty"`     // values may be less than 0
+	Values        []float64              `protobuf:"fixed64,6,rep,packed,name=values,proto3" json:"values,omitempty"` // one for each bucket; NaN where a bucket has none, such as a mean of nothing
+	Negative      bool                   `protobuf:"varint,7,opt,name=negative,proto3" json:"negative,omitempty"`     // values may be less than 0; else bounds are not either
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -114,6 +114,9 @@ func (x *Series) GetNegative() bool {
 	return false
 }
 
+// A series of which so little is known that the plugin cannot say how it goes on is refused
+// with INVALID_ARGUMENT. Flowgauge asks about earlier moments of a series too, to find out how
+// right the plugin was there.
 type ForecastRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Series        *Series                `protobuf:"bytes,1,opt,name=series,proto3" json:"series,omitempty"`
@@ -185,8 +188,8 @@ func (x *ForecastRequest) GetLevels() []float64 {
 type ForecastResponse struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Values    []float64              `protobuf:"fixed64,1,rep,packed,name=values,proto3" json:"values,omitempty"` // what is expected, one for each bucket
-	Intervals []*Interval            `protobuf:"bytes,2,rep,name=intervals,proto3" json:"intervals,omitempty"`    // one for each level
-	Method    string                 `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`          // for people
+	Intervals []*Interval            `protobuf:"bytes,2,rep,name=intervals,proto3" json:"intervals,omitempty"`    // one for each level; lower <= value <= upper
+	Method    string                 `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`          // for people, 200 bytes at most
 	// Of the sum of all buckets: an interval for each level, each with one value. Absent
 	// means that the plugin does not know; bounds of sums do not follow from those of buckets.
 	Total         []*Interval `protobuf:"bytes,4,rep,name=total,proto3" json:"total,omitempty"`

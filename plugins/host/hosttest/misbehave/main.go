@@ -24,6 +24,9 @@ type settings struct {
 	All  bool   `json:"all"`
 	Mark string `json:"mark"` // the source that good events get
 	Told string `json:"told"` // the file that messages are written to
+
+	// Metrics say how it misbehaves when it is asked about series of them.
+	Metrics map[string]string `json:"metrics"`
 }
 
 type plugin struct{ settings }
@@ -39,7 +42,7 @@ func main() {
 		version = "0.9.0"
 	}
 	contract.Serve(contract.Plugin{
-		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p, Notifier: p,
+		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p, Notifier: p, Forecaster: p, Detector: p,
 		Configure: func(text json.RawMessage) error {
 			if err := json.Unmarshal(text, &p.settings); err != nil {
 				return err
