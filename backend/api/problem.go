@@ -80,6 +80,7 @@ func problemOf(err error) *Problem {
 		request *query.RequestError
 		denied  *query.AccessError
 		missing *query.NotFoundError
+		fault   *query.PluginError
 	)
 	switch {
 	case errors.As(err, &known):
@@ -90,6 +91,8 @@ func problemOf(err error) *Problem {
 		return &Problem{Type: problemType("forbidden"), Title: "Forbidden", Status: http.StatusForbidden, Detail: denied.Message}
 	case errors.As(err, &missing):
 		return &Problem{Type: problemType("not-found"), Title: "Not found", Status: http.StatusNotFound, Detail: missing.Message}
+	case errors.As(err, &fault):
+		return pluginProblem(fault)
 	case errors.Is(err, context.Canceled):
 		return &Problem{Type: problemType("closed"), Title: "Closed", Status: statusClosed}
 	case errors.Is(err, context.DeadlineExceeded):
@@ -107,6 +110,18 @@ func problemOf(err error) *Problem {
 		}
 	}
 	return &Problem{Type: problemType("internal"), Title: "Internal error", Status: http.StatusInternalServerError, Detail: "the server failed; its log says why"}
+}
+
+// pluginProblem says what a plugin did instead of answering. It is not the server's fault,
+// and whoever asked is told why: the operator has the log.
+func pluginProblem(fault *query.PluginError) *Problem {
+	switch fault.Fault {
+	case query.PluginDown:
+		return &Problem{Type: problemType("plugin-down"), Title: "Plugin down", Status: http.StatusServiceUnavailable, Detail: fault.Message, retryAfter: 5}
+	case query.PluginLate:
+		return &Problem{Type: problemType("plugin-timeout"), Title: "Plugin timeout", Status: http.StatusGatewayTimeout, Detail: fault.Message}
+	}
+	return &Problem{Type: problemType("plugin-failed"), Title: "Plugin failed", Status: http.StatusBadGateway, Detail: fault.Message}
 }
 
 // fail answers with an error.

@@ -31,6 +31,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/signin"
 	"github.com/flowgauge/flowgauge/backend/api"
 	"github.com/flowgauge/flowgauge/backend/config"
+	"github.com/flowgauge/flowgauge/backend/panel/hosted"
 	"github.com/flowgauge/flowgauge/backend/pricing"
 	"github.com/flowgauge/flowgauge/backend/query/cache"
 	"github.com/flowgauge/flowgauge/backend/telemetry"
@@ -81,6 +82,7 @@ type App struct {
 	audit       *audit.Log
 	auth        *signin.Authenticator
 	host        *host.Host // of plugins
+	panels      *hosted.Panels
 	intake      *intake
 	stored      atomic.Bool // the schema is there and keys are loaded
 	waiting     atomic.Pointer[string]
@@ -117,6 +119,7 @@ func New(opts Options) (_ *App, err error) {
 	if a.host, err = a.newHost(); err != nil {
 		return nil, err
 	}
+	a.panels = hosted.New(a.host, a.log)
 	a.database, err = newDatabase(a.cfg, a.log)
 	if err != nil {
 		return nil, err

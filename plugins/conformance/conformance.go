@@ -69,6 +69,9 @@ func Run(ctx context.Context, cfg Config, report func(Check)) error {
 		t.events = slices.DeleteFunc(samples(), func(e event.Event) bool { return e.Kind != event.KindCost })
 		t.batches(ctx, "pricer")
 	}
+	if len(h.Plugins(contract.ExtensionPanel)) > 0 {
+		t.panelKinds(ctx, h, cfg.ID)
+	}
 	t.check("a reload starts it again", func() error { return h.Reload(ctx) })
 	t.check("it is still up", func() error { return up(ctx, h) })
 	return t.err()
