@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -131,11 +132,25 @@ func (e *Engine) others(ctx context.Context, p access.Principal, r Request, s *s
 	if n := res.Frame.Rows(); n > e.limits.Rows {
 		return nil, &PluginError{PluginWrong, fmt.Sprintf("plugin %s: its answer has %d rows, an answer has %d at most", r.Kind.Plugin(), n, e.limits.Rows)}
 	}
+	s.describe(res)
 	res.Meta = metaOf(parts, res.Meta.Notices)
 	res.Meta.From, res.Meta.To, res.Meta.TimeZone, res.Meta.Granularity = q.from.In(q.loc), q.to.In(q.loc), r.TimeZone, r.Granularity
 	res.Meta.Elapsed = time.Since(began)
 	e.log.Debug("answered", "kind", s.Kind, "parts", len(parts), "rows", res.Frame.Rows(), "rows_read", res.Meta.RowsRead, "elapsed", res.Meta.Elapsed)
 	return res, nil
+}
+
+// describe gives columns the titles, units and descriptions that Flowgauge's have.
+func (s *shape) describe(res *Result) {
+	for _, f := range res.Frame.Fields {
+		f.Config.DisplayNameFromDS = title(f.Name)
+		for _, info := range s.Fields {
+			if info.Name == f.Name {
+				f.Config.Description = info.Description
+				f.Config.Unit = cmp.Or(f.Config.Unit, info.Unit)
+			}
+		}
+	}
 }
 
 // parts asks what a plugin wants to know, as the one who asks.
