@@ -119,7 +119,8 @@ func TestDatasource(t *testing.T) {
 	require.Equal(t, "flowgauge", settings.Database)
 	require.Equal(t, "flowgauge_reader", settings.Username)
 	require.Equal(t, "acme", settings.Tenant)
-	require.Equal(t, map[string]string{"password": "secret", "pseudonymKey": "0123456789abcdef0123456789abcdef", "sqlPassword": "sql secret"}, got.SecureJSONData)
+	require.Equal(t, "https://flowgauge.internal", settings.ServerURL)
+	require.Equal(t, map[string]string{"password": "secret", "pseudonymKey": "0123456789abcdef0123456789abcdef", "sqlPassword": "sql secret", "serverKey": "fg_secret"}, got.SecureJSONData)
 }
 
 func TestDashboards(t *testing.T) {

@@ -15,8 +15,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/flowgauge/flowgauge/plugins/contract"
+	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
 	"github.com/flowgauge/flowgauge/plugins/host"
 	"github.com/flowgauge/flowgauge/plugins/host/hosttest"
 )
@@ -343,6 +345,26 @@ func TestPanelsAmongOtherKinds(t *testing.T) {
 			return slices.Contains(kinds, "acme-slo.slo")
 		}, time.Minute, 50*time.Millisecond)
 		assert.Contains(t, kinds, "metrics", "and each question that it was made of")
+	})
+	t.Run("for Grafana's plugin", func(t *testing.T) {
+		w.secrets["nobody"] = "fg_000000000000_none"
+		for path, body := range map[string]string{"/plan": "nonsense", "/answer": "{}"} {
+			status, _ := w.as("nobody", http.MethodPost, "/api/v1/plugins"+path, "")
+			assert.Equal(t, http.StatusUnauthorized, status, path)
+			status, answer := w.as("ann", http.MethodPost, "/api/v1/plugins"+path, body)
+			assert.Equal(t, http.StatusBadRequest, status, path)
+			assert.Contains(t, answer, "in protobuf's binary format", path)
+			status, answer = w.as("ann", http.MethodPost, "/api/v1/plugins"+path, "")
+			assert.Equal(t, http.StatusBadRequest, status, path)
+			assert.Contains(t, answer, "no plugin has the kind", path)
+			text, err := proto.Marshal(&contractv1.PlanRequest{Question: &contractv1.Question{Kind: "acme-slo.slo", Parameters: map[string]string{"x": "y"}}})
+			require.NoError(t, err)
+			status, answer = w.as("ann", http.MethodPost, "/api/v1/plugins"+path, string(text))
+			assert.Equal(t, http.StatusBadRequest, status, path)
+			assert.Contains(t, answer, "has no such parameter", path)
+		}
+		status, answer := w.as("ann", http.MethodPost, "/api/v1/plugins/plan", strings.Repeat("x", 2<<20))
+		assert.Equal(t, http.StatusRequestEntityTooLarge, status, answer)
 	})
 	t.Run("operators", func(t *testing.T) {
 		status, _ := w.as("admin", http.MethodGet, "/api/v1/plugins", "")
