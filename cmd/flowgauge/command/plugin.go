@@ -94,8 +94,10 @@ the one that is named there. A collector that runs takes a new version when it i
   plugins:
     use:
       - id: %s
-        on_failure: skip # what becomes of events while it does not answer: skip, hold or dead_letter
 `, p.Manifest.ID)
+				if p.Manifest.Passed() {
+					fmt.Fprintln(cmd.OutOrStdout(), "        on_failure: skip # what becomes of events while it does not answer: skip, hold or dead_letter")
+				}
 			}
 			return nil
 		},
