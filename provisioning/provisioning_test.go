@@ -31,6 +31,8 @@ var environment = map[string]string{
 	"FLOWGAUGE_PSEUDONYM_KEY":       "0123456789abcdef0123456789abcdef",
 	"FLOWGAUGE_SQL_USER":            "flowgauge_sql_acme",
 	"FLOWGAUGE_SQL_PASSWORD":        "sql secret",
+	"FLOWGAUGE_SERVER_URL":          "https://flowgauge.internal",
+	"FLOWGAUGE_SERVER_KEY":          "fg_secret",
 	"FLOWGAUGE_DASHBOARDS":          "/var/lib/grafana/flowgauge-dashboards",
 	"FLOWGAUGE_ALERT_EMAIL":         "oncall@example.com",
 	"FLOWGAUGE_ALERT_SLACK_URL":     "https://hooks.slack.example/x",
@@ -117,7 +119,8 @@ func TestDatasource(t *testing.T) {
 	require.Equal(t, "flowgauge", settings.Database)
 	require.Equal(t, "flowgauge_reader", settings.Username)
 	require.Equal(t, "acme", settings.Tenant)
-	require.Equal(t, map[string]string{"password": "secret", "pseudonymKey": "0123456789abcdef0123456789abcdef", "sqlPassword": "sql secret"}, got.SecureJSONData)
+	require.Equal(t, "https://flowgauge.internal", settings.ServerURL)
+	require.Equal(t, map[string]string{"password": "secret", "pseudonymKey": "0123456789abcdef0123456789abcdef", "sqlPassword": "sql secret", "serverKey": "fg_secret"}, got.SecureJSONData)
 }
 
 func TestDashboards(t *testing.T) {

@@ -27,7 +27,7 @@ type Analytics interface {
 	Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error)
 	Values(ctx context.Context, p access.Principal, r query.ValuesRequest) ([]string, error)
 	Catalogue() metric.Catalogue
-	Kinds() []query.KindInfo
+	Kinds(ctx context.Context) []query.KindInfo
 }
 
 // Authenticator says who sends a request. It is called once for each.

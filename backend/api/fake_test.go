@@ -41,7 +41,7 @@ func (f *fake) Values(_ context.Context, p access.Principal, r query.ValuesReque
 
 func (*fake) Catalogue() metric.Catalogue { return metric.All() }
 
-func (*fake) Kinds() []query.KindInfo { return query.Kinds() }
+func (*fake) Kinds(context.Context) []query.KindInfo { return query.Kinds() }
 
 var errNoKey = errors.New("the request has no API key")
 

@@ -14,7 +14,7 @@ func (s server) GetCatalogue(c *gin.Context) {
 	s.json(c, struct {
 		metric.Catalogue
 		Kinds []query.KindInfo `json:"kinds"`
-	}{s.analytics.Catalogue(), s.analytics.Kinds()})
+	}{s.analytics.Catalogue(), s.analytics.Kinds(c.Request.Context())})
 }
 
 // GetOpenAPI answers GET /openapi.yaml.

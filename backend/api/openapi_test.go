@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/metric"
 	"github.com/flowgauge/flowgauge/backend/query"
+	"github.com/flowgauge/flowgauge/backend/query/requestjson"
 	"github.com/flowgauge/flowgauge/backend/servertest"
 )
 
@@ -95,7 +96,12 @@ func TestKindsAreDescribed(t *testing.T) {
 		Components struct {
 			Schemas struct {
 				Request struct {
-					Properties map[string]struct{ Enum []string }
+					Properties map[string]struct {
+						AnyOf []struct {
+							Enum    []string
+							Pattern string
+						} `yaml:"anyOf"`
+					}
 				} `yaml:"Request"`
 			}
 		}
@@ -105,8 +111,10 @@ func TestKindsAreDescribed(t *testing.T) {
 	for _, k := range query.Kinds() {
 		kinds = append(kinds, string(k.Kind))
 	}
-	require.ElementsMatch(t, kinds, doc.Components.Schemas.Request.Properties["kind"].Enum)
-	for _, name := range requestMembers() {
+	of := doc.Components.Schemas.Request.Properties["kind"].AnyOf
+	require.ElementsMatch(t, kinds, of[0].Enum)
+	require.Regexp(t, of[1].Pattern, "acme-slo.slo")
+	for _, name := range requestjson.Members() {
 		require.Contains(t, doc.Components.Schemas.Request.Properties, name)
 	}
 }

@@ -4,25 +4,34 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/plugins/host"
 )
 
-// pluginProblem is that of a plugin which was to answer, nil for any other error. It names
-// the plugin and says what is wrong with it, in the plugin's own words where it has some.
+// pluginProblem is that of a plugin which was to answer, nil for any other error. It is not the
+// server's fault, and whoever asked is told which plugin and why: the operator has the log.
 func pluginProblem(err error) *Problem {
 	var (
+		fault  *query.PluginError
 		down   *host.DownError
 		failed *host.FailedError
 	)
 	switch {
+	case errors.As(err, &fault):
 	case errors.As(err, &down):
-		return &Problem{
-			Type: problemType("plugin-down"), Title: "A plugin is down", Status: http.StatusServiceUnavailable, Detail: down.Error(), retryAfter: 5,
-		}
+		fault = &query.PluginError{Fault: query.PluginDown, Message: down.Error()}
 	case errors.As(err, &failed) && failed.Late:
-		return &Problem{Type: problemType("plugin-late"), Title: "A plugin does not answer", Status: http.StatusGatewayTimeout, Detail: failed.Error()}
+		fault = &query.PluginError{Fault: query.PluginLate, Message: failed.Error()}
 	case errors.As(err, &failed):
-		return &Problem{Type: problemType("plugin-failed"), Title: "A plugin failed", Status: http.StatusBadGateway, Detail: failed.Error()}
+		fault = &query.PluginError{Fault: query.PluginWrong, Message: failed.Error()}
+	default:
+		return nil
 	}
-	return nil
+	switch fault.Fault {
+	case query.PluginDown:
+		return &Problem{Type: problemType("plugin-down"), Title: "Plugin down", Status: http.StatusServiceUnavailable, Detail: fault.Message, retryAfter: 5}
+	case query.PluginLate:
+		return &Problem{Type: problemType("plugin-timeout"), Title: "Plugin timeout", Status: http.StatusGatewayTimeout, Detail: fault.Message}
+	}
+	return &Problem{Type: problemType("plugin-failed"), Title: "Plugin failed", Status: http.StatusBadGateway, Detail: fault.Message}
 }

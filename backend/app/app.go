@@ -32,6 +32,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/api"
 	"github.com/flowgauge/flowgauge/backend/config"
 	"github.com/flowgauge/flowgauge/backend/notify"
+	"github.com/flowgauge/flowgauge/backend/panel/hosted"
 	"github.com/flowgauge/flowgauge/backend/pricing"
 	"github.com/flowgauge/flowgauge/backend/query/cache"
 	"github.com/flowgauge/flowgauge/backend/telemetry"
@@ -82,6 +83,7 @@ type App struct {
 	audit       *audit.Log
 	auth        *signin.Authenticator
 	host        *host.Host // of plugins
+	panels      *hosted.Panels
 	intake      *intake
 	holder      *holder         // of this process's name; nil where the intake has it
 	watcher     *notify.Watcher // tells people about budgets; nil where nobody is told
@@ -120,6 +122,7 @@ func New(opts Options) (_ *App, err error) {
 	if a.host, err = a.newHost(); err != nil {
 		return nil, err
 	}
+	a.panels = hosted.New(a.host, a.log)
 	a.database, err = newDatabase(a.cfg, a.log)
 	if err != nil {
 		return nil, err

@@ -80,6 +80,10 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 	if err != nil {
 		return err
 	}
+	panels, err := g.pluginServer(ctx, a)
+	if err != nil {
+		return err
+	}
 	logs, err := os.Create(filepath.Join(dir, "grafana.log"))
 	if err != nil {
 		return fmt.Errorf("create Grafana's log: %w", err)
@@ -112,7 +116,7 @@ func (g Grafana) Run(ctx context.Context, a *App, ready func(url string)) error 
 		"FLOWGAUGE_CLICKHOUSE_DATABASE="+endpoint.Database, "FLOWGAUGE_CLICKHOUSE_SECURE="+strconv.FormatBool(endpoint.TLS != nil),
 		"FLOWGAUGE_TENANT="+a.cfg.Tenant, "FLOWGAUGE_PSEUDONYM_KEY="+a.cfg.Privacy.Key,
 	)
-	cmd.Env = append(cmd.Env, sql...)
+	cmd.Env = append(append(cmd.Env, sql...), panels...)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start Grafana: %w", err)
 	}

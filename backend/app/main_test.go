@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/flowgauge/flowgauge/plugins/host/hosttest"
 )
 
 // program is the real binary: these tests see Flowgauge as a user does.
@@ -35,6 +37,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	_ = os.RemoveAll(dir)
+	hosttest.Remove()
 	os.Exit(code)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/api"
 	"github.com/flowgauge/flowgauge/backend/budget"
 	"github.com/flowgauge/flowgauge/backend/document"
+	"github.com/flowgauge/flowgauge/backend/panel"
 	"github.com/flowgauge/flowgauge/backend/promql"
 	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/query/guards"
@@ -29,6 +30,7 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 	engine, err := query.New(query.Config{
 		Client: a.database.reader, Logger: a.log, Budgets: budgets, Forecasters: forecasters, Detectors: a.detectors(),
 		Teams: guards.Teams{Directory: a.people}, Policies: guards.Policies{Store: a.policies, Secret: []byte(a.cfg.Privacy.Key)}, Auditor: guards.Auditor{Log: a.audit},
+		Extra: panel.Panels{Source: a.panels},
 	})
 	if err != nil {
 		return err

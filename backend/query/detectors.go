@@ -36,7 +36,7 @@ func (d Detectors) named(param, name string) (Detector, error) {
 func (d Detectors) refused(param, name string, err error) error {
 	var no refusal
 	if errors.As(err, &no) {
-		return requestError(param, name, "the detector cannot judge this: "+shortened(no.Refusal()), "", d.Names()...)
+		return requestError(param, name, "the detector cannot judge this: "+Shortened(no.Refusal()), "", d.Names()...)
 	}
 	return err
 }

@@ -54,7 +54,7 @@ func (f Forecasters) Model(ctx context.Context, param, name string, s *contractv
 	m, err := by.model(ctx, s, future, o)
 	var no refusal
 	if errors.As(err, &no) {
-		return nil, requestError(param, name, "the forecaster cannot forecast this: "+shortened(no.Refusal()), "", f.Names()...)
+		return nil, requestError(param, name, "the forecaster cannot forecast this: "+Shortened(no.Refusal()), "", f.Names()...)
 	}
 	return m, err
 }

@@ -70,6 +70,18 @@ export const labels = {
         'The ClickHouse user as whom people’s own statements run. Its rights are all that confines them: it must be read-only and see the rows of this tenant alone. ‘flowgauge sql-user’ makes one.',
     },
     sqlPassword: { label: 'Password for SQL', placeholder: 'Password', tooltip: 'Of that user.' },
+    plugins: 'Plugins',
+    serverUrl: {
+      label: 'Flowgauge’s server',
+      placeholder: 'None: no plugins are asked',
+      tooltip:
+        'A Flowgauge server that runs plugins with kinds of query of their own, e.g. https://flowgauge.example.com. It is told what an answer is made of, as whoever looks may see it.',
+    },
+    serverKey: {
+      label: 'Key of the server',
+      placeholder: 'fg_…',
+      tooltip: 'An API key with the scope read. It needs no right to data: make it a viewer’s who is nobody.',
+    },
     access: 'Access',
     userId: { label: 'User’s id', tooltip: 'Which of what Grafana knows of people is their id in events.' },
     userIds: { login: 'Login', email: 'Email' },
@@ -102,7 +114,11 @@ export const labels = {
     },
   },
   query: {
-    kind: { label: 'Query', tooltip: 'The kind of question.' },
+    kind: {
+      label: 'Query',
+      tooltip: 'The kind of question.',
+      ofPlugin: (description: string, plugin: string) => `${description} From the plugin ${plugin}.`,
+    },
     format: {
       label: 'Format',
       options: {

@@ -12,6 +12,8 @@ export const selectors = {
     dashboardLinks: 'flowgauge-config-dashboard-links',
     sqlUsername: 'flowgauge-config-sql-username',
     sqlPassword: 'flowgauge-config-sql-password',
+    serverUrl: 'flowgauge-config-server-url',
+    serverKey: 'flowgauge-config-server-key',
     pseudonymKey: 'flowgauge-config-pseudonym-key',
     userId: 'flowgauge-config-user-id',
     identityKeysUrl: 'flowgauge-config-identity-keys-url',

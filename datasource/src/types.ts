@@ -101,6 +101,8 @@ export interface Kind {
   uses: string[];
   params: Param[];
   formats: Format[];
+  /** The id of the plugin that answers it; absent where Flowgauge does. */
+  plugin?: string;
 }
 
 export interface Catalogue {
@@ -183,6 +185,8 @@ export interface FlowgaugeOptions extends DataSourceJsonData {
   alertScope?: Scope;
   /** Who runs statements in SQL; empty allows none. */
   sqlUsername?: string;
+  /** A Flowgauge server that runs plugins; empty asks none. */
+  serverUrl?: string;
   /** This Grafana has Flowgauge's dashboards, so that values may lead there. */
   dashboardLinks?: boolean;
 }
@@ -193,6 +197,8 @@ export type Scope = 'all' | 'directory' | 'own' | 'none';
 export interface FlowgaugeSecureOptions {
   password?: string;
   sqlPassword?: string;
+  /** A key of the server that runs plugins. */
+  serverKey?: string;
   /** The servers' key of pseudonyms. */
   pseudonymKey?: string;
   tlsCACert?: string;

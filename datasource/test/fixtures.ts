@@ -3,7 +3,7 @@ import { TemplateSrv } from '@grafana/runtime';
 
 import { Catalogue, Kind, MetricsQuery } from '../src/types';
 
-export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' | 'sessions' | 'promql' | 'sql', Kind> = {
+export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' | 'sessions' | 'slo' | 'promql' | 'sql', Kind> = {
   sql: kind('sql', 'SQL', [], ['timeseries', 'table']),
   promql: kind('promql', 'PromQL', [], ['timeseries', 'table', 'heatmap']),
   metrics: kind('metrics', 'Metrics', ['metrics', 'granularity', 'groupBy', 'filters', 'limit', 'compare', 'asOf'], ['timeseries', 'table']),
@@ -17,6 +17,14 @@ export const kinds: Record<'metrics' | 'errors' | 'waterfall' | 'restatements' |
     params: [
       { name: 'since', description: 'The earlier moment.', required: true },
       { name: 'show', description: 'Which rows.', required: false, default: 'changes', allowed: ['changes', 'all'] },
+    ],
+  },
+  slo: {
+    ...kind('acme-slo.slo', 'Error budgets', ['granularity'], ['table']),
+    plugin: 'acme-slo',
+    params: [
+      { name: 'target_percent', description: 'How many should not fail.', required: false, default: '99' },
+      { name: 'of', description: 'Of what.', required: true, allowed: ['executions', 'steps'] },
     ],
   },
   sessions: {

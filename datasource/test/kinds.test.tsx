@@ -85,6 +85,36 @@ describe('a query of another kind', () => {
   });
 });
 
+describe('a query of a plugin’s kind', () => {
+  it('is offered among the others, found by its title, and says whose it is', async () => {
+    const { onChange, user } = await openQuery(metricsQuery());
+    const field = within(screen.getByTestId(selectors.query.kind)).getByRole('combobox');
+    await user.click(field);
+    await user.type(field, 'budgets');
+    expect(screen.queryByText('Sessions')).toBeNull();
+    expect(screen.getByText('About Error budgets. From the plugin acme-slo.')).toBeTruthy();
+    await user.click(screen.getByText('Error budgets'));
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ queryType: 'acme-slo.slo', params: {}, format: 'table' }));
+  });
+
+  it('has the parameters that the plugin describes', async () => {
+    const { onChange, user } = await openQuery(migrate({ refId: 'A', queryType: 'acme-slo.slo', params: { target_percent: '95' }, version: 2 }));
+    expect(screen.queryByTestId(selectors.query.addFilter)).toBeNull();
+    expect(screen.getByTestId(selectors.query.granularity)).toBeTruthy();
+    expect(screen.getByText(labels.query.params.required)).toBeTruthy();
+    expect(screen.getByLabelText<HTMLInputElement>('Target percent').value).toBe('95');
+    await user.click(within(screen.getByTestId(selectors.query.param('of'))).getByRole('combobox'));
+    await user.click(screen.getByText('Steps'));
+    expect(onChange).toHaveBeenCalledWith(expect.objectContaining({ params: { target_percent: '95', of: 'steps' } }));
+  });
+
+  it('keeps the query of a plugin that is not there', async () => {
+    const { onChange } = await openQuery(migrate({ refId: 'A', queryType: 'acme-gone.kind', params: { a: 'b' }, version: 2 }));
+    expect(screen.getByText('acme-gone.kind')).toBeTruthy();
+    expect(onChange).not.toHaveBeenCalled();
+  });
+});
+
 it('takes a query in PromQL, and runs it when one leaves it', async () => {
   const { onChange, onRunQuery, user } = await openQuery(
     migrate({ refId: 'A', queryType: 'promql', expr: 'up', format: 'timeseries', version: 2 })

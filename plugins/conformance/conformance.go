@@ -83,6 +83,9 @@ func Run(ctx context.Context, cfg Config, report func(Check)) error {
 	for _, p := range h.Plugins(contract.ExtensionDetector) {
 		t.detector(ctx, p)
 	}
+	if len(h.Plugins(contract.ExtensionPanel)) > 0 {
+		t.panelKinds(ctx, h, cfg.ID)
+	}
 	t.check("a reload starts it again", func() error { return h.Reload(ctx) })
 	t.check("it is still up", func() error { return up(ctx, h) })
 	return t.err()

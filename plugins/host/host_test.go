@@ -118,8 +118,7 @@ func TestWhatAPluginRefusesIsNoFailure(t *testing.T) {
 		require.NoError(t, r.Err())
 	}
 	err := r.Call(t.Context(), contract.ExtensionPanel, func(ctx context.Context, conn grpc.ClientConnInterface, _ *host.Manifest) error {
-		_, err := contractv1.NewPanelClient(conn).Describe(ctx, &contractv1.DescribeRequest{})
-		return err
+		return conn.Invoke(ctx, "/flowgauge.plugin.v1.Panel/Nothing", &contractv1.DescribeRequest{}, &contractv1.DescribeResponse{})
 	})
 	var refused *host.RefusedError
 	require.ErrorAs(t, err, &refused)

@@ -31,9 +31,11 @@ type Plugin struct {
 	stopped  chan struct{}
 
 	mu       sync.Mutex
-	current  *process // nil while it is down
-	why      error    // it is down
-	failures int      // of calls, in a row
+	current  *process  // nil while it is down
+	why      error     // it is down
+	failures int       // of calls, in a row
+	since    time.Time // it is up, or down
+	restarts int
 }
 
 // config is what one plugin is run with.
@@ -165,9 +167,10 @@ func (p *Plugin) judge(proc *process, err error, gone bool) {
 	p.failures++
 	switch {
 	case gone:
-		p.current, p.why = nil, errEnded
+		p.current, p.why, p.since = nil, errEnded, time.Now()
 	case p.failures >= mostFailures:
-		p.current, p.why = nil, fmt.Errorf("%d calls in a row have failed: %w", p.failures, err)
+		p.current, p.since = nil, time.Now()
+		p.why = fmt.Errorf("%d calls in a row have failed: %w", p.failures, err)
 	default:
 		return
 	}

@@ -29,7 +29,7 @@ func (p *Plugin) Run(ctx context.Context) {
 		if time.Since(why.began) > steady {
 			pause = shortestPause
 		}
-		p.metrics.restarts.Inc()
+		p.again()
 		p.cfg.Logger.ErrorContext(ctx, "a plugin is down and is started again", "plugin", p.cfg.ID, "error", why.err, "retry_in", pause)
 		select {
 		case <-ctx.Done():
@@ -144,7 +144,7 @@ func (p *Plugin) up(ctx context.Context, proc *process) {
 		p.cfg.Logger.DebugContext(ctx, "a plugin was taken down twice", "plugin", p.cfg.ID, "error", stale)
 	default:
 	}
-	p.current, p.why, p.failures = proc, nil, 0
+	p.current, p.why, p.failures, p.since = proc, nil, 0, time.Now()
 	p.mu.Unlock()
 	p.metrics.up.Set(1)
 	m := proc.of.Manifest
@@ -153,6 +153,9 @@ func (p *Plugin) up(ctx context.Context, proc *process) {
 
 func (p *Plugin) down(why error) {
 	p.mu.Lock()
+	if p.current != nil {
+		p.since = time.Now()
+	}
 	p.current, p.why = nil, why
 	p.mu.Unlock()
 	p.metrics.up.Set(0)

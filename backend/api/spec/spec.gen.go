@@ -413,66 +413,66 @@ func (e RequestFiltersOperator) Valid() bool {
 	}
 }
 
-// Defines values for RequestKind.
+// Defines values for RequestKind0.
 const (
-	RequestKindAnnotations    RequestKind = "annotations"
-	RequestKindAnomalies      RequestKind = "anomalies"
-	RequestKindAuditTrail     RequestKind = "audit_trail"
-	RequestKindBottlenecks    RequestKind = "bottlenecks"
-	RequestKindBudgets        RequestKind = "budgets"
-	RequestKindComparison     RequestKind = "comparison"
-	RequestKindCostBreakdown  RequestKind = "cost_breakdown"
-	RequestKindDurations      RequestKind = "durations"
-	RequestKindEngagement     RequestKind = "engagement"
-	RequestKindErrors         RequestKind = "errors"
-	RequestKindExecutions     RequestKind = "executions"
-	RequestKindForecast       RequestKind = "forecast"
-	RequestKindMetrics        RequestKind = "metrics"
-	RequestKindRanking        RequestKind = "ranking"
-	RequestKindReconciliation RequestKind = "reconciliation"
-	RequestKindRestatements   RequestKind = "restatements"
-	RequestKindSessions       RequestKind = "sessions"
-	RequestKindWaterfall      RequestKind = "waterfall"
+	RequestKind0Annotations    RequestKind0 = "annotations"
+	RequestKind0Anomalies      RequestKind0 = "anomalies"
+	RequestKind0AuditTrail     RequestKind0 = "audit_trail"
+	RequestKind0Bottlenecks    RequestKind0 = "bottlenecks"
+	RequestKind0Budgets        RequestKind0 = "budgets"
+	RequestKind0Comparison     RequestKind0 = "comparison"
+	RequestKind0CostBreakdown  RequestKind0 = "cost_breakdown"
+	RequestKind0Durations      RequestKind0 = "durations"
+	RequestKind0Engagement     RequestKind0 = "engagement"
+	RequestKind0Errors         RequestKind0 = "errors"
+	RequestKind0Executions     RequestKind0 = "executions"
+	RequestKind0Forecast       RequestKind0 = "forecast"
+	RequestKind0Metrics        RequestKind0 = "metrics"
+	RequestKind0Ranking        RequestKind0 = "ranking"
+	RequestKind0Reconciliation RequestKind0 = "reconciliation"
+	RequestKind0Restatements   RequestKind0 = "restatements"
+	RequestKind0Sessions       RequestKind0 = "sessions"
+	RequestKind0Waterfall      RequestKind0 = "waterfall"
 )
 
-// Valid indicates whether the value is a known member of the RequestKind enum.
-func (e RequestKind) Valid() bool {
+// Valid indicates whether the value is a known member of the RequestKind0 enum.
+func (e RequestKind0) Valid() bool {
 	switch e {
-	case RequestKindAnnotations:
+	case RequestKind0Annotations:
 		return true
-	case RequestKindAnomalies:
+	case RequestKind0Anomalies:
 		return true
-	case RequestKindAuditTrail:
+	case RequestKind0AuditTrail:
 		return true
-	case RequestKindBottlenecks:
+	case RequestKind0Bottlenecks:
 		return true
-	case RequestKindBudgets:
+	case RequestKind0Budgets:
 		return true
-	case RequestKindComparison:
+	case RequestKind0Comparison:
 		return true
-	case RequestKindCostBreakdown:
+	case RequestKind0CostBreakdown:
 		return true
-	case RequestKindDurations:
+	case RequestKind0Durations:
 		return true
-	case RequestKindEngagement:
+	case RequestKind0Engagement:
 		return true
-	case RequestKindErrors:
+	case RequestKind0Errors:
 		return true
-	case RequestKindExecutions:
+	case RequestKind0Executions:
 		return true
-	case RequestKindForecast:
+	case RequestKind0Forecast:
 		return true
-	case RequestKindMetrics:
+	case RequestKind0Metrics:
 		return true
-	case RequestKindRanking:
+	case RequestKind0Ranking:
 		return true
-	case RequestKindReconciliation:
+	case RequestKind0Reconciliation:
 		return true
-	case RequestKindRestatements:
+	case RequestKind0Restatements:
 		return true
-	case RequestKindSessions:
+	case RequestKind0Sessions:
 		return true
-	case RequestKindWaterfall:
+	case RequestKind0Waterfall:
 		return true
 	default:
 		return false
@@ -1537,7 +1537,10 @@ type Catalogue struct {
 			Name        string    `json:"name"`
 			Required    bool      `json:"required"`
 		} `json:"params"`
-		Title string `json:"title"`
+
+		// Plugin Id of the plugin that answers it; absent where Flowgauge does
+		Plugin *string `json:"plugin,omitempty"`
+		Title  string  `json:"title"`
 
 		// Uses Members of a request that it takes beside from, to and timeZone
 		Uses []string `json:"uses"`
@@ -2170,23 +2173,33 @@ type Request struct {
 		Operator  RequestFiltersOperator `json:"operator"`
 		Values    []string               `json:"values"`
 	} `json:"filters,omitempty"`
-	From        *time.Time         `json:"from,omitempty"`
-	Granularity *Granularity       `json:"granularity,omitempty"`
-	GroupBy     *[]string          `json:"groupBy,omitempty"`
-	Kind        *RequestKind       `json:"kind,omitempty"`
-	Limit       *int               `json:"limit,omitempty"`
-	Metrics     *[]string          `json:"metrics,omitempty"`
-	OrderBy     *string            `json:"orderBy,omitempty"`
-	Params      *map[string]string `json:"params,omitempty"`
-	TimeZone    *string            `json:"timeZone,omitempty"`
-	To          *time.Time         `json:"to,omitempty"`
+	From        *time.Time   `json:"from,omitempty"`
+	Granularity *Granularity `json:"granularity,omitempty"`
+	GroupBy     *[]string    `json:"groupBy,omitempty"`
+
+	// Kind One of Flowgauge's, or a plugin's: the plugin's id, a dot, and what it calls it
+	Kind     *Request_Kind      `json:"kind,omitempty"`
+	Limit    *int               `json:"limit,omitempty"`
+	Metrics  *[]string          `json:"metrics,omitempty"`
+	OrderBy  *string            `json:"orderBy,omitempty"`
+	Params   *map[string]string `json:"params,omitempty"`
+	TimeZone *string            `json:"timeZone,omitempty"`
+	To       *time.Time         `json:"to,omitempty"`
 }
 
 // RequestFiltersOperator defines model for Request.Filters.Operator.
 type RequestFiltersOperator string
 
-// RequestKind defines model for Request.Kind.
-type RequestKind string
+// RequestKind0 defines model for Request.Kind.0.
+type RequestKind0 string
+
+// RequestKind1 defines model for Request.Kind.1.
+type RequestKind1 = string
+
+// Request_Kind One of Flowgauge's, or a plugin's: the plugin's id, a dot, and what it calls it
+type Request_Kind struct {
+	union json.RawMessage
+}
 
 // Row time (with a granularity), dimensions, metrics, and with a comparison METRIC_previous
 type Row = map[string]any
@@ -3796,6 +3809,68 @@ type ReplayDeadLettersJSONRequestBody = ReplayRequest
 
 // ReplayDeadLetterJSONRequestBody defines body for ReplayDeadLetter for application/json ContentType.
 type ReplayDeadLetterJSONRequestBody ReplayDeadLetterJSONBody
+
+// AsRequestKind0 returns the union data inside the Request_Kind as a RequestKind0
+func (t Request_Kind) AsRequestKind0() (RequestKind0, error) {
+	var body RequestKind0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromRequestKind0 overwrites any union data inside the Request_Kind as the provided RequestKind0
+func (t *Request_Kind) FromRequestKind0(v RequestKind0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeRequestKind0 performs a merge with any union data inside the Request_Kind, using the provided RequestKind0
+func (t *Request_Kind) MergeRequestKind0(v RequestKind0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsRequestKind1 returns the union data inside the Request_Kind as a RequestKind1
+func (t Request_Kind) AsRequestKind1() (RequestKind1, error) {
+	var body RequestKind1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromRequestKind1 overwrites any union data inside the Request_Kind as the provided RequestKind1
+func (t *Request_Kind) FromRequestKind1(v RequestKind1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeRequestKind1 performs a merge with any union data inside the Request_Kind, using the provided RequestKind1
+func (t *Request_Kind) MergeRequestKind1(v RequestKind1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Request_Kind) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Request_Kind) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // AsBudget returns the union data inside the PutBudgetsJSONBody as a Budget
 func (t PutBudgetsJSONBody) AsBudget() (Budget, error) {

@@ -2,6 +2,7 @@
 // Grafana's calls into query.Requests and query.Results into frames.
 //
 //	QueryData     model.go -> granularity.go -> backend/query -> frames.go
+//	              panels.go -> the same, with a server's plugins
 //	              model.go -> promql.go -> backend/promql
 //	              model.go -> sql.go -> ClickHouse, as a user of its own -> arrow.go
 //	CheckHealth   health.go
@@ -33,6 +34,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/policy"
 	"github.com/flowgauge/flowgauge/backend/budget"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	pluginpanel "github.com/flowgauge/flowgauge/backend/panel"
 	"github.com/flowgauge/flowgauge/backend/promql"
 	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/query/guards"
@@ -61,6 +63,7 @@ type Datasource struct {
 	promql     *promql.API
 	promqlHTTP http.Handler
 	statements *statements
+	panels     *pluginpanel.Panels // nil without a server that runs plugins
 	people     people
 	identities *identities // nil wants no token
 	records    *records
@@ -111,7 +114,8 @@ func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
 		return err
 	}
 	users := directory.NewStore(client, 0)
-	engine, records, err := guarded(client, settings, users)
+	panels := newPanels(settings)
+	engine, records, err := guarded(client, settings, users, panels)
 	if err != nil {
 		client.Close()
 		return err
@@ -124,13 +128,14 @@ func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
 	d.promqlHTTP = d.promql.Handler()
 	d.settings, d.client, d.engine, d.people, d.records, d.statements = settings, client, engine, users, records, statements
 	d.identities = newIdentities(settings)
+	d.panels = panels
 	d.slots = make(chan struct{}, settings.MaxConns)
 	return nil
 }
 
 // guarded is the engine with what the tenant has decided about access, and whatever is
 // asked of it is recorded.
-func guarded(client *clickhouse.Client, s Settings, users *directory.Store) (*query.Engine, *records, error) {
+func guarded(client *clickhouse.Client, s Settings, users *directory.Store, panels *pluginpanel.Panels) (*query.Engine, *records, error) {
 	teams := guards.Teams{Directory: users}
 	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(client), Members: teams.Members})
 	if err != nil {
@@ -140,10 +145,14 @@ func guarded(client *clickhouse.Client, s Settings, users *directory.Store) (*qu
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the audit log: %w", err)
 	}
-	engine, err := query.New(query.Config{
+	cfg := query.Config{
 		Client: client, Budgets: budgets, Limits: query.Limits{Timeout: s.timeout()},
 		Teams: teams, Policies: guards.Policies{Store: policy.NewStore(client), Secret: []byte(s.pseudonymKey)}, Auditor: guards.Auditor{Log: log},
-	})
+	}
+	if panels != nil { // a nil pointer would be an Extra that is there
+		cfg.Extra = panels
+	}
+	engine, err := query.New(cfg)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open query engine: %w", err)
 	}

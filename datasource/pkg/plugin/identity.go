@@ -161,8 +161,8 @@ func (i *identities) fetch(ctx context.Context) (keys jose.JSONWebKeySet, err er
 	return keys, err
 }
 
-// keysURL reports whether keys can be had from an address.
-func keysURL(text string) bool {
+// isURL reports whether a text is an address that can be asked.
+func isURL(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
 }

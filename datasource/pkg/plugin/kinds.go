@@ -55,9 +55,9 @@ func kinds() []Kind {
 	return append(out, promqlKind, sqlKind)
 }
 
-// kindOf finds a kind by its name.
-func kindOf(name string) (Kind, error) {
-	all := kinds()
+// kindOf finds a kind by its name, among Flowgauge's own and more.
+func kindOf(name string, more ...Kind) (Kind, error) {
+	all := append(kinds(), more...)
 	if i := slices.IndexFunc(all, func(k Kind) bool { return string(k.Kind) == name }); i >= 0 {
 		return all[i], nil
 	}

@@ -75,8 +75,9 @@ func defaultModel(k Kind) model {
 	return m
 }
 
-// parseModel reads a query. Its error is a *query.RequestError.
-func parseModel(text json.RawMessage) (model, error) {
+// parseModel reads a query of Flowgauge's kinds, or of more. Its error is a
+// *query.RequestError.
+func parseModel(text json.RawMessage, more ...Kind) (model, error) {
 	var head struct {
 		QueryType string `json:"queryType"`
 		Version   int    `json:"version"`
@@ -87,7 +88,7 @@ func parseModel(text json.RawMessage) (model, error) {
 	if head.Version > modelVersion {
 		return model{}, &query.RequestError{Param: "version", Message: fmt.Sprintf("the query was made by a newer version of this plugin (model %d, known up to %d): update the plugin", head.Version, modelVersion)}
 	}
-	kind, err := kindOf(orDefault(head.QueryType, string(query.KindMetrics)))
+	kind, err := kindOf(orDefault(head.QueryType, string(query.KindMetrics)), more...)
 	if err != nil {
 		return model{}, err
 	}

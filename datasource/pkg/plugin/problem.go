@@ -69,6 +69,7 @@ func sort(err error, s Settings) problem {
 		denied  *query.AccessError
 		missing *query.NotFoundError
 		setting *SettingsError
+		fault   *query.PluginError
 		tables  *schemaError
 
 		// Prometheus' engine has errors of its own for a context that is over.
@@ -91,6 +92,8 @@ func sort(err error, s Settings) problem {
 		return problem{Title: denied.Error(), Status: backend.StatusForbidden, Source: backend.ErrorSourceDownstream}
 	case errors.As(err, &missing):
 		return problem{Title: missing.Error(), Status: backend.StatusNotFound, Source: backend.ErrorSourceDownstream}
+	case errors.As(err, &fault):
+		return problem{Title: fault.Error(), Hint: "What runs plugins is Flowgauge's server; its log says more.", Status: pluginStatus[fault.Fault], Source: backend.ErrorSourceDownstream}
 	case errors.Is(err, query.ErrNotRecorded):
 		return problem{
 			Title:  "The answer is withheld, because no audit record of it could be stored.",
@@ -127,6 +130,11 @@ func sort(err error, s Settings) problem {
 	p := internalProblem()
 	p.Title = "The plugin failed while it answered this query: " + err.Error() + "."
 	return p
+}
+
+// pluginStatus is what the fault of a plugin is in HTTP, as the server has it.
+var pluginStatus = map[query.PluginFault]backend.Status{
+	query.PluginDown: 503, query.PluginLate: backend.StatusTimeout, query.PluginWrong: backend.StatusBadGateway,
 }
 
 // statusClientClosed is what proxies log for a caller who went away.

@@ -56,7 +56,7 @@ func (d *Datasource) read(ctx context.Context, req *backend.QueryDataRequest, q 
 	if d.broken != nil {
 		return nil, d.broken
 	}
-	m, err := parseModel(q.JSON)
+	m, err := d.parse(ctx, q.JSON)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (d *Datasource) prometheus(w http.ResponseWriter, r *http.Request) {
 }
 
 // getCatalogue works without a server: one can build queries while it is away.
-func (d *Datasource) getCatalogue(w http.ResponseWriter, _ *http.Request) {
+func (d *Datasource) getCatalogue(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, "application/json", struct {
 		metric.Catalogue
 		Kinds    []Kind   `json:"kinds"`
@@ -62,7 +62,7 @@ func (d *Datasource) getCatalogue(w http.ResponseWriter, _ *http.Request) {
 		Unlisted []string `json:"unlisted"` // dimensions of which /values lists nothing
 		// Exemplars are the metrics beside which single executions can be shown.
 		Exemplars []string `json:"exemplars"`
-	}{metric.All(), kinds(), macros, query.Unlisted(), exemplarMetrics})
+	}{metric.All(), d.allKinds(r.Context()), macros, query.Unlisted(), exemplarMetrics})
 }
 
 func (d *Datasource) getGranularities(w http.ResponseWriter, _ *http.Request) {

@@ -43,12 +43,17 @@ type Settings struct {
 	// calls, see identity.go; empty wants no proof.
 	IdentityKeysURL string `json:"identityKeysUrl"`
 
+	// ServerURL is where a Flowgauge server is that runs plugins, see panels.go; empty is
+	// none. The key needs the scope read, and no right to data.
+	ServerURL string `json:"serverUrl"`
+
 	// SQLUsername is the user of ClickHouse as whom statements in SQL are run, see sql.go;
 	// empty allows none.
 	SQLUsername string `json:"sqlUsername"`
 
 	password      string
 	sqlPassword   string
+	serverKey     string
 	pseudonymKey  string // the servers' privacy.key_file; without it roles with pseudonyms get no answer
 	tlsCACert     string
 	tlsClientCert string
@@ -92,6 +97,7 @@ func ParseSettings(in backend.DataSourceInstanceSettings) (Settings, error) {
 		}
 	}
 	s.password = in.DecryptedSecureJSONData["password"]
+	s.serverKey = strings.TrimSpace(in.DecryptedSecureJSONData["serverKey"])
 	s.sqlPassword = in.DecryptedSecureJSONData["sqlPassword"]
 	s.pseudonymKey = strings.TrimSpace(in.DecryptedSecureJSONData["pseudonymKey"])
 	s.tlsCACert = in.DecryptedSecureJSONData["tlsCACert"]
@@ -104,7 +110,7 @@ func ParseSettings(in backend.DataSourceInstanceSettings) (Settings, error) {
 // textSettings are those that Grafana's provisioning may make something else of: it
 // turns the value of an environment variable into a number or a switch where it
 // looks like one.
-var textSettings = []string{"host", "serverName", "database", "username", "sqlUsername", "tenant", "identityKeysUrl"}
+var textSettings = []string{"host", "serverName", "database", "username", "sqlUsername", "tenant", "identityKeysUrl", "serverUrl"}
 
 // quoteTexts makes texts of them again.
 func quoteTexts(in json.RawMessage) (json.RawMessage, error) {
@@ -138,6 +144,7 @@ func (s *Settings) fillDefaults() {
 	s.Timeout = orDefault(s.Timeout, defaultTimeout)
 	s.MaxConns = orDefault(s.MaxConns, defaultMaxConns)
 	s.UserID = orDefault(s.UserID, userLogin)
+	s.ServerURL = strings.TrimSuffix(strings.TrimSpace(s.ServerURL), "/")
 	s.IdentityKeysURL = strings.TrimSpace(s.IdentityKeysURL)
 	for _, scope := range []*string{&s.AdminScope, &s.EditorScope, &s.ViewerScope, &s.AlertScope} {
 		*scope = orDefault(*scope, scopeAll)
@@ -169,8 +176,12 @@ func (s *Settings) Validate() error {
 		return &SettingsError{"pseudonymKey", fmt.Sprintf("It has %d characters, which can be guessed.", len(s.pseudonymKey)), "Enter what the servers' privacy.key_file holds: with another key everybody has another pseudonym here."}
 	case s.SQLUsername == s.Username:
 		return &SettingsError{"sqlUsername", "It is the user of the datasource, who may read more than a statement should.", "Make a user of its own for SQL, as the documentation shows, or leave the field empty."}
-	case s.IdentityKeysURL != "" && !keysURL(s.IdentityKeysURL):
+	case s.IdentityKeysURL != "" && !isURL(s.IdentityKeysURL):
 		return &SettingsError{"identityKeysUrl", fmt.Sprintf("%q is not an address.", s.IdentityKeysURL), "Enter Grafana's address with /api/signing-keys/keys behind it, e.g. http://localhost:3000/api/signing-keys/keys."}
+	case s.ServerURL != "" && !isURL(s.ServerURL):
+		return &SettingsError{"serverUrl", fmt.Sprintf("%q is not an address.", s.ServerURL), "Enter the address of a Flowgauge server, e.g. https://flowgauge.example.com."}
+	case s.ServerURL != "" && s.serverKey == "":
+		return &SettingsError{"serverKey", "It is empty, and the server answers nobody without a key.", "Enter a key that 'flowgauge keys create --scope read --role viewer' has made."}
 	case s.MaxConns < 1 || s.MaxConns > mostMaxConns:
 		return &SettingsError{"maxConns", fmt.Sprintf("%d connections is out of range.", s.MaxConns), fmt.Sprintf("Enter 1 to %d.", mostMaxConns)}
 	}

@@ -11,9 +11,13 @@ export function optionsOf<T extends string>(words: Record<T, string>): Array<Sel
   return (Object.keys(words) as T[]).map((value) => ({ value, label: words[value] }));
 }
 
+/** What a kind of question is, and whose. */
+export const about = ({ description, plugin }: Kind): string =>
+  plugin ? labels.query.kind.ofPlugin(description, plugin) : description;
+
 /** The kinds of question, each explained. */
 export function kindOptions(kinds: Kind[]): Option[] {
-  return kinds.map(({ kind, title, description }) => ({ value: kind, label: title, description, title: description }));
+  return kinds.map((kind) => ({ value: kind.kind, label: kind.title, description: about(kind), title: about(kind) }));
 }
 
 /**

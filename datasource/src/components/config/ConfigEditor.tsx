@@ -40,6 +40,10 @@ export function ConfigEditor(props: ConfigProps) {
         <SecretField settings={settings} name="pseudonymKey" words={words.pseudonymKey} testId={ids.pseudonymKey} />
         <SwitchField settings={settings} name="auditRequired" words={words.auditRequired} testId={ids.auditRequired} />
       </FieldSet>
+      <FieldSet label={words.plugins}>
+        <TextField settings={settings} name="serverUrl" words={words.serverUrl} testId={ids.serverUrl} />
+        <SecretField settings={settings} name="serverKey" words={words.serverKey} testId={ids.serverKey} />
+      </FieldSet>
       <FieldSet label={words.sql}>
         <TextField settings={settings} name="sqlUsername" words={words.sqlUsername} testId={ids.sqlUsername} />
         <SecretField settings={settings} name="sqlPassword" words={words.sqlPassword} testId={ids.sqlPassword} />

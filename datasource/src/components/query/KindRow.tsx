@@ -3,7 +3,7 @@ import React from 'react';
 
 import { labels } from '../../labels';
 import { withKind } from '../../query/migrate';
-import { kindOptions, optionsOf } from '../../query/options';
+import { about, kindOptions, optionsOf } from '../../query/options';
 import { selectors } from '../../selectors';
 import { FlowgaugeQuery, Kind } from '../../types';
 import { labelWidth, RowProps } from './rows';
@@ -24,7 +24,7 @@ export function KindRow({ query, kinds, onChange }: Props) {
     <InlineFieldRow>
       <InlineField
         label={words.kind.label}
-        tooltip={kind?.description ?? words.kind.tooltip}
+        tooltip={kind ? about(kind) : words.kind.tooltip}
         labelWidth={labelWidth}
         data-testid={selectors.query.kind}
       >

@@ -42,7 +42,7 @@ func main() {
 		version = "0.9.0"
 	}
 	contract.Serve(contract.Plugin{
-		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p, Notifier: p, Forecaster: p, Detector: p,
+		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p, Notifier: p, Forecaster: p, Detector: p, Panel: p,
 		Configure: func(text json.RawMessage) error {
 			if err := json.Unmarshal(text, &p.settings); err != nil {
 				return err

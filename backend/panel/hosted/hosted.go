@@ -1,0 +1,182 @@
+// Package hosted asks the panel plugins of this process.
+package hosted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/flowgauge/flowgauge/backend/panel"
+	"github.com/flowgauge/flowgauge/backend/query"
+	"github.com/flowgauge/flowgauge/plugins/contract"
+	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
+	"github.com/flowgauge/flowgauge/plugins/host"
+)
+
+// Panels are plugins that run in this process.
+type Panels struct{ plugins []*described }
+
+// described is a plugin with what it has said of its kinds.
+type described struct {
+	*host.Plugin
+	log *slog.Logger
+
+	mu    sync.Mutex
+	of    *host.Manifest // of the process that has said it: each has its own
+	kinds []query.KindInfo
+	err   error // its description is wrong
+}
+
+// New takes the plugins of a host that serve panels.
+func New(h *host.Host, log *slog.Logger) *Panels {
+	p := &Panels{}
+	for _, plugin := range h.Plugins(contract.ExtensionPanel) {
+		p.plugins = append(p.plugins, &described{Plugin: plugin, log: log})
+	}
+	return p
+}
+
+// Kinds describes the kinds of one plugin, or of all. Those that are down are in the error.
+func (p *Panels) Kinds(ctx context.Context, plugin string) ([]query.KindInfo, error) {
+	var (
+		all  []query.KindInfo
+		errs []error
+	)
+	for _, d := range p.plugins {
+		if plugin != "" && plugin != d.ID() {
+			continue
+		}
+		kinds, err := d.describe(ctx)
+		if plugin != "" {
+			return kinds, err
+		}
+		all, errs = append(all, kinds...), append(errs, err)
+	}
+	return all, errors.Join(errs...)
+}
+
+// describe asks a process once what its kinds are.
+func (d *described) describe(ctx context.Context) ([]query.KindInfo, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.Err(); err != nil {
+		return nil, faulted(err, codes.OK)
+	}
+	if d.of != d.Manifest() {
+		err := d.call(ctx, func(ctx context.Context, panels contractv1.PanelClient, m *host.Manifest) error {
+			res, err := panels.Describe(ctx, &contractv1.DescribeRequest{})
+			if err != nil {
+				return err
+			}
+			// A wrong description is no reason to start the plugin again: it would say the same.
+			if d.kinds, d.err = panel.Kinds(d.ID(), res.GetKinds()); d.err != nil {
+				d.kinds, d.err = nil, panel.Wrong(d.ID(), fmt.Errorf("its description of its kinds: %w", d.err))
+				d.log.ErrorContext(ctx, "a plugin's kinds of question are not there", "plugin", d.ID(), "error", d.err)
+			}
+			d.of = m
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return d.kinds, d.err
+}
+
+// Plan asks a plugin what a question needs.
+func (p *Panels) Plan(ctx context.Context, req *contractv1.PlanRequest, take func(*contractv1.PlanResponse) error) error {
+	d, name, err := p.find(req.GetQuestion().GetKind())
+	if err != nil {
+		return err
+	}
+	err = d.call(ctx, func(ctx context.Context, panels contractv1.PanelClient, _ *host.Manifest) error {
+		res, err := panels.Plan(ctx, &contractv1.PlanRequest{Question: named(req.GetQuestion(), name)})
+		if err != nil {
+			return err
+		}
+		return take(res)
+	})
+	return asked(err, req.GetQuestion())
+}
+
+// Answer lets a plugin make an answer.
+func (p *Panels) Answer(ctx context.Context, req *contractv1.AnswerRequest, take func(*contractv1.AnswerResponse) error) error {
+	d, name, err := p.find(req.GetQuestion().GetKind())
+	if err != nil {
+		return err
+	}
+	err = d.call(ctx, func(ctx context.Context, panels contractv1.PanelClient, _ *host.Manifest) error {
+		res, err := panels.Answer(ctx, &contractv1.AnswerRequest{Question: named(req.GetQuestion(), name), Tables: req.GetTables()})
+		if err != nil {
+			return err
+		}
+		return take(res)
+	})
+	return asked(err, req.GetQuestion())
+}
+
+// find returns the plugin of a kind, and what the plugin calls it.
+func (p *Panels) find(kind string) (*described, string, error) {
+	id, name, _ := strings.Cut(kind, ".")
+	for _, d := range p.plugins {
+		if d.ID() == id {
+			return d, name, nil
+		}
+	}
+	return nil, "", &query.RequestError{Param: "kind", Value: query.Shortened(kind), Message: "no plugin of this process has it"}
+}
+
+func named(q *contractv1.Question, name string) *contractv1.Question {
+	return &contractv1.Question{
+		Kind: name, From: q.GetFrom(), To: q.GetTo(), TimeZone: q.GetTimeZone(), Granularity: q.GetGranularity(), Parameters: q.GetParameters(),
+	}
+}
+
+// call asks the plugin's process.
+func (d *described) call(ctx context.Context, ask func(context.Context, contractv1.PanelClient, *host.Manifest) error) error {
+	code := codes.OK
+	err := d.Call(ctx, contract.ExtensionPanel, func(ctx context.Context, conn grpc.ClientConnInterface, m *host.Manifest) error {
+		err := ask(ctx, contractv1.NewPanelClient(conn), m)
+		code = status.Code(err)
+		return err
+	})
+	return faulted(err, code)
+}
+
+// faulted says what a plugin did instead of answering. What is the caller's stays: a context
+// that is over, and a question that the plugin refuses.
+func faulted(err error, code codes.Code) error {
+	var (
+		down    *host.DownError
+		refused *host.RefusedError
+	)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &down), code == codes.Unavailable:
+		return &query.PluginError{Fault: query.PluginDown, Message: panel.Sentence(err.Error())}
+	case code == codes.DeadlineExceeded:
+		return &query.PluginError{Fault: query.PluginLate, Message: panel.Sentence(err.Error())}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.As(err, &refused) && !refused.Unimplemented:
+		return err
+	}
+	return &query.PluginError{Fault: query.PluginWrong, Message: panel.Sentence(err.Error())}
+}
+
+// asked makes a plugin's refusal one of the question that it was asked.
+func asked(err error, q *contractv1.Question) error {
+	var refused *host.RefusedError
+	if errors.As(err, &refused) {
+		return &query.RequestError{Param: "kind", Value: query.Shortened(q.GetKind()), Message: panel.Sentence(refused.Error())}
+	}
+	return err
+}
