@@ -123,29 +123,25 @@ func TestKindsOfPlugins(t *testing.T) {
 		assert.Equal(t, []string{"small", "large"}, last.Params[2].Allowed)
 	})
 	t.Run("what is wrong", func(t *testing.T) {
-		got := open(nil, aKey).query(day, map[string]string{
-			"late":    echoModel(byUser, "hang"),
-			"refused": echoModel(byUser, "plan refused"),
-			"garbage": echoModel(byUser, "nan"),
-			"tenant":  echoModel(`{\"metrics\":[\"executions\"],\"tenant\":\"other\"}`, ""),
-			"needed":  `{"queryType":"test-misbehave.echo"}`,
-			"unknown": `{"queryType":"test-misbehave.nonsense"}`,
-			"nobody":  `{"queryType":"acme-nobody.nonsense"}`,
-		})
-		for refID, c := range map[string]struct {
+		g := open(nil, aKey)
+		for _, c := range []struct {
+			model  string
 			status backend.Status
 			says   string
 		}{
-			"late":    {504, "plugin test-misbehave: no answer within 1s"},
-			"refused": {400, "plugin test-misbehave: asks: name a workflow"},
-			"garbage": {502, "plugin test-misbehave: "},
-			"tenant":  {502, "tenant: no such member"},
-			"needed":  {400, "params.asks"},
-			"unknown": {400, "there is no such querytype"},
-			"nobody":  {400, "there is no such querytype"},
+			{echoModel(byUser, "hang"), 504, "plugin test-misbehave: no answer within 1s"},
+			{echoModel(byUser, "plan refused"), 400, "plugin test-misbehave: asks: name a workflow"},
+			{echoModel(byUser, "nan"), 502, "plugin test-misbehave: "},
+			{echoModel(`{\"metrics\":[\"executions\"],\"tenant\":\"other\"}`, ""), 502, "tenant: no such member"},
+			{echoModel(byUser, "crash"), 503, "its process has gone"},
+			{`{"queryType":"test-misbehave.echo"}`, 400, "params.asks"},
+			{`{"queryType":"test-misbehave.nonsense"}`, 400, "there is no such querytype"},
+			{`{"queryType":"acme-nobody.nonsense"}`, 400, "there is no such querytype"},
 		} {
-			require.ErrorContains(t, got[refID].Error, c.says, refID)
-			assert.Equal(t, c.status, got[refID].Status, refID)
+			got := g.query(day, map[string]string{"A": c.model})["A"]
+			require.ErrorContains(t, got.Error, c.says, c.model)
+			assert.Equal(t, c.status, got.Status, c.model)
+			require.Eventually(t, func() bool { _, err := users(g); return err == nil }, time.Minute, 50*time.Millisecond, "it is up again")
 		}
 	})
 	t.Run("a policy", func(t *testing.T) {

@@ -88,5 +88,6 @@ func built(t testing.TB) string {
 func Remove() {
 	if binary != "" {
 		_ = os.RemoveAll(filepath.Dir(binary))
+		binary = ""
 	}
 }
