@@ -11,7 +11,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/directoryapi"
 	"github.com/flowgauge/flowgauge/backend/access/keyapi"
 	"github.com/flowgauge/flowgauge/backend/access/policy"
-	"github.com/flowgauge/flowgauge/backend/panel/panelapi"
+	"github.com/flowgauge/flowgauge/backend/pluginapi"
 	"github.com/flowgauge/flowgauge/backend/pricing/priceapi"
 )
 
@@ -41,7 +41,7 @@ func (a *App) handler() (http.Handler, error) {
 		keyapi.New(a.keys, a.auth, a.log).Register(limited)
 		priceapi.New(a.prices, a.auth, a.log).Register(limited)
 		auditapi.New(a.database.writer, policy.NewStore(a.database.writer), a.auth, a.log).Register(limited)
-		panelapi.New(a.host, a.panels, a.auth, a.log).Register(limited)
+		pluginapi.New(a.host, a.panels, a.auth, a.log).Register(limited)
 		directoryapi.New(a.people, a.auth, a.log).Register(limited)
 	}
 	if err := a.questions(limited, router); err != nil {

@@ -8,18 +8,18 @@ import (
 
 // forecasters are the plugins that questions and budgets may name.
 func (a *App) forecasters() query.Forecasters {
-	out := query.Forecasters{}
+	out := map[string]query.Forecaster{}
 	for _, p := range a.host.Plugins(contract.ExtensionForecaster) {
 		out[p.ID()] = series.Forecaster{Plugin: p}
 	}
-	return out
+	return query.Fixed(out)
 }
 
 // detectors are the plugins that questions may name.
 func (a *App) detectors() query.Detectors {
-	out := query.Detectors{}
+	out := map[string]query.Detector{}
 	for _, p := range a.host.Plugins(contract.ExtensionDetector) {
 		out[p.ID()] = series.Detector{Plugin: p}
 	}
-	return out
+	return query.Fixed(out)
 }

@@ -37,7 +37,7 @@ func TestABudgetNamesItsForecaster(t *testing.T) {
 	s := querytest.New(t)
 	by := &double{}
 	now := time.Date(2026, 6, 11, 6, 0, 0, 0, time.UTC)
-	service, err := NewService(Config{Store: NewStore(s.Client), Members: members, Forecasters: query.Forecasters{"acme-double": by}, Now: func() time.Time { return now }})
+	service, err := NewService(Config{Store: NewStore(s.Client), Members: members, Forecasters: query.Fixed(map[string]query.Forecaster{"acme-double": by}), Now: func() time.Time { return now }})
 	require.NoError(t, err)
 	var events []event.Event
 	for day := time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC); day.Before(now); day = day.AddDate(0, 0, 1) {

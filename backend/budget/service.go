@@ -20,7 +20,7 @@ type Config struct {
 	Members func(ctx context.Context, tenant, team string) ([]string, error)
 	// Notifiers are the names that a tenant's budgets may have in notify; nil: none.
 	Notifiers func(tenant string) []string
-	// Forecasters are those that budgets may name.
+	// Forecasters are those that budgets may name; nil: there are none but Flowgauge's own.
 	Forecasters query.Forecasters
 	Now         func() time.Time // nil is time.Now
 }
@@ -174,8 +174,8 @@ func (s *Service) check(ctx context.Context, p access.Principal, c *Change, old 
 	if err := c.Budget.Validate(); err != nil {
 		return err
 	}
-	if by := c.Budget.Forecaster; by != "" && !slices.Contains(s.cfg.Forecasters.Names(), by) {
-		return &InvalidError{"forecaster", fmt.Sprintf("there is no forecaster %q: %s", by, strings.Join(s.cfg.Forecasters.Names(), ", "))}
+	if by := c.Budget.Forecaster; by != "" && !slices.Contains(s.cfg.Forecasters.Names(ctx), by) {
+		return &InvalidError{"forecaster", fmt.Sprintf("there is no forecaster %q: %s", by, strings.Join(s.cfg.Forecasters.Names(ctx), ", "))}
 	}
 	if err := s.mayChange(ctx, p, &c.Budget); err != nil {
 		return err

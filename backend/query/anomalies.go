@@ -73,7 +73,7 @@ func (e *Engine) anomalies(ctx context.Context, p access.Principal, r Request) (
 		return nil, err
 	}
 	by := cmp.Or(paramOf(anomaliesParams, &r, "detector"), Builtin)
-	detector, err := e.detectors.named("params.detector", by)
+	detector, err := e.detectors.named(ctx, "params.detector", by)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (e *Engine) anomalies(ctx context.Context, p access.Principal, r Request) (
 	found := &contractv1.DetectResponse{}
 	if int(req.GetFrom()) < len(h.values) {
 		if found, err = detector.Detect(ctx, req); err != nil {
-			return nil, fmt.Errorf("anomalies of %s: %w", name, e.detectors.refused("params.detector", by, err))
+			return nil, fmt.Errorf("anomalies of %s: %w", name, e.detectors.refused(ctx, "params.detector", by, err))
 		}
 	}
 	res, unusual := h.anomalies(m, int(req.GetFrom()), found)
@@ -137,7 +137,7 @@ func falseAlarms(r *Request) (float64, error) {
 // judged are the buckets of a question that can be judged, and those before them to learn
 // from, as far back as may be asked.
 func (q *question) judged(limits Limits) (*pastSeries, error) {
-	room := maxSeries - lookback[q.granularity]
+	room := MaxSeries - lookback[q.granularity]
 	if q.calendar().points() > int64(room) {
 		return nil, requestError("granularity", string(q.granularity), "at most "+strconv.Itoa(room)+" buckets can be judged at once: take a coarser granularity or a shorter period", "hour", granularities...)
 	}

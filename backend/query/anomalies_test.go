@@ -168,7 +168,7 @@ func TestAnomalies(t *testing.T) {
 	t.Run("another detector", func(t *testing.T) {
 		d := &told{}
 		other := newEngine(t, s, now, Limits{})
-		other.detectors = Detectors{"acme-told": d}
+		other.detectors = Fixed(map[string]Detector{"acme-told": d})
 		r := base
 		r.Params = map[string]string{"metric": "executions", "detector": "acme-told", "false_alarms": "0.01"}
 		res, err := other.Do(t.Context(), admin, r)

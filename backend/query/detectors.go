@@ -15,28 +15,25 @@ type Detector interface {
 	Detect(ctx context.Context, req *contractv1.DetectRequest) (*contractv1.DetectResponse, error)
 }
 
-// Detectors are those beside Flowgauge's own, by the names that questions call them by.
-type Detectors map[string]Detector
+// Detectors tells which there are now beside Flowgauge's own, by the names that questions call
+// them by; nil: there are none.
+type Detectors func(ctx context.Context) (map[string]Detector, error)
 
-// Names are all that may be asked for.
-func (d Detectors) Names() []string { return names(d) }
+// Names are all that may be asked for, as far as that is known now.
+func (d Detectors) Names(ctx context.Context) []string { return names(ctx, d) }
 
-func (d Detectors) named(param, name string) (Detector, error) {
+func (d Detectors) named(ctx context.Context, param, name string) (Detector, error) {
 	if name == Builtin {
 		return ownDetector{}, nil
 	}
-	by, ok := d[name]
-	if !ok {
-		return nil, requestError(param, name, "the process that answers has no such detector", Builtin, d.Names()...)
-	}
-	return by, nil
+	return lookup(ctx, d, "detector", param, name)
 }
 
 // refused makes what a detector refuses the asker's to mend.
-func (d Detectors) refused(param, name string, err error) error {
+func (d Detectors) refused(ctx context.Context, param, name string, err error) error {
 	var no refusal
 	if errors.As(err, &no) {
-		return requestError(param, name, "the detector cannot judge this: "+Shortened(no.Refusal()), "", d.Names()...)
+		return requestError(param, name, "the detector cannot judge this: "+Shortened(no.Refusal()), "", d.Names(ctx)...)
 	}
 	return err
 }

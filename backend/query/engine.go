@@ -40,7 +40,7 @@ type Config struct {
 	Logger *slog.Logger // nil is silent
 	// Budgets evaluates budgets; nil refuses questions about them.
 	Budgets Budgets
-	// Forecasters and Detectors are plugins, by the names that questions call them by.
+	// Forecasters and Detectors are plugins that questions may name; nil: there are none.
 	Forecasters Forecasters
 	Detectors   Detectors
 	// PendingTTL is how long the list of minutes that wait for their rollup is

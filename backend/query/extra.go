@@ -63,7 +63,7 @@ func (e *PluginError) Error() string { return e.Message }
 
 // Kinds describes every kind of question that can be asked now.
 func (e *Engine) Kinds(ctx context.Context) []KindInfo {
-	all := KindsWith(e.forecasters, e.detectors)
+	all := KindsWith(ctx, e.forecasters, e.detectors)
 	if e.extra != nil {
 		more, _ := e.extra.Kinds(ctx, "") // of a plugin that is down its host has told
 		all = append(all, more...)

@@ -15,7 +15,8 @@ import (
 // KindForecast is how a metric goes on.
 const KindForecast Kind = "forecast"
 
-const maxForecast = 1000
+// MaxForecast is the most buckets that are forecast at once.
+const MaxForecast = 1000
 
 var forecastParams = []ParamInfo{
 	{Name: "metric", Description: "The metric of the catalogue that is forecast.", Default: "dollars", Example: "executions"},
@@ -77,7 +78,7 @@ var forecastSeasons = map[Granularity][]int{
 }
 
 func (e *Engine) forecast(ctx context.Context, p access.Principal, r Request) (*Result, error) {
-	horizon, err := wholeParam(forecastParams, &r, "horizon", 1, maxForecast)
+	horizon, err := wholeParam(forecastParams, &r, "horizon", 1, MaxForecast)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +97,7 @@ func (e *Engine) forecast(ctx context.Context, p access.Principal, r Request) (*
 		return nil, err
 	}
 	by := cmp.Or(paramOf(forecastParams, &r, "forecaster"), Builtin)
-	if _, err := e.forecasters.named("params.forecaster", by); err != nil {
+	if _, err := e.forecasters.named(ctx, "params.forecaster", by); err != nil {
 		return nil, err
 	}
 	h := q.history(horizon)

@@ -17,8 +17,8 @@ import (
 const Builtin = "builtin"
 
 const (
-	// maxSeries is the most buckets that a plugin is given. The oldest are left out.
-	maxSeries = 10_000
+	// MaxSeries is the most buckets that a plugin is given. The oldest are left out.
+	MaxSeries = 10_000
 	// atOnce is how many questions a plugin gets at the same time for one answer.
 	atOnce = 4
 )
@@ -29,16 +29,40 @@ type Forecaster interface {
 	Forecast(ctx context.Context, req *contractv1.ForecastRequest) (*contractv1.ForecastResponse, error)
 }
 
-// Forecasters are those beside Flowgauge's own, by the names that questions and budgets call
-// them by.
-type Forecasters map[string]Forecaster
+// Forecasters tells which there are now beside Flowgauge's own, by the names that questions and
+// budgets call them by; nil: there are none.
+type Forecasters func(ctx context.Context) (map[string]Forecaster, error)
 
-// Names are all that may be asked for.
-func (f Forecasters) Names() []string { return names(f) }
+// Fixed are Forecasters or Detectors that stay the same.
+func Fixed[T any](all map[string]T) func(context.Context) (map[string]T, error) {
+	return func(context.Context) (map[string]T, error) { return all, nil }
+}
 
-// names lists Flowgauge's own first.
-func names[T any](others map[string]T) []string {
-	return append([]string{Builtin}, slices.Sorted(maps.Keys(others))...)
+// Names are all that may be asked for, as far as that is known now.
+func (f Forecasters) Names(ctx context.Context) []string { return names(ctx, f) }
+
+// names lists Flowgauge's own first, which is there even when others cannot be known.
+func names[T any](ctx context.Context, others func(context.Context) (map[string]T, error)) []string {
+	var known map[string]T
+	if others != nil {
+		known, _ = others(ctx) // why there may be more is told to who names one
+	}
+	return append([]string{Builtin}, slices.Sorted(maps.Keys(known))...)
+}
+
+// lookup finds what is not Flowgauge's own. Param says where the name was given.
+func lookup[T any](ctx context.Context, others func(context.Context) (map[string]T, error), what, param, name string) (by T, err error) {
+	var known map[string]T
+	if others != nil {
+		if known, err = others(ctx); err != nil {
+			return by, err
+		}
+	}
+	by, ok := known[name]
+	if !ok {
+		return by, requestError(param, name, "the process that answers has no such "+what, Builtin, names(ctx, Fixed(known))...)
+	}
+	return by, nil
 }
 
 // refusal is an answer to a question that cannot be asked so, as plugins/host has it.
@@ -47,14 +71,14 @@ type refusal interface{ Refusal() string }
 // Model asks how a series goes on in the buckets that begin at the times to come. An empty
 // name is Flowgauge's own. Param says where the name was given.
 func (f Forecasters) Model(ctx context.Context, param, name string, s *contractv1.Series, future []int64, o forecast.Options) (*forecast.Model, error) {
-	by, err := f.named(param, name)
+	by, err := f.named(ctx, param, name)
 	if err != nil {
 		return nil, err
 	}
 	m, err := by.model(ctx, s, future, o)
 	var no refusal
 	if errors.As(err, &no) {
-		return nil, requestError(param, name, "the forecaster cannot forecast this: "+Shortened(no.Refusal()), "", f.Names()...)
+		return nil, requestError(param, name, "the forecaster cannot forecast this: "+Shortened(no.Refusal()), "", f.Names(ctx)...)
 	}
 	return m, err
 }
@@ -64,13 +88,13 @@ type modeller interface {
 	model(ctx context.Context, s *contractv1.Series, future []int64, o forecast.Options) (*forecast.Model, error)
 }
 
-func (f Forecasters) named(param, name string) (modeller, error) {
+func (f Forecasters) named(ctx context.Context, param, name string) (modeller, error) {
 	if name == "" || name == Builtin {
 		return ownForecaster{}, nil
 	}
-	by, ok := f[name]
-	if !ok {
-		return nil, requestError(param, name, "the process that answers has no such forecaster", Builtin, f.Names()...)
+	by, err := lookup(ctx, f, "forecaster", param, name)
+	if err != nil {
+		return nil, err
 	}
 	return tried{by}, nil
 }
@@ -93,7 +117,7 @@ func (t tried) model(ctx context.Context, s *contractv1.Series, future []int64, 
 		return nil, forecast.ErrTooShort
 	}
 	begin := slices.IndexFunc(s.GetValues(), func(v float64) bool { return !math.IsNaN(v) })
-	begin = max(begin, len(s.GetValues())-maxSeries)
+	begin = max(begin, len(s.GetValues())-MaxSeries)
 	values, times := s.GetValues()[begin:], slices.Concat(s.GetTimes()[begin:], future)
 	ask := func(ctx context.Context, known, steps int) (*contractv1.ForecastResponse, error) {
 		req := &contractv1.ForecastRequest{

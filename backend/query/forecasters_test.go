@@ -55,7 +55,7 @@ func TestAnotherForecaster(t *testing.T) {
 	now := from.AddDate(0, 0, days)
 	f := &lastWeek{}
 	e := newEngine(t, s, now, Limits{})
-	e.forecasters = Forecasters{"acme-week": f}
+	e.forecasters = Fixed(map[string]Forecaster{"acme-week": f})
 	r := Request{Kind: KindForecast, From: from, To: now, Params: map[string]string{"horizon": "14", "forecaster": "acme-week"}}
 	res, err := e.Do(t.Context(), admin, r)
 	require.NoError(t, err)

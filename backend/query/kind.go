@@ -122,17 +122,17 @@ func Kinds() []KindInfo {
 	return out
 }
 
-// KindsWith describes them with the plugins that there are to choose from.
-func KindsWith(f Forecasters, d Detectors) []KindInfo {
+// KindsWith describes them with the plugins that there are now to choose from.
+func KindsWith(ctx context.Context, f Forecasters, d Detectors) []KindInfo {
 	out := Kinds()
 	for i := range out {
 		out[i].Params = slices.Clone(out[i].Params)
 		for j := range out[i].Params {
 			switch p := &out[i].Params[j]; p.Name {
 			case "forecaster":
-				p.Allowed = f.Names()
+				p.Allowed = f.Names(ctx)
 			case "detector":
-				p.Allowed = d.Names()
+				p.Allowed = d.Names(ctx)
 			}
 		}
 	}

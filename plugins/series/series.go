@@ -11,6 +11,7 @@ import (
 	"github.com/flowgauge/flowgauge/plugins/contract"
 	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
 	"github.com/flowgauge/flowgauge/plugins/host"
+	"github.com/flowgauge/flowgauge/plugins/series/sound"
 )
 
 // Forecaster asks a plugin in its process.
@@ -24,7 +25,7 @@ func (f Forecaster) Forecast(ctx context.Context, req *contractv1.ForecastReques
 		if res, err = contractv1.NewForecasterClient(conn).Forecast(ctx, req); err != nil {
 			return err
 		}
-		return checkForecast(req, res)
+		return sound.Forecast(req, res)
 	})
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func (d Detector) Detect(ctx context.Context, req *contractv1.DetectRequest) (re
 		if res, err = contractv1.NewDetectorClient(conn).Detect(ctx, req); err != nil {
 			return err
 		}
-		return checkAnomalies(req, res)
+		return sound.Anomalies(req, res)
 	})
 	if err != nil {
 		return nil, err

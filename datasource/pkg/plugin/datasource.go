@@ -34,7 +34,6 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/policy"
 	"github.com/flowgauge/flowgauge/backend/budget"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
-	pluginpanel "github.com/flowgauge/flowgauge/backend/panel"
 	"github.com/flowgauge/flowgauge/backend/promql"
 	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/query/guards"
@@ -63,7 +62,7 @@ type Datasource struct {
 	promql     *promql.API
 	promqlHTTP http.Handler
 	statements *statements
-	panels     *pluginpanel.Panels // nil without a server that runs plugins
+	plugins    extensions
 	people     people
 	identities *identities // nil wants no token
 	records    *records
@@ -114,8 +113,8 @@ func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
 		return err
 	}
 	users := directory.NewStore(client, 0)
-	panels := newPanels(settings)
-	engine, records, err := guarded(client, settings, users, panels)
+	d.plugins = newPlugins(settings)
+	engine, records, err := guarded(client, settings, users, d.plugins)
 	if err != nil {
 		client.Close()
 		return err
@@ -128,16 +127,15 @@ func (d *Datasource) open(s backend.DataSourceInstanceSettings) error {
 	d.promqlHTTP = d.promql.Handler()
 	d.settings, d.client, d.engine, d.people, d.records, d.statements = settings, client, engine, users, records, statements
 	d.identities = newIdentities(settings)
-	d.panels = panels
 	d.slots = make(chan struct{}, settings.MaxConns)
 	return nil
 }
 
 // guarded is the engine with what the tenant has decided about access, and whatever is
 // asked of it is recorded.
-func guarded(client *clickhouse.Client, s Settings, users *directory.Store, panels *pluginpanel.Panels) (*query.Engine, *records, error) {
+func guarded(client *clickhouse.Client, s Settings, users *directory.Store, with extensions) (*query.Engine, *records, error) {
 	teams := guards.Teams{Directory: users}
-	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(client), Members: teams.Members})
+	budgets, err := budget.NewService(budget.Config{Store: budget.NewStore(client), Members: teams.Members, Forecasters: with.forecasters})
 	if err != nil {
 		return nil, nil, fmt.Errorf("open budgets: %w", err)
 	}
@@ -146,11 +144,11 @@ func guarded(client *clickhouse.Client, s Settings, users *directory.Store, pane
 		return nil, nil, fmt.Errorf("open the audit log: %w", err)
 	}
 	cfg := query.Config{
-		Client: client, Budgets: budgets, Limits: query.Limits{Timeout: s.timeout()},
+		Client: client, Budgets: budgets, Forecasters: with.forecasters, Detectors: with.detectors, Limits: query.Limits{Timeout: s.timeout()},
 		Teams: teams, Policies: guards.Policies{Store: policy.NewStore(client), Secret: []byte(s.pseudonymKey)}, Auditor: guards.Auditor{Log: log},
 	}
-	if panels != nil { // a nil pointer would be an Extra that is there
-		cfg.Extra = panels
+	if with.panels != nil { // a nil pointer would be an Extra that is there
+		cfg.Extra = with.panels
 	}
 	engine, err := query.New(cfg)
 	if err != nil {

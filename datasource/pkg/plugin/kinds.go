@@ -46,10 +46,12 @@ type Kind struct {
 	Formats []string `json:"formats"`
 }
 
-// kinds lists what can be asked. Plugins are asked by Flowgauge's server, not from here.
-func kinds() []Kind {
+// kinds lists what can be asked without plugins.
+func kinds() []Kind { return kindsOf(query.Kinds()) }
+
+func kindsOf(own []query.KindInfo) []Kind {
 	var out []Kind
-	for _, info := range query.KindsWith(nil, nil) {
+	for _, info := range own {
 		out = append(out, Kind{KindInfo: info, Formats: formatsOf(info.Kind)})
 	}
 	return append(out, promqlKind, sqlKind)

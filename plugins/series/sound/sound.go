@@ -1,4 +1,6 @@
-package series
+// Package sound says whether answers about series keep the contract. It needs no plugins, so
+// that the Grafana plugin can look at what a server tells it.
+package sound
 
 import (
 	"errors"
@@ -14,8 +16,8 @@ const (
 	maxReason = 500
 )
 
-// checkForecast wants a value for each bucket, and an interval about it for each level.
-func checkForecast(req *contractv1.ForecastRequest, res *contractv1.ForecastResponse) error {
+// Forecast wants a value for each bucket, and an interval about it for each level.
+func Forecast(req *contractv1.ForecastRequest, res *contractv1.ForecastResponse) error {
 	values, least := res.GetValues(), math.Inf(-1)
 	if !req.GetSeries().GetNegative() {
 		least = 0
@@ -98,8 +100,8 @@ func checkText(name, text string, most int) error {
 	return nil
 }
 
-// checkAnomalies wants judgements of buckets that were to be judged, each once and in order.
-func checkAnomalies(req *contractv1.DetectRequest, res *contractv1.DetectResponse) error {
+// Anomalies wants judgements of buckets that were to be judged, each once and in order.
+func Anomalies(req *contractv1.DetectRequest, res *contractv1.DetectResponse) error {
 	values, next := req.GetSeries().GetValues(), req.GetFrom()
 	for i, a := range res.GetAnomalies() {
 		index := a.GetIndex()

@@ -1,13 +1,16 @@
-// Package panelapi serves the plugins of a server over HTTP:
+// Package pluginapi serves the plugins of a server over HTTP:
 //
-//	GET  /api/v1/plugins           how they are, for administrators
-//	GET  /api/v1/plugins/kinds     the kinds of question that they answer; plugin=ID: those of one
-//	POST /api/v1/plugins/plan      a PlanRequest of the contract, for its PlanResponse
-//	POST /api/v1/plugins/answer    an AnswerRequest, for its AnswerResponse
+//	GET  /api/v1/plugins            how they are, for administrators
+//	GET  /api/v1/plugins/kinds      the kinds of question that they answer; plugin=ID: those of one
+//	POST /api/v1/plugins/plan       a PlanRequest of the contract, for its PlanResponse
+//	POST /api/v1/plugins/answer     an AnswerRequest, for its AnswerResponse
+//	GET  /api/v1/plugins/series     which are forecasters and detectors
+//	POST /api/v1/plugins/forecast   a ForecastRequest to plugin=ID, for its ForecastResponse
+//	POST /api/v1/plugins/detect     a DetectRequest to plugin=ID, for its DetectResponse
 //
-// The last three are for the Grafana plugin, which has the data and no plugins. Nothing of the
+// All but the first are for the Grafana plugin, which has the data and no plugins. Nothing of the
 // data is in them but what the caller sends: a key with the scope read is enough.
-package panelapi
+package pluginapi
 
 import (
 	"errors"
@@ -22,6 +25,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/panel"
+	"github.com/flowgauge/flowgauge/backend/pluginclient"
 	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/rest"
 	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
@@ -29,7 +33,8 @@ import (
 )
 
 const (
-	maxPlan = 1 << 20
+	maxPlan   = 1 << 20
+	maxSeries = 1 << 20 // of the most buckets that are allowed it is a fifth
 	// atOnce keeps what callers send from filling the memory.
 	atOnce = 4
 )
@@ -50,11 +55,14 @@ func New(h *host.Host, panels panel.Source, auth rest.Authenticator, log *slog.L
 
 // Register adds the endpoints to a router.
 func (a *API) Register(router gin.IRouter) {
-	router.GET(panel.Root, rest.Admit(a.auth, a.log, access.ScopeAdmin), a.list)
-	g := router.Group(panel.Root, rest.Admit(a.auth, a.log, access.ScopeRead))
+	router.GET(pluginclient.Root, rest.Admit(a.auth, a.log, access.ScopeAdmin), a.list)
+	g := router.Group(pluginclient.Root, rest.Admit(a.auth, a.log, access.ScopeRead))
 	g.GET("/kinds", a.kinds)
 	g.POST("/plan", a.plan)
 	g.POST("/answer", a.answer)
+	g.GET("/series", a.series)
+	g.POST("/forecast", a.forecast)
+	g.POST("/detect", a.detect)
 }
 
 func (a *API) kinds(c *gin.Context) {
@@ -153,20 +161,23 @@ func (a *API) write(c *gin.Context, res proto.Message, err error) {
 		a.fail(c, err)
 		return
 	}
-	c.Data(http.StatusOK, panel.MediaType, body)
+	c.Data(http.StatusOK, pluginclient.MediaType, body)
 }
 
 func (a *API) fail(c *gin.Context, err error) {
 	var (
-		wrong *query.RequestError
-		fault *query.PluginError
+		wrong   *query.RequestError
+		refused *host.RefusedError
 	)
+	fault := Fault(err)
 	switch {
 	case errors.As(err, &wrong):
 		rest.Refuse(c, http.StatusBadRequest, "invalid_parameter", wrong.Message)
-	case errors.As(err, &fault):
+	case errors.As(err, &refused):
+		rest.Refuse(c, http.StatusBadRequest, "invalid_parameter", panel.Sentence(refused.Refusal()))
+	case fault != nil:
 		a.log.ErrorContext(c.Request.Context(), "a plugin did not answer", "path", c.FullPath(), "fault", fault.Fault, "error", err)
-		status, code := Status(fault.Fault)
+		status, code := statusOf(fault.Fault)
 		rest.Refuse(c, status, code, fault.Message)
 	case c.Request.Context().Err() != nil:
 		c.Abort() // nobody waits
@@ -176,8 +187,28 @@ func (a *API) fail(c *gin.Context, err error) {
 	}
 }
 
-// Status is what a fault is in HTTP.
-func Status(f query.PluginFault) (status int, code string) {
+// Fault is what a plugin did instead of answering; nil: the error is another.
+func Fault(err error) *query.PluginError {
+	var (
+		fault  *query.PluginError
+		down   *host.DownError
+		failed *host.FailedError
+	)
+	switch {
+	case errors.As(err, &fault):
+		return fault
+	case errors.As(err, &down):
+		return &query.PluginError{Fault: query.PluginDown, Message: panel.Sentence(down.Error())}
+	case errors.As(err, &failed) && failed.Late:
+		return &query.PluginError{Fault: query.PluginLate, Message: panel.Sentence(failed.Error())}
+	case errors.As(err, &failed):
+		return &query.PluginError{Fault: query.PluginWrong, Message: panel.Sentence(failed.Error())}
+	}
+	return nil
+}
+
+// statusOf is what a fault is in HTTP.
+func statusOf(f query.PluginFault) (status int, code string) {
 	switch f {
 	case query.PluginDown:
 		return http.StatusServiceUnavailable, "plugin_down"

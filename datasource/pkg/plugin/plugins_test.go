@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -19,7 +20,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/policy"
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/panel/hosted"
-	"github.com/flowgauge/flowgauge/backend/panel/panelapi"
+	"github.com/flowgauge/flowgauge/backend/pluginapi"
 	"github.com/flowgauge/flowgauge/backend/query"
 	plugins "github.com/flowgauge/flowgauge/plugins/contract"
 	"github.com/flowgauge/flowgauge/plugins/host"
@@ -38,15 +39,14 @@ func (onlyKey) Authenticate(r *http.Request) (access.Principal, error) {
 	return access.Principal{Tenant: "elsewhere", Role: access.RoleViewer, Scopes: []access.Scope{access.ScopeRead}}, nil
 }
 
-// pluginServer is as much of a server as the datasource asks, with a panel that says all that
-// it is told.
-func pluginServer(t *testing.T) *httptest.Server {
+// pluginServer is as much of a server as the datasource asks, with test-misbehave.
+func pluginServer(t *testing.T, settings json.RawMessage, extends ...plugins.Extension) (*httptest.Server, *host.Host) {
 	t.Helper()
 	t.Cleanup(hosttest.Remove)
 	dir := hosttest.Misbehave(t, func(m *host.Manifest, _ string) {
-		m.Extends, m.Permissions = []plugins.Extension{plugins.ExtensionPanel}, host.Permissions{}
+		m.Extends, m.Permissions = extends, host.Permissions{}
 	})
-	h, err := host.New(host.Config{Dir: filepath.Clean(dir), Use: []host.Use{{ID: "test-misbehave", Timeout: time.Second, Settings: hosttest.Settings(t, "", false)}}})
+	h, err := host.New(host.Config{Dir: filepath.Clean(dir), Use: []host.Use{{ID: "test-misbehave", Timeout: time.Second, Settings: settings}}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -55,10 +55,10 @@ func pluginServer(t *testing.T) *httptest.Server {
 	require.Eventually(t, func() bool { return h.Err() == nil }, time.Minute, 10*time.Millisecond, "the plugin is up")
 	log := slog.New(slog.DiscardHandler)
 	router := gin.New()
-	panelapi.New(h, hosted.New(h, log), onlyKey{}, log).Register(router)
+	pluginapi.New(h, hosted.New(h, log), onlyKey{}, log).Register(router)
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
-	return server
+	return server, h
 }
 
 func echoModel(asks, how string) string {
@@ -76,7 +76,7 @@ func TestKindsOfPlugins(t *testing.T) {
 		PreviousTime: event.NoTime, EndTime: event.NoTime, QueuedTime: event.NoTime, WorkflowID: "sync", UserID: "admin",
 	})
 	store.Settle(t)
-	server := pluginServer(t)
+	server, _ := pluginServer(t, hosttest.Settings(t, "", false), plugins.ExtensionPanel)
 	open := func(change map[string]any, key string) *grafana {
 		with := map[string]any{"serverUrl": server.URL + "/"}
 		for name, value := range change {

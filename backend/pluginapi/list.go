@@ -1,4 +1,4 @@
-package panelapi
+package pluginapi
 
 import (
 	"net/http"
