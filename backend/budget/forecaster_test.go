@@ -84,7 +84,7 @@ func TestABudgetNamesItsForecaster(t *testing.T) {
 	require.Nil(t, forecasts.At(0))
 	require.InDelta(t, 120, *forecasts.At(1).(*float64), 1)
 
-	// Where plugins are not asked, as in Grafana's, it says so.
+	// Where no plugins can be asked it says so.
 	elsewhere, err := NewService(Config{Store: NewStore(s.Client), Members: members, Now: service.cfg.Now})
 	require.NoError(t, err)
 	state, err = elsewhere.State(t.Context(), e.Do, admin, "other")
