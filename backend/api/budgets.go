@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/flowgauge/flowgauge/backend/budget"
+	"github.com/flowgauge/flowgauge/backend/query/requestjson"
 )
 
 // budgetMember is a member of a budget as it is sent.
@@ -123,7 +124,7 @@ func takeBudget(raw map[string]json.RawMessage, at string) (budget.Change, error
 func plain(err error) string {
 	var typed *json.UnmarshalTypeError
 	if errors.As(err, &typed) {
-		what := "must be " + describeType(typed.Type.String())
+		what := "must be " + requestjson.TypeName(typed.Type.String())
 		if typed.Field != "" {
 			return typed.Field + " " + what
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/api/spec"
 	"github.com/flowgauge/flowgauge/backend/document"
 	"github.com/flowgauge/flowgauge/backend/document/dashboard"
+	"github.com/flowgauge/flowgauge/backend/query/requestjson"
 )
 
 const mediaGrafana = "application/vnd.grafana.dashboard+json"
@@ -86,7 +87,7 @@ func checkWidgets(widgets any) error {
 			if (name == "query" || name == "visualization") && widget[name] != nil {
 				continue
 			}
-			if err := noNulls(path+name, widget[name]); err != nil {
+			if err := requestjson.NoNulls(path+name, widget[name]); err != nil {
 				return err
 			}
 		}

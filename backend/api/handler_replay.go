@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/flowgauge/flowgauge/backend/api/spec"
+	"github.com/flowgauge/flowgauge/backend/query/requestjson"
 )
 
 const (
@@ -163,7 +164,7 @@ func (a *API) replayStream(c *gin.Context, f DeadLetterFilter, limit int, dryRun
 func decodeObject(body io.Reader, into any, members ...string) error {
 	text, err := io.ReadAll(body)
 	if err == nil {
-		if null := refuseNulls(text); null != nil {
+		if null := requestjson.RefuseNulls(text); null != nil {
 			return null
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/api/spec"
 	"github.com/flowgauge/flowgauge/backend/document"
 	"github.com/flowgauge/flowgauge/backend/document/dashboard"
+	"github.com/flowgauge/flowgauge/backend/query/requestjson"
 )
 
 // shownReport is a report's definition with what the server knows of it.
@@ -44,7 +45,7 @@ func takeReport(text []byte) (document.Document, error) {
 	if d.Public, err = takeOurs(raw); err != nil {
 		return d, err
 	}
-	if err := noNulls("", raw); err != nil {
+	if err := requestjson.NoNulls("", raw); err != nil {
 		return d, err
 	}
 	if text, err = json.Marshal(raw); err != nil {

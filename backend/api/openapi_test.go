@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/metric"
 	"github.com/flowgauge/flowgauge/backend/query"
+	"github.com/flowgauge/flowgauge/backend/query/requestjson"
 	"github.com/flowgauge/flowgauge/backend/servertest"
 )
 
@@ -106,7 +107,7 @@ func TestKindsAreDescribed(t *testing.T) {
 		kinds = append(kinds, string(k.Kind))
 	}
 	require.ElementsMatch(t, kinds, doc.Components.Schemas.Request.Properties["kind"].Enum)
-	for _, name := range requestMembers() {
+	for _, name := range requestjson.Members() {
 		require.Contains(t, doc.Components.Schemas.Request.Properties, name)
 	}
 }

@@ -50,6 +50,8 @@ type Config struct {
 	Policies Policies
 	// Auditor is told of each reading of data; nil: nobody is.
 	Auditor Auditor
+	// Extra answers kinds of question beside Flowgauge's own; nil: there are none.
+	Extra Extra
 }
 
 // Validate reports what is missing.
@@ -78,6 +80,7 @@ type Engine struct {
 	// ask answers a question within another, which is checked, counted and timed as one.
 	ask   Ask
 	teams Teams
+	extra Extra // may be nil
 
 	policies   Policies
 	auditor    Auditor
@@ -102,6 +105,7 @@ func New(cfg Config) (*Engine, error) {
 		limits: cfg.Limits.withDefaults(),
 		log:    cfg.Logger,
 		teams:  cfg.Teams,
+		extra:  cfg.Extra,
 
 		policies: cfg.Policies,
 		auditor:  cfg.Auditor,
@@ -146,7 +150,8 @@ func (l Limits) withDefaults() Limits {
 func (e *Engine) Catalogue() metric.Catalogue { return metric.All() }
 
 // Do answers a request within what the principal may see. Errors are
-// *RequestError, *AccessError, *NotFoundError, *clickhouse.Error or the context's.
+// *RequestError, *AccessError, *NotFoundError, *PluginError, *clickhouse.Error or the
+// context's.
 func (e *Engine) Do(ctx context.Context, p access.Principal, r Request) (*Result, error) {
 	res, err := e.guarded(ctx, p, r)
 	if ctx.Value(recordedKey{}) != nil {
@@ -161,9 +166,12 @@ func (e *Engine) Do(ctx context.Context, p access.Principal, r Request) (*Result
 // guarded answers a request with what the caller's policy keeps back left out.
 func (e *Engine) guarded(ctx context.Context, p access.Principal, r Request) (*Result, error) {
 	began := time.Now()
-	s, err := shapeOf(&r)
+	s, err := e.shapeOf(ctx, &r)
 	if err != nil {
 		return nil, err
+	}
+	if s.From != "" {
+		return e.others(ctx, p, r, s)
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.limits.Timeout)
 	defer cancel()

@@ -53,10 +53,11 @@ func (e *NotFoundError) Error() string { return e.Message }
 // requestError shortens the value: what a caller sent is not worth a page of
 // their logs.
 func requestError(param, value, message, example string, allowed ...string) *RequestError {
-	return &RequestError{Param: param, Value: shortened(value), Message: message, Allowed: allowed, Example: example}
+	return &RequestError{Param: param, Value: Shortened(value), Message: message, Allowed: allowed, Example: example}
 }
 
-func shortened(value string) string {
+// Shortened is as much of a value as a message quotes.
+func Shortened(value string) string {
 	const most = 100
 	if r := []rune(value); len(r) > most {
 		return string(r[:most]) + "…"

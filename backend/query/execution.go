@@ -92,7 +92,7 @@ SETTINGS do_not_merge_across_partitions_select_final = 1`,
 		return nil, st, rowsRead, err
 	}
 	if x == nil {
-		return nil, st, rowsRead, &NotFoundError{Message: "there is no execution " + shortened(id) + " in what the caller may see"}
+		return nil, st, rowsRead, &NotFoundError{Message: "there is no execution " + Shortened(id) + " in what the caller may see"}
 	}
 	if x.end != criticalpath.Unknown && (x.duration > 0 || x.start == criticalpath.Unknown) {
 		x.start = x.end - x.duration // What figures of durations say too.

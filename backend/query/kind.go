@@ -31,6 +31,8 @@ type KindInfo struct {
 	Uses   []string    `json:"uses"`
 	Params []ParamInfo `json:"params"` // members of Request.Params
 	Fields []FieldInfo `json:"fields"` // of the answer's frame; none where they follow from the request
+	// From is the id of the plugin that answers it; empty is Flowgauge.
+	From string `json:"plugin,omitempty"`
 
 	// Personal are fields that hold users' ids, beside "user" and "user_id". Policies put
 	// pseudonyms there.
@@ -136,17 +138,26 @@ func shapeOf(r *Request) (*shape, error) {
 		return nil, requestError("kind", string(kind), "no such kind of question", string(KindMetrics), names...)
 	}
 	s := &shapes[at]
+	return s, s.checkMembers(r)
+}
+
+// checkMembers refuses what the kind does not take.
+func (s *shape) checkMembers(r *Request) error {
 	for _, name := range r.members() {
 		if !slices.Contains(s.Uses, name) {
-			return nil, requestError(name, "", "a question of kind "+string(kind)+" does not take it", "", s.Uses...)
+			return requestError(name, "", "a question of kind "+string(s.Kind)+" does not take it", "", s.Uses...)
 		}
 	}
-	return s, s.checkParams(r.Params)
+	return s.checkParams(r.Params)
 }
 
 // Sound reports what is wrong with a request's members without asking it: a kind that
-// there is, and nothing that the kind does not take.
+// there is, and nothing that the kind does not take. Of a plugin's kind only the plugin
+// can tell.
 func Sound(r Request) error {
+	if r.Kind.Plugin() != "" {
+		return nil
+	}
 	_, err := shapeOf(&r)
 	return err
 }

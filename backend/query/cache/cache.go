@@ -164,6 +164,9 @@ type question struct {
 // question names what is asked, or says why it is not a matter for the cache. With lateFeed
 // there is a question all the same.
 func (c *Cache) question(ctx context.Context, p access.Principal, r query.Request) (*question, string) {
+	if r.Kind.Plugin() != "" {
+		return nil, "kind" // what a plugin's answer depends on, only the plugin knows
+	}
 	tenant, key, from, to, err := c.Key(p, r)
 	if err != nil {
 		return nil, badRequest

@@ -102,12 +102,15 @@ func (x *DescribeResponse) GetKinds() []*QueryKind {
 }
 
 type QueryKind struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // lower-case words joined by underscores; it is asked for as {plugin}.{name}
-	Title         string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	Description   string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	Parameters    []*Parameter           `protobuf:"bytes,4,rep,name=parameters,proto3" json:"parameters,omitempty"`
-	Fields        []*Field               `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"` // of the answer
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // lower-case words joined by underscores; it is asked for as {plugin}.{name}
+	Title       string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Description string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Parameters  []*Parameter           `protobuf:"bytes,4,rep,name=parameters,proto3" json:"parameters,omitempty"`
+	Fields      []*Field               `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"` // of the answer
+	// Whether a question may have a granularity. Where it may not, one that has is refused:
+	// ignored, it would silently be another question.
+	Granularity   bool `protobuf:"varint,6,opt,name=granularity,proto3" json:"granularity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -175,6 +178,13 @@ func (x *QueryKind) GetFields() []*Field {
 		return x.Fields
 	}
 	return nil
+}
+
+func (x *QueryKind) GetGranularity() bool {
+	if x != nil {
+		return x.Granularity
+	}
+	return false
 }
 
 type Parameter struct {
@@ -605,7 +615,7 @@ const file_plugins_contract_v1_panel_proto_rawDesc = "" +
 	"\x1fplugins/contract/v1/panel.proto\x12\x13flowgauge.plugin.v1\x1a\x1fplugins/contract/v1/table.proto\"\x11\n" +
 	"\x0fDescribeRequest\"H\n" +
 	"\x10DescribeResponse\x124\n" +
-	"\x05kinds\x18\x01 \x03(\v2\x1e.flowgauge.plugin.v1.QueryKindR\x05kinds\"\xcb\x01\n" +
+	"\x05kinds\x18\x01 \x03(\v2\x1e.flowgauge.plugin.v1.QueryKindR\x05kinds\"\xed\x01\n" +
 	"\tQueryKind\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12 \n" +
@@ -613,7 +623,8 @@ const file_plugins_contract_v1_panel_proto_rawDesc = "" +
 	"\n" +
 	"parameters\x18\x04 \x03(\v2\x1e.flowgauge.plugin.v1.ParameterR\n" +
 	"parameters\x122\n" +
-	"\x06fields\x18\x05 \x03(\v2\x1a.flowgauge.plugin.v1.FieldR\x06fields\"\xab\x01\n" +
+	"\x06fields\x18\x05 \x03(\v2\x1a.flowgauge.plugin.v1.FieldR\x06fields\x12 \n" +
+	"\vgranularity\x18\x06 \x01(\bR\vgranularity\"\xab\x01\n" +
 	"\tParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x1a\n" +
