@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -23,10 +24,14 @@ type settings struct {
 	How  string `json:"how"`
 	All  bool   `json:"all"`
 	Mark string `json:"mark"` // the source that good events get
-	Told string `json:"told"` // the file that messages are written to
+	Told string `json:"told"` // the file that messages and deliveries are written to
+	Of   string `json:"of"`   // the export that it happens to; all if empty
 }
 
-type plugin struct{ settings }
+type plugin struct {
+	settings
+	telling sync.Mutex
+}
 
 func main() {
 	p := &plugin{}
@@ -39,7 +44,7 @@ func main() {
 		version = "0.9.0"
 	}
 	contract.Serve(contract.Plugin{
-		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p, Notifier: p,
+		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p, Notifier: p, Exporter: p,
 		Configure: func(text json.RawMessage) error {
 			if err := json.Unmarshal(text, &p.settings); err != nil {
 				return err
