@@ -31,6 +31,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access/signin"
 	"github.com/flowgauge/flowgauge/backend/api"
 	"github.com/flowgauge/flowgauge/backend/config"
+	"github.com/flowgauge/flowgauge/backend/export"
 	"github.com/flowgauge/flowgauge/backend/notify"
 	"github.com/flowgauge/flowgauge/backend/panel/hosted"
 	"github.com/flowgauge/flowgauge/backend/pricing"
@@ -87,6 +88,7 @@ type App struct {
 	intake      *intake
 	holder      *holder         // of this process's name; nil where the intake has it
 	watcher     *notify.Watcher // tells people about budgets; nil where nobody is told
+	exports     *export.Sender  // takes answers out; nil where there are no exports
 	stored      atomic.Bool     // the schema is there and keys are loaded
 	waiting     atomic.Pointer[string]
 }
@@ -223,6 +225,9 @@ func (a *App) work(ctx context.Context) error {
 	}
 	if a.watcher != nil {
 		group.Go(func() error { return a.watcher.Run(gctx) })
+	}
+	if a.exports != nil {
+		group.Go(func() error { return a.exports.Run(gctx) })
 	}
 	return group.Wait()
 }

@@ -53,6 +53,9 @@ func (a *App) questions(router gin.IRouter, whole *gin.Engine) error {
 		if err := a.watch(notifiers, budgets, engine); err != nil {
 			return err
 		}
+		if err := a.export(engine); err != nil {
+			return err
+		}
 		cfg.Budgets = budgets
 		cfg.Dashboards = document.NewStore(a.database.writer, document.Dashboard)
 		cfg.Reports = document.NewStore(a.database.writer, document.Report)

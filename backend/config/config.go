@@ -48,6 +48,7 @@ type Config struct {
 	Telemetry  Telemetry  `koanf:"telemetry"`
 	Plugins    Plugins    `koanf:"plugins"`
 	Notify     Notify     `koanf:"notify"`
+	Exports    []Export   `koanf:"exports"`
 	Tenant     string     `koanf:"tenant"` // of the administrator's key that a first start makes
 
 	// Warnings are what looks like a mistake and is none for sure.
@@ -233,6 +234,9 @@ func (c *Config) finish() error {
 		return err
 	}
 	if err := c.Notify.finish(c.Plugins.Use); err != nil {
+		return err
+	}
+	if err := finishExports(c.Exports); err != nil {
 		return err
 	}
 	return c.Validate()

@@ -128,7 +128,7 @@ func checkLists(k *koanf.Koanf) error {
 	for key, into := range map[string]any{
 		"sources.otlp.mappings": &[]SpanMapping{}, "sources.cloudevents.mappings": &[]EventMapping{},
 		"sources.github": &[]GitHubHook{}, "sources.gitlab": &[]Hook{},
-		"plugins.use": &[]PluginUse{}, "notify.webhooks": &[]NotifyWebhook{},
+		"plugins.use": &[]PluginUse{}, "notify.webhooks": &[]NotifyWebhook{}, "exports": &[]Export{},
 	} {
 		if err := strict(k.Get(key), into); err != nil {
 			return fmt.Errorf("%s: %w", key, err)

@@ -41,7 +41,7 @@ func (d *deliverer) run(ctx context.Context, wake <-chan struct{}) {
 	pause := firstPause
 	for {
 		err := d.round(ctx)
-		d.trouble(ctx, "notifier "+d.to.Name, "deliver messages", err, "notifier", d.to.Name)
+		d.trouble.Note(ctx, "notifier "+d.to.Name, "deliver messages", err, "notifier", d.to.Name)
 		if err == nil {
 			pause = firstPause
 			select {

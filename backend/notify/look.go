@@ -45,7 +45,7 @@ func (w *Watcher) tenant(ctx context.Context, tenant string) error {
 		}
 		w.unknown(ctx, tenant, b, names)
 		told, err := w.budget(ctx, p, b)
-		w.trouble(ctx, "budget "+tenant+"/"+b.ID, "look how a budget stands", err, "tenant", tenant, "budget", b.ID)
+		w.trouble.Note(ctx, "budget "+tenant+"/"+b.ID, "look how a budget stands", err, "tenant", tenant, "budget", b.ID)
 		for _, m := range told {
 			ids = append(ids, m.Message.GetId())
 			for _, name := range b.Notify {
@@ -86,7 +86,7 @@ func (w *Watcher) unknown(ctx context.Context, tenant string, b *budget.Budget, 
 	if len(gone) > 0 {
 		err = fmt.Errorf("there is no notifier %s for it: configure it, or take it out of the budget", strings.Join(gone, ", "))
 	}
-	w.trouble(ctx, "notifiers of "+tenant+"/"+b.ID, "tell about a budget", err, "tenant", tenant, "budget", b.ID)
+	w.trouble.Note(ctx, "notifiers of "+tenant+"/"+b.ID, "tell about a budget", err, "tenant", tenant, "budget", b.ID)
 }
 
 // record puts into the audit log what is told to whom: figures leave by it.

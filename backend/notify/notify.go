@@ -29,6 +29,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/clickhouse/lease"
 	"github.com/flowgauge/flowgauge/backend/query"
+	"github.com/flowgauge/flowgauge/backend/telemetry/trouble"
 	"github.com/flowgauge/flowgauge/plugins/contract"
 )
 
@@ -83,7 +84,7 @@ type Watcher struct {
 	lease   *lease.Lease
 	log     *slog.Logger
 	metrics *metrics
-	troubles
+	trouble *trouble.Log
 }
 
 // New returns a Watcher; it does nothing until Run.
@@ -107,7 +108,7 @@ func New(cfg Config) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("notify: register metrics: %w", err)
 	}
-	w := &Watcher{cfg: cfg, store: store{cfg.Client}, log: cfg.Logger, metrics: m, troubles: troubles{log: cfg.Logger, last: map[string]string{}}}
+	w := &Watcher{cfg: cfg, store: store{cfg.Client}, log: cfg.Logger, metrics: m, trouble: trouble.New(cfg.Logger)}
 	if w.lease, err = lease.New(lease.Config{Client: cfg.Client, Name: Lease, Holder: cfg.Holder, Logger: cfg.Logger}); err != nil {
 		return nil, fmt.Errorf("notify: %w", err)
 	}
@@ -144,7 +145,7 @@ func (w *Watcher) lead(ctx context.Context, _ *lease.Term) error {
 // look finds out what is to be told. What fails is looked at again the next time.
 func (w *Watcher) look(ctx context.Context) {
 	tenants, err := w.cfg.Budgets.Notifying(ctx)
-	if w.trouble(ctx, "tenants", "look which budgets are to be told about", err); err != nil {
+	if w.trouble.Note(ctx, "tenants", "look which budgets are to be told about", err); err != nil {
 		return
 	}
 	var group errgroup.Group
@@ -152,34 +153,9 @@ func (w *Watcher) look(ctx context.Context) {
 	for _, tenant := range tenants {
 		group.Go(func() error {
 			err := w.tenant(ctx, tenant)
-			w.trouble(ctx, "tenant "+tenant, "look at a tenant's budgets", err, "tenant", tenant)
+			w.trouble.Note(ctx, "tenant "+tenant, "look at a tenant's budgets", err, "tenant", tenant)
 			return nil
 		})
 	}
 	_ = group.Wait() // the functions return no error
-}
-
-// troubles are logged when they begin, change and end, and not each minute.
-type troubles struct {
-	log  *slog.Logger
-	mu   sync.Mutex
-	last map[string]string
-}
-
-// trouble says what has become of something that is tried again and again.
-func (t *troubles) trouble(ctx context.Context, key, what string, err error, args ...any) {
-	if ctx.Err() != nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	before := t.last[key]
-	switch {
-	case err == nil && before != "":
-		delete(t.last, key)
-		t.log.InfoContext(ctx, what+": it works again", args...)
-	case err != nil && err.Error() != before:
-		t.last[key] = err.Error()
-		t.log.WarnContext(ctx, what+": it is tried again", append(args, "error", err)...)
-	}
 }

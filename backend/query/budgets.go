@@ -195,7 +195,7 @@ func (b *budgeting) meta() Meta {
 	q, w := b.q, b.w
 	return Meta{
 		From: q.from.In(q.loc), To: q.to.In(q.loc), TimeZone: q.loc.String(), Sources: w.sources(),
-		PartialPeriod: q.to.After(q.now), RowsRead: w.rowsRead, SQL: w.sql,
+		PartialPeriod: q.to.After(q.now), StaleBuckets: w.stale, RowsRead: w.rowsRead, SQL: w.sql,
 	}
 }
 
@@ -204,6 +204,7 @@ func (r *run) note(res *Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sql = append(r.sql, res.Meta.SQL...)
+	r.stale = max(r.stale, res.Meta.StaleBuckets)
 	r.rowsRead += res.Meta.RowsRead
 	for _, l := range res.Meta.Sources {
 		r.levels[l] = true

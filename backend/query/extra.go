@@ -214,6 +214,7 @@ func metaOf(parts []*Result, notices []string) Meta {
 			}
 		}
 		m.PendingBuckets = max(m.PendingBuckets, of.PendingBuckets)
+		m.StaleBuckets = max(m.StaleBuckets, of.StaleBuckets)
 		m.Truncated = m.Truncated || of.Truncated
 		if of.PartialPeriod && (!m.PartialPeriod || of.PartialFrom.Before(m.PartialFrom)) {
 			m.PartialPeriod, m.PartialFrom = true, of.PartialFrom

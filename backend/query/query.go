@@ -115,6 +115,7 @@ type Meta struct {
 	Granularity    Granularity `json:"granularity,omitempty"`
 	Sources        []string    `json:"sources"`        // levels read, e.g. day, minute, raw
 	PendingBuckets uint64      `json:"pendingBuckets"` // minutes in the period that are stored but not rolled up yet
+	StaleBuckets   uint64      `json:"-"`              // those of them whose figures are from before they changed
 	PartialPeriod  bool        `json:"partialPeriod"`  // the period, or its last bucket, is still running
 	// PartialFrom is where what is not over yet begins: the start of the bucket that is
 	// running, without a granularity the period's. Zero when all of it is over.

@@ -262,7 +262,7 @@ func (r *run) meta(q *question, truncated bool) Meta {
 	m := Meta{
 		From: q.from.In(q.loc), To: q.to.In(q.loc), TimeZone: q.loc.String(), Granularity: q.granularity,
 		Sources: r.sources(), Truncated: truncated, Notices: r.notices(truncated, q), RowsRead: r.rowsRead, SQL: r.sql,
-		PartialPeriod: q.to.After(q.now),
+		PartialPeriod: q.to.After(q.now), StaleBuckets: r.stale,
 	}
 	if q.granularity != Whole {
 		cal := q.calendar()

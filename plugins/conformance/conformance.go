@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flowgauge/flowgauge/backend/event"
+	"github.com/flowgauge/flowgauge/backend/export"
 	"github.com/flowgauge/flowgauge/backend/notify"
 	"github.com/flowgauge/flowgauge/collector/enrich"
 	"github.com/flowgauge/flowgauge/plugins/contract"
@@ -85,6 +86,9 @@ func Run(ctx context.Context, cfg Config, report func(Check)) error {
 	}
 	if len(h.Plugins(contract.ExtensionPanel)) > 0 {
 		t.panelKinds(ctx, h, cfg.ID)
+	}
+	for _, p := range h.Plugins(contract.ExtensionExporter) {
+		t.exporter(ctx, export.Remote{Plugin: p})
 	}
 	t.check("a reload starts it again", func() error { return h.Reload(ctx) })
 	t.check("it is still up", func() error { return up(ctx, h) })

@@ -19,7 +19,7 @@ func newPlugin() *cobra.Command {
 		Use:   "plugin",
 		Short: "Make, check and install plugins",
 		Long: `Looks after plugins, which add to Flowgauge without changing it: enrichers change, drop and add events on
-their way into the database, pricers say what costs cost, notifiers bring messages to people. Each is a process of its own, in any language.
+their way into the database, pricers say what costs cost, notifiers bring messages to people, exporters take figures elsewhere. Each is a process of its own, in any language.
 
 Plugins are installed in plugins.dir of the configuration, the folder plugins of --data-dir by default. Those that
 plugins.use names run.`,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -23,13 +24,17 @@ type settings struct {
 	How  string `json:"how"`
 	All  bool   `json:"all"`
 	Mark string `json:"mark"` // the source that good events get
-	Told string `json:"told"` // the file that messages are written to
+	Told string `json:"told"` // the file that messages and deliveries are written to
+	Of   string `json:"of"`   // the export that it happens to; all if empty
 
 	// Metrics say how it misbehaves when it is asked about series of them.
 	Metrics map[string]string `json:"metrics"`
 }
 
-type plugin struct{ settings }
+type plugin struct {
+	settings
+	telling sync.Mutex
+}
 
 func main() {
 	p := &plugin{}
@@ -42,7 +47,7 @@ func main() {
 		version = "0.9.0"
 	}
 	contract.Serve(contract.Plugin{
-		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p, Notifier: p, Forecaster: p, Detector: p, Panel: p,
+		ID: "test-misbehave", Version: version, Enricher: p, Pricer: p, Notifier: p, Exporter: p, Forecaster: p, Detector: p, Panel: p,
 		Configure: func(text json.RawMessage) error {
 			if err := json.Unmarshal(text, &p.settings); err != nil {
 				return err

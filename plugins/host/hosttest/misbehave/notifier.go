@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"os"
 
 	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
 )
@@ -19,11 +18,5 @@ func (p *plugin) Notify(_ context.Context, m *contractv1.NotifyRequest) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(p.Told, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = f.Write(append(line, '\n'))
-	return err
+	return p.tell(line)
 }
