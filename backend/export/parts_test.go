@@ -69,7 +69,7 @@ func TestLongTextsMakeSmallerParts(t *testing.T) {
 			assert.LessOrEqual(t, proto.Size(p), maxBytes)
 		}
 	}
-	assert.Equal(t, len(texts), len(got))
+	assert.Len(t, got, len(texts))
 	assert.Equal(t, texts[4321], got[4321])
 	assert.Greater(t, len(parts), 3)
 }

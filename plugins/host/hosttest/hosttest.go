@@ -84,8 +84,10 @@ func built(t testing.TB) string {
 	return binary
 }
 
-// Remove removes what was built, at the end of a test's process.
+// Remove removes what was built, at the end of a test or of its process.
 func Remove() {
+	mu.Lock()
+	defer mu.Unlock()
 	if binary != "" {
 		_ = os.RemoveAll(filepath.Dir(binary))
 		binary = ""
