@@ -35,7 +35,7 @@ func (a *App) watch(all notify.Notifiers, budgets *budget.Service, engine *query
 		return err
 	}
 	a.watcher, err = notify.New(notify.Config{
-		Client: a.database.writer, Holder: name, Notifiers: all, Budgets: budgets, Engine: engine, Logger: a.log, Registerer: a.registry,
+		Client: a.database.writer, Holder: name, Notifiers: all, Budgets: budgets, Engine: engine, Interval: a.cfg.Notify.Interval, Logger: a.log, Registerer: a.registry,
 	})
 	return err
 }

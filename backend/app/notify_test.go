@@ -104,6 +104,7 @@ func TestPeopleAreToldAboutBudgets(t *testing.T) {
 	}
 	config := write("flowgauge.yaml", fmt.Sprintf(`
 notify:
+  interval: 1s
   webhooks:
     - {name: ops, url: "%s", secret_file: "%s"}
     - {name: hangs, url: "%s"}

@@ -6,10 +6,12 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 )
 
 // Notify is how people are told, besides by plugins.
 type Notify struct {
+	Interval time.Duration   `koanf:"interval"` // between two looks at budgets; a minute if 0
 	Webhooks []NotifyWebhook `koanf:"webhooks"`
 }
 
@@ -28,6 +30,9 @@ type NotifyWebhook struct {
 // their ids, as webhooks are by their names.
 func (n *Notify) finish(plugins []PluginUse) error {
 	var errs []error
+	if n.Interval != 0 && (n.Interval < time.Second || n.Interval > time.Hour) {
+		errs = append(errs, fmt.Errorf("notify.interval is %s: give a time from 1s to 1h", n.Interval))
+	}
 	seen := map[string]string{}
 	for _, p := range plugins {
 		seen[p.ID] = "a plugin"

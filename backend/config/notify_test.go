@@ -27,6 +27,7 @@ notify:
 func TestErrorsOfNotify(t *testing.T) {
 	none := write(t, "none", "\n")
 	for text, want := range map[string]string{
+		"notify: {interval: 10ms}":                                                                     "notify.interval is 10ms: give a time from 1s to 1h",
 		"notify: {webhooks: [{name: a/b, url: 'https://x'}]}":                                          `name is "a/b"`,
 		"notify: {webhooks: [{name: a}]}":                                                              "either url or url_file",
 		"notify: {webhooks: [{name: a, url: 'https://x', url_file: y}]}":                               "either url or url_file",
