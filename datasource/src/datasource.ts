@@ -12,7 +12,7 @@ import { map, merge, Observable, throwError } from 'rxjs';
 
 import { AdHocFilter, withAdHocFilters } from './query/adhoc';
 import { defaultMetricsQuery } from './query/defaults';
-import { interpolateQuery } from './query/interpolate';
+import { interpolateFilters, interpolateQuery } from './query/interpolate';
 import { isLive, LiveRequest, liveRequest, watch } from './query/live';
 import { withPeriod } from './query/links';
 import { migrate } from './query/migrate';
@@ -89,7 +89,9 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
     if (dimension === '') {
       return [];
     }
-    const request = { dimension, search: q.search ? replace(q.search) : undefined, limit: q.limit };
+    const { text, value } = replacers(this.templateSrv, options?.scopedVars ?? {});
+    const filters = interpolateFilters(q.filters ?? [], text, value);
+    const request = { dimension, search: q.search ? replace(q.search) : undefined, limit: q.limit, ...(filters.length > 0 && { filters }) };
     const values = await this.getValues(request, options?.range);
     // The last: the first one is what a variable without a choice starts with.
     return toMetricFindValues(q.none && !values.includes('') ? [...values, ''] : values);
@@ -97,7 +99,8 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
 
   async getTagKeys(): Promise<MetricFindValue[]> {
     const { dimensions } = await this.getCatalogue();
-    return dimensions.map((d) => ({ text: d.title, value: d.name }));
+    // Grafana 10 keeps the text of a key, later ones keep its value.
+    return dimensions.map((d) => ({ text: d.name, value: d.name }));
   }
 
   async getTagValues(options: { key: string; timeRange?: TimeRange }): Promise<MetricFindValue[]> {
@@ -114,20 +117,8 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
   }
 
   async promqlMetrics() {
-    const { data }: { data: Record<string, Array<{ type: string; help: string }>> } = await this.promql('metadata');
+    const { data }: { data: Record<string, Array<{ type: string; help: string }>> } = await this.getResource('prometheus/api/v1/metadata');
     return Object.entries(data).map(([name, [about]]) => ({ name, type: about.type, help: about.help }));
-  }
-
-  async promqlLabels(): Promise<string[]> {
-    return (await this.promql('labels')).data;
-  }
-
-  async promqlValues(label: string): Promise<string[]> {
-    return (await this.promql(`label/${encodeURIComponent(label)}/values`)).data;
-  }
-
-  private promql(path: string) {
-    return this.getResource(`prometheus/api/v1/${path}`);
   }
 
   /** The tables that statements in SQL may read; none where SQL is off. */
@@ -135,9 +126,10 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
     return (await this.getResource('tables')).tables;
   }
 
-  async getValues(request: ValuesRequest, range?: TimeRange): Promise<string[]> {
+  async getValues({ filters, ...request }: ValuesRequest, range?: TimeRange): Promise<string[]> {
     const period = range ? { from: range.from.valueOf(), to: range.to.valueOf() } : {};
-    const answer: { values: string[] } = await this.getResource('values', { ...period, ...request });
+    const which = filters ? { filters: JSON.stringify(filters) } : {};
+    const answer: { values: string[] } = await this.getResource('values', { ...period, ...request, ...which });
     return answer.values;
   }
 }

@@ -133,7 +133,7 @@ it('asks for the catalogue once, again after a failure', async () => {
   getResource.mockRejectedValueOnce(new Error('away')).mockResolvedValue(catalogue);
   await expect(ds.getCatalogue()).rejects.toThrow('away');
   await ds.getCatalogue();
-  await expect(ds.getTagKeys()).resolves.toContainEqual({ text: 'Workflow', value: 'workflow' });
+  await expect(ds.getTagKeys()).resolves.toContainEqual({ text: 'workflow', value: 'workflow' });
   expect(getResource).toHaveBeenCalledTimes(2);
 });
 
