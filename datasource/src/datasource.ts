@@ -11,6 +11,7 @@ import { DataSourceWithBackend, getTemplateSrv, TemplateSrv } from '@grafana/run
 import { map, merge, Observable, throwError } from 'rxjs';
 
 import { AdHocFilter, withAdHocFilters } from './query/adhoc';
+import { prepareAnnotation } from './query/annotations';
 import { defaultMetricsQuery } from './query/defaults';
 import { interpolateFilters, interpolateQuery } from './query/interpolate';
 import { isLive, LiveRequest, liveRequest, watch } from './query/live';
@@ -31,8 +32,8 @@ interface FindOptions {
 type WithAdHoc = TemplateSrv & { getAdhocFilters?: (datasource: string) => AdHocFilter[] };
 
 export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeOptions> {
-  /** An empty object is Grafana's standard support, with the query editor in it. */
-  annotations = {};
+  /** Grafana's standard support, with the query editor in it. */
+  annotations = { prepareAnnotation };
 
   private catalogue?: Promise<Catalogue>;
 
