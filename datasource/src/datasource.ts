@@ -11,8 +11,9 @@ import { DataSourceWithBackend, getTemplateSrv, TemplateSrv } from '@grafana/run
 import { map, merge, Observable, throwError } from 'rxjs';
 
 import { AdHocFilter, withAdHocFilters } from './query/adhoc';
+import { prepareAnnotation } from './query/annotations';
 import { defaultMetricsQuery } from './query/defaults';
-import { interpolateQuery } from './query/interpolate';
+import { interpolateFilters, interpolateQuery } from './query/interpolate';
 import { isLive, LiveRequest, liveRequest, watch } from './query/live';
 import { withPeriod } from './query/links';
 import { migrate } from './query/migrate';
@@ -31,8 +32,8 @@ interface FindOptions {
 type WithAdHoc = TemplateSrv & { getAdhocFilters?: (datasource: string) => AdHocFilter[] };
 
 export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeOptions> {
-  /** An empty object is Grafana's standard support, with the query editor in it. */
-  annotations = {};
+  /** Grafana's standard support, with the query editor in it. */
+  annotations = { prepareAnnotation };
 
   private catalogue?: Promise<Catalogue>;
 
@@ -89,7 +90,9 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
     if (dimension === '') {
       return [];
     }
-    const request = { dimension, search: q.search ? replace(q.search) : undefined, limit: q.limit };
+    const { text, value } = replacers(this.templateSrv, options?.scopedVars ?? {});
+    const filters = interpolateFilters(q.filters ?? [], text, value);
+    const request = { dimension, search: q.search ? replace(q.search) : undefined, limit: q.limit, ...(filters.length > 0 && { filters }) };
     const values = await this.getValues(request, options?.range);
     // The last: the first one is what a variable without a choice starts with.
     return toMetricFindValues(q.none && !values.includes('') ? [...values, ''] : values);
@@ -97,7 +100,8 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
 
   async getTagKeys(): Promise<MetricFindValue[]> {
     const { dimensions } = await this.getCatalogue();
-    return dimensions.map((d) => ({ text: d.title, value: d.name }));
+    // Grafana 10 keeps the text of a key, later ones keep its value.
+    return dimensions.map((d) => ({ text: d.name, value: d.name }));
   }
 
   async getTagValues(options: { key: string; timeRange?: TimeRange }): Promise<MetricFindValue[]> {
@@ -114,20 +118,8 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
   }
 
   async promqlMetrics() {
-    const { data }: { data: Record<string, Array<{ type: string; help: string }>> } = await this.promql('metadata');
+    const { data }: { data: Record<string, Array<{ type: string; help: string }>> } = await this.getResource('prometheus/api/v1/metadata');
     return Object.entries(data).map(([name, [about]]) => ({ name, type: about.type, help: about.help }));
-  }
-
-  async promqlLabels(): Promise<string[]> {
-    return (await this.promql('labels')).data;
-  }
-
-  async promqlValues(label: string): Promise<string[]> {
-    return (await this.promql(`label/${encodeURIComponent(label)}/values`)).data;
-  }
-
-  private promql(path: string) {
-    return this.getResource(`prometheus/api/v1/${path}`);
   }
 
   /** The tables that statements in SQL may read; none where SQL is off. */
@@ -135,9 +127,10 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
     return (await this.getResource('tables')).tables;
   }
 
-  async getValues(request: ValuesRequest, range?: TimeRange): Promise<string[]> {
+  async getValues({ filters, ...request }: ValuesRequest, range?: TimeRange): Promise<string[]> {
     const period = range ? { from: range.from.valueOf(), to: range.to.valueOf() } : {};
-    const answer: { values: string[] } = await this.getResource('values', { ...period, ...request });
+    const which = filters ? { filters: JSON.stringify(filters) } : {};
+    const answer: { values: string[] } = await this.getResource('values', { ...period, ...request, ...which });
     return answer.values;
   }
 }

@@ -116,6 +116,9 @@ export interface Catalogue {
   exemplars: string[];
 }
 
+/** While it is not loaded, or cannot be: names can be typed. */
+export const noCatalogue: Catalogue = { metrics: [], dimensions: [], kinds: [], macros: [], unlisted: [], exemplars: [] };
+
 /** What stands in a statement for a part that depends on the panel. */
 export interface Macro {
   name: string;
@@ -146,6 +149,7 @@ export interface ValuesRequest {
   from?: number;
   to?: number;
   limit?: number;
+  filters?: Filter[];
 }
 
 /** A variable's query. */
@@ -153,6 +157,8 @@ export interface VariableQuery extends DataQuery {
   dimension: string;
   search?: string;
   limit?: number;
+  /** By other dimensions: the steps of the chosen workflow. */
+  filters?: Filter[];
   /** Also list "(none)", the empty value. */
   none?: boolean;
 }

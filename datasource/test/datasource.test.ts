@@ -122,6 +122,26 @@ it('replaces variables in a variable’s query', async () => {
   expect(getResource).toHaveBeenCalledWith('values', { dimension: 'step', search: 'x', limit: 3 });
 });
 
+it('lists the values that go with what other variables have', async () => {
+  const { ds, getResource } = open(templateSrv({ w: ['a', 'b'], all: '$__all' }));
+  const filter = (values: string[]) => [{ dimension: 'workflow', operator: 'in' as const, values }];
+  await ds.metricFindQuery({ dimension: 'step', filters: filter(['$w']) });
+  expect(getResource).toHaveBeenLastCalledWith('values', { dimension: 'step', filters: JSON.stringify(filter(['a', 'b'])) });
+  await ds.metricFindQuery({ dimension: 'step', filters: filter([]) });
+  expect(getResource).toHaveBeenLastCalledWith('values', { dimension: 'step' });
+});
+
+it('asks for annotations in a new annotation, and leaves others alone', () => {
+  const { ds } = open();
+  const annotation = { name: 'a', enable: true, iconColor: 'red' };
+  const fresh = ds.annotations.prepareAnnotation({ ...annotation, target: { limit: 100, type: 'dashboard' } as never });
+  expect(fresh.target).toMatchObject({ queryType: 'annotations', format: 'annotations', limit: 0 });
+  for (const target of [{ metrics: ['executions'] }, { queryType: 'errors' }]) {
+    const old = { ...annotation, target: target as never };
+    expect(ds.annotations.prepareAnnotation(old)).toBe(old);
+  }
+});
+
 it('asks nothing for a variable that names no dimension', async () => {
   const { ds, getResource } = open();
   await expect(ds.metricFindQuery('')).resolves.toEqual([]);
@@ -133,7 +153,7 @@ it('asks for the catalogue once, again after a failure', async () => {
   getResource.mockRejectedValueOnce(new Error('away')).mockResolvedValue(catalogue);
   await expect(ds.getCatalogue()).rejects.toThrow('away');
   await ds.getCatalogue();
-  await expect(ds.getTagKeys()).resolves.toContainEqual({ text: 'Workflow', value: 'workflow' });
+  await expect(ds.getTagKeys()).resolves.toContainEqual({ text: 'workflow', value: 'workflow' });
   expect(getResource).toHaveBeenCalledTimes(2);
 });
 

@@ -4,6 +4,7 @@ import userEvent from '@testing-library/user-event';
 import React from 'react';
 
 import { ConfigEditor } from '../src/components/config/ConfigEditor';
+import { QueryEditor } from '../src/components/query/QueryEditor';
 import { VariableQueryEditor } from '../src/components/variable/VariableQueryEditor';
 import { labels } from '../src/labels';
 import { migrate } from '../src/query/migrate';
@@ -211,4 +212,49 @@ it('reads a variable that is a name alone, and writes the whole query', async ()
   );
   fireEvent.click(screen.getByTestId(selectors.variable.none));
   expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ dimension: 'workflow', none: true }), 'workflow');
+});
+
+it('lists of a variable what goes with another variable', async () => {
+  const onChange = jest.fn();
+  const step = { refId: 'A', dimension: 'step', filters: [{ dimension: 'workflow', operator: 'in' as const, values: [] }] };
+  await act(async () => {
+    render(<VariableQueryEditor query={step} datasource={datasource()} onChange={onChange} onRunQuery={jest.fn()} />);
+  });
+  const user = userEvent.setup();
+  await user.click(screen.getByLabelText(labels.query.filters.values));
+  await user.click(await screen.findByText('$team'));
+  expect(onChange).toHaveBeenLastCalledWith(
+    { ...step, filters: [{ dimension: 'workflow', operator: 'in', values: ['$team'] }] },
+    'step [workflow is one of $team]'
+  );
+});
+
+it('keeps a variable’s filter when Enter is pressed in its form', async () => {
+  const onChange = jest.fn();
+  const onSubmit = jest.fn((e: React.FormEvent) => e.preventDefault());
+  const step = { refId: 'A', dimension: 'step', filters: [{ dimension: 'workflow', operator: 'in' as const, values: ['a'] }] };
+  await act(async () => {
+    render(
+      <form onSubmit={onSubmit}>
+        <VariableQueryEditor query={step} datasource={datasource()} onChange={onChange} onRunQuery={jest.fn()} />
+      </form>
+    );
+  });
+  await userEvent.setup().type(screen.getByTestId(selectors.variable.search), 'x{Enter}');
+  expect(onSubmit).toHaveBeenCalledTimes(1);
+  expect(onChange.mock.calls).toEqual([[{ ...step, search: 'x' }, 'step [workflow is one of a]: x']]);
+});
+
+it('asks at once where the panel shows what another data source gave', async () => {
+  const ds = datasource({ type: 'flowgauge' });
+  const shownBy = async (type: string) => {
+    const onRunQuery = jest.fn();
+    const data = { request: { targets: [{ refId: 'A', datasource: { type } }] } } as never;
+    await act(async () => {
+      render(<QueryEditor query={metricsQuery()} datasource={ds} data={data} onChange={jest.fn()} onRunQuery={onRunQuery} />);
+    });
+    return onRunQuery.mock.calls.length;
+  };
+  expect(await shownBy('other')).toBe(1);
+  expect(await shownBy('flowgauge')).toBe(0);
 });

@@ -76,6 +76,12 @@ describe('changing the kind', () => {
     expect(withKind(errors, kinds.metrics)).toEqual(metricsQuery({ filters }));
   });
 
+  it('goes back to how a kind was left', () => {
+    const left = metricsQuery({ granularity: 'hour', groupBy: ['user'], hide: true });
+    const away = { ...withKind(left, kinds.waterfall), refId: 'B', hide: undefined };
+    expect(withKind(away, kinds.metrics, left)).toEqual({ ...left, refId: 'B', hide: undefined });
+  });
+
   it('drops what the other kind does not take', () => {
     expect(withKind(metricsQuery({ filters, asOf: '2026-04-01' }), kinds.waterfall)).toMatchObject({ filters: [], asOf: '2026-04-01' });
   });

@@ -4,8 +4,7 @@ import { placeOf, wordBefore } from '../src/promql/place';
 
 const series: Series = {
   promqlMetrics: () => Promise.resolve([{ name: 'flowgauge_executions_total', type: 'counter', help: 'Executions that ended.' }]),
-  promqlLabels: () => Promise.resolve(['__name__', 'workflow']),
-  promqlValues: (label) => Promise.resolve([`${label}-a`, `${label}-b`]),
+  getValues: ({ dimension }) => Promise.resolve([`${dimension}-a`, `${dimension}-b`]),
 };
 
 it.each([
@@ -51,16 +50,17 @@ describe('completion', () => {
   });
 
   it('offers labels, their values, and windows where they stand', async () => {
-    expect(await labelsOf('x{')).toEqual(['workflow']);
+    expect(await labelsOf('x{')).toContain('trigger_type');
     expect(await labelsOf('x{workflow="')).toEqual(['workflow-a', 'workflow-b']);
+    expect(await labelsOf('x{status="')).toContain('failed');
     expect(await labelsOf('rate(x[')).toContain('$__rate_interval');
   });
 
   it('offers what it knows itself while the server is away', async () => {
     const away = () => Promise.reject(new Error('away'));
-    const all = await labelsOf('', { promqlMetrics: away, promqlLabels: away, promqlValues: away });
+    const all = await labelsOf('', { promqlMetrics: away, getValues: away });
     expect(all).toContain('histogram_quantile');
-    expect(await labelsOf('x{', { ...series, promqlLabels: away })).toEqual([]);
+    expect(await labelsOf('x{workflow="', { ...series, getValues: away })).toEqual([]);
   });
 });
 

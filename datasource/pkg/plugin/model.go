@@ -134,19 +134,27 @@ func (m *model) normalise() error {
 	if m.kind.uses("metrics") && len(m.Metrics) == 0 {
 		return &query.RequestError{Param: "metrics", Message: "no metric is chosen", Example: "executions"}
 	}
-	kept := make([]query.Filter, 0, len(m.Filters))
-	for _, f := range m.Filters {
+	var err error
+	if m.Filters, err = keptFilters(m.Filters); err != nil {
+		return err
+	}
+	return m.normaliseParams()
+}
+
+// keptFilters are the filters that are left with values.
+func keptFilters(filters []query.Filter) ([]query.Filter, error) {
+	kept := make([]query.Filter, 0, len(filters))
+	for _, f := range filters {
 		values, err := filterValues(f)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(values) > 0 {
 			f.Values = values
 			kept = append(kept, f)
 		}
 	}
-	m.Filters = kept
-	return m.normaliseParams()
+	return kept, nil
 }
 
 // normaliseParams leaves out what is empty: a text field that nobody filled in.

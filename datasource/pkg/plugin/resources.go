@@ -126,7 +126,13 @@ func valuesRequest(r *http.Request, now time.Time) (query.ValuesRequest, error) 
 			return out, &query.RequestError{Param: "limit", Value: text, Message: "it is not a whole number from 0 up", Example: "100"}
 		}
 	}
-	return out, nil
+	if text := in.Get("filters"); text != "" {
+		if err := json.Unmarshal([]byte(text), &out.Filters); err != nil {
+			return out, &query.RequestError{Param: "filters", Value: text, Message: "it is not a list of filters in JSON", Example: `[{"dimension":"workflow","operator":"in","values":["sync"]}]`}
+		}
+	}
+	out.Filters, err = keptFilters(out.Filters)
+	return out, err
 }
 
 // timeParam reads milliseconds since 1970 or RFC 3339.

@@ -1,4 +1,4 @@
-import { durations, functions, keywords } from './language';
+import { durations, functions, keywords, labels } from './language';
 import { Place, placeOf } from './place';
 
 export interface Suggestion {
@@ -13,8 +13,7 @@ export interface Suggestion {
 /** What the server knows of its series; the datasource is one. */
 export interface Series {
   promqlMetrics(): Promise<Array<{ name: string; type: string; help: string }>>;
-  promqlLabels(): Promise<string[]>;
-  promqlValues(label: string): Promise<string[]>;
+  getValues(request: { dimension: string }): Promise<string[]>;
 }
 
 /** What may go on where a query ends. The server's silence is no reason to offer nothing. */
@@ -23,12 +22,10 @@ export async function complete(before: string, series: Series): Promise<Suggesti
   switch (place.kind) {
     case 'duration':
       return durations.map((label) => ({ label, kind: 'duration' }));
-    case 'label': {
-      const names = await series.promqlLabels().catch(() => []);
-      return names.filter((n) => n !== '__name__').map((label) => ({ label, kind: 'label' }));
-    }
+    case 'label':
+      return Object.keys(labels).map((label) => ({ label, kind: 'label' }));
     case 'value': {
-      const values = await series.promqlValues(place.label).catch(() => []);
+      const values = labels[place.label] ?? (await series.getValues({ dimension: place.label }).catch(() => []));
       return values.map((label) => ({ label, kind: 'value' }));
     }
     default: {

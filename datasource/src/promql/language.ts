@@ -1,3 +1,21 @@
+/**
+ * The labels of the metrics, with their values where these are no dimension's. The server would have to
+ * go through all series for them, which may be too many.
+ */
+export const labels: Record<string, string[] | undefined> = {
+  workflow: undefined,
+  version: undefined,
+  trigger_type: undefined,
+  error_type: undefined,
+  status: ['completed', 'failed', 'skipped'],
+  step: undefined,
+  step_type: undefined,
+  action_type: undefined,
+  action: undefined,
+  resource: undefined,
+  user: undefined,
+};
+
 /** The functions and operators of PromQL that are of use here, and what each gives. */
 export const functions: Record<string, string> = {
   rate: 'Per second, averaged over the window, of a counter.',

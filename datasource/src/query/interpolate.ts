@@ -49,7 +49,7 @@ export function interpolateQuery(query: FlowgaugeQuery, { text, value, language 
  * goes: listing every option instead would be slow, and would leave out rows
  * that came after the options were read.
  */
-function interpolateFilters(filters: Filter[], text: ReplaceText, value: ReplaceValue): Filter[] {
+export function interpolateFilters(filters: Filter[], text: ReplaceText, value: ReplaceValue): Filter[] {
   const out: Filter[] = [];
   for (const f of filters) {
     const values: string[] = [];

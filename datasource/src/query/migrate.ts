@@ -90,10 +90,13 @@ function toKind(stored: StoredQuery, kind: string): KindQuery {
   return out;
 }
 
-/** Changes the kind and keeps what both kinds have. */
-export function withKind(query: FlowgaugeQuery, kind: Kind): FlowgaugeQuery {
+/** Changes the kind: back to how a query of it was left, else with what both kinds have. */
+export function withKind(query: FlowgaugeQuery, kind: Kind, left?: FlowgaugeQuery): FlowgaugeQuery {
   if (query.queryType === kind.kind) {
     return query;
+  }
+  if (left) {
+    return inPlaceOf(query, left);
   }
   const kept = { ...common(query), timeZone: query.timeZone, ...(kind.uses.includes('filters') ? { filters: query.filters } : {}) };
   const asOf = kind.uses.includes('asOf') ? query.asOf : '';
@@ -102,6 +105,10 @@ export function withKind(query: FlowgaugeQuery, kind: Kind): FlowgaugeQuery {
   }
   const metrics = kind.uses.includes('metrics') && isMetrics(query) ? { metrics: query.metrics, groupBy: query.groupBy } : {};
   return { ...defaultKindQuery(kind), ...metrics, ...kept, asOf };
+}
+
+function inPlaceOf<Q extends FlowgaugeQuery>(query: FlowgaugeQuery, left: Q): Q {
+  return { ...left, hide: undefined, ...common(query) };
 }
 
 // Grafana's own fields; all others are the model's.
@@ -144,7 +151,7 @@ function params(value: unknown): Record<string, string> {
   return Object.fromEntries(entries.filter(([, v]) => typeof v === 'string'));
 }
 
-function filters(value: unknown): Filter[] {
+export function filters(value: unknown): Filter[] {
   if (!Array.isArray(value)) {
     return [];
   }

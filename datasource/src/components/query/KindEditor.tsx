@@ -68,7 +68,7 @@ export function KindEditor({ query, kind, context, range, onChange }: Props) {
           <InlineField
             label={words.compare.label}
             tooltip={words.compare.tooltip}
-            labelWidth={labelWidth}
+            labelWidth={uses('granularity') ? 'auto' : labelWidth}
             data-testid={selectors.query.compare}
           >
             <Select
@@ -80,7 +80,7 @@ export function KindEditor({ query, kind, context, range, onChange }: Props) {
             />
           </InlineField>
         )}
-        {uses('limit') && <LimitField limit={query.limit} onChange={(limit) => onChange({ ...query, limit })} />}
+        {uses('limit') && <LimitField limit={query.limit} onChange={(limit) => onChange({ ...query, limit })} compact={uses('granularity') || uses('compare')} />}
         {uses('ascending') && (
           <InlineField label={words.direction.label} role="group" aria-label={words.direction.label} data-testid={selectors.query.direction}>
             <RadioButtonGroup

@@ -1,5 +1,5 @@
 import { InlineField, InlineFieldRow, RadioButtonGroup, Select } from '@grafana/ui';
-import React from 'react';
+import React, { useRef } from 'react';
 
 import { labels } from '../../labels';
 import { withKind } from '../../query/migrate';
@@ -19,6 +19,7 @@ interface Props extends RowProps {
 export function KindRow({ query, kinds, onChange }: Props) {
   const kind = kinds.find((k) => k.kind === query.queryType);
   const options = kindOptions(kinds);
+  const left = useRef<Record<string, FlowgaugeQuery>>({}); // so that a look at another kind costs nothing
   const setFormat = (format: FlowgaugeQuery['format']) => onChange({ ...query, format });
   return (
     <InlineFieldRow>
@@ -36,7 +37,8 @@ export function KindRow({ query, kinds, onChange }: Props) {
           onChange={({ value }) => {
             const chosen = kinds.find((k) => k.kind === value);
             if (chosen) {
-              onChange(withKind(query, chosen));
+              left.current[query.queryType] = query;
+              onChange(withKind(query, chosen, left.current[chosen.kind]));
             }
           }}
         />

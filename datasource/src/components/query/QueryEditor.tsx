@@ -1,13 +1,13 @@
-import { QueryEditorProps } from '@grafana/data';
+import { PanelData, QueryEditorProps } from '@grafana/data';
 import { Alert } from '@grafana/ui';
-import React, { useMemo } from 'react';
+import React, { useEffect, useMemo, useRef } from 'react';
 
 import type { DataSource } from '../../datasource';
 import { useCatalogue } from '../../hooks/useCatalogue';
 import { labels } from '../../labels';
 import { migrate } from '../../query/migrate';
 import { selectors } from '../../selectors';
-import { Catalogue, FlowgaugeOptions, FlowgaugeQuery, isMetrics, isText } from '../../types';
+import { FlowgaugeOptions, FlowgaugeQuery, isMetrics, isText, noCatalogue } from '../../types';
 import { AsOfField } from './AsOfField';
 import { FilterRows } from './FilterRows';
 import { GeneratedRequest } from './GeneratedRequest';
@@ -18,13 +18,12 @@ import { TextEditor } from './TextEditor';
 
 type Props = QueryEditorProps<DataSource, FlowgaugeQuery, FlowgaugeOptions>;
 
-const none: Catalogue = { metrics: [], dimensions: [], kinds: [], macros: [], unlisted: [], exemplars: [] };
-
 /** The builder. It works without the catalogue too: names can then be typed. */
-export function QueryEditor({ query: stored, datasource, range, onChange, onRunQuery }: Props) {
+export function QueryEditor({ query: stored, datasource, data, range, onChange, onRunQuery }: Props) {
   const query = useMemo(() => migrate(stored), [stored]);
   const loaded = useCatalogue(datasource);
-  const catalogue = loaded.state === 'ready' ? loaded.catalogue : none;
+  const catalogue = loaded.state === 'ready' ? loaded.catalogue : noCatalogue;
+  useFirstRun(data !== undefined && asksOthers(data, datasource), onRunQuery);
   const update = (changed: FlowgaugeQuery) => {
     onChange(changed);
     onRunQuery();
@@ -59,4 +58,20 @@ export function QueryEditor({ query: stored, datasource, range, onChange, onRunQ
       <GeneratedRequest query={query} datasource={datasource} />
     </div>
   );
+}
+
+/** Whether what a panel shows comes from elsewhere. */
+function asksOthers({ request }: PanelData, { type }: DataSource): boolean {
+  return request !== undefined && !request.targets.some((t) => t.datasource?.type === type);
+}
+
+/** Grafana 10 does not run a panel whose datasource is changed: it would go on showing the other's data. */
+function useFirstRun(wanted: boolean, run: () => void) {
+  const first = useRef(wanted);
+  useEffect(() => {
+    if (first.current) {
+      first.current = false;
+      run();
+    }
+  }, [run]);
 }

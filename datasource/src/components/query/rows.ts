@@ -18,4 +18,4 @@ export interface FilterContext {
   metrics: MetricsQuery['metrics'];
 }
 
-export const labelWidth = 16;
+export const labelWidth = 18;

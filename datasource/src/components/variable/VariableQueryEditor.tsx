@@ -8,9 +8,11 @@ import { useDraft } from '../../hooks/useDraft';
 import { labels } from '../../labels';
 import { chosen, dimensionOptions } from '../../query/options';
 import { selectors } from '../../selectors';
-import { FlowgaugeOptions, FlowgaugeQuery, VariableQuery } from '../../types';
+import { FlowgaugeOptions, FlowgaugeQuery, noCatalogue, VariableQuery } from '../../types';
 import { describeVariableQuery, toVariableQuery } from '../../variables/query';
 import { FieldSwitch } from '../FieldSwitch';
+import { FilterRows } from '../query/FilterRows';
+import { labelWidth } from '../query/rows';
 
 type Editor = QueryEditorProps<DataSource, FlowgaugeQuery, FlowgaugeOptions, VariableQuery>;
 // Grafana wants the words for the variable's row as a second argument.
@@ -21,13 +23,13 @@ type Props = Omit<Editor, 'onChange' | 'query'> & {
 
 const words = labels.variable;
 const width = 32;
-const labelWidth = 16;
 
-export function VariableQueryEditor({ query: stored, datasource, onChange }: Props) {
+export function VariableQueryEditor({ query: stored, datasource, range, onChange }: Props) {
   const id = useId();
   const query = toVariableQuery(stored);
   const loaded = useCatalogue(datasource);
-  const options = loaded.state === 'ready' ? dimensionOptions(loaded.catalogue, []) : [];
+  const catalogue = loaded.state === 'ready' ? loaded.catalogue : noCatalogue;
+  const options = dimensionOptions(catalogue, []);
   const update = (change: Partial<VariableQuery>) => {
     const changed = toVariableQuery({ ...query, ...change });
     onChange(changed, describeVariableQuery(changed));
@@ -60,6 +62,14 @@ export function VariableQueryEditor({ query: stored, datasource, onChange }: Pro
           />
         </InlineField>
       </InlineFieldRow>
+      {/* Enter in Grafana's form presses its first button, which would be a value's "Remove". */}
+      <button type="submit" hidden />
+      <FilterRows
+        filters={query.filters ?? []}
+        context={{ datasource, catalogue, metrics: [] }}
+        range={range}
+        onChange={(filters) => update({ filters })}
+      />
       <InlineFieldRow>
         <InlineField label={words.search.label} tooltip={words.search.tooltip} labelWidth={labelWidth}>
           <Input
