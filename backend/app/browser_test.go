@@ -70,7 +70,10 @@ type page struct {
 	queries  int
 	open     map[network.RequestID]*network.Request
 	problems []string
-	reading  int // answers whose text is being fetched
+	reading  int               // answers whose text is being fetched
+	last     network.RequestID // of the last query
+	sent     []byte            // what it asks
+	answer   []byte            // what it got
 }
 
 // visit opens a page in a tab of its own.
@@ -108,8 +111,15 @@ func (p *page) on(event any) {
 			return // the browser does not say when a worker has its script
 		}
 		p.open[e.RequestID] = e.Request
-		if p.asked.IsZero() && isQuery(e.Request) {
+		if !isQuery(e.Request) {
+			return
+		}
+		if p.asked.IsZero() {
 			p.asked = p.changed
+		}
+		p.last, p.sent, p.answer = e.RequestID, nil, nil
+		for _, part := range e.Request.PostDataEntries {
+			p.sent = append(p.sent, part.Bytes...)
 		}
 	case *network.EventResponseReceived:
 		if e.Response.Status >= 400 {
@@ -166,6 +176,9 @@ func (p *page) readAnswer(id network.RequestID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reading--
+	if id == p.last {
+		p.answer = got.Body
+	}
 	if err != nil {
 		p.problem("answer to a query: %v", err)
 	}

@@ -168,6 +168,9 @@ func TestResources(t *testing.T) {
 	require.Equal(t, []string{"sync", "mail"}, values.Values)
 	g.get("values?dimension=workflow&search=SY&limit=1"+period, &values)
 	require.Equal(t, []string{"sync"}, values.Values)
+	by := func(filters string) string { return "&filters=" + url.QueryEscape(filters) }
+	g.get("values?dimension=workflow"+period+by(`[{"dimension":"workflow","operator":"not_in","values":["sync"]},{"dimension":"user","operator":"in","values":["$__all"]}]`), &values)
+	require.Equal(t, []string{"mail"}, values.Values)
 	g.get("values?dimension=workflow&search=zzz", &values)
 	require.Equal(t, []string{}, values.Values)
 
@@ -179,11 +182,12 @@ func TestResources(t *testing.T) {
 		status int
 		detail string
 	}{
-		"values":                            {400, "dimension: it is missing"},
-		"values?dimension=shoe":             {400, "shoe"},
-		"values?dimension=workflow&limit=x": {400, `limit "x"`},
-		"values?dimension=workflow&from=x":  {400, `from "x"`},
-		"shoes":                             {404, "There is no resource GET /shoes."},
+		"values":                              {400, "dimension: it is missing"},
+		"values?dimension=shoe":               {400, "shoe"},
+		"values?dimension=workflow&limit=x":   {400, `limit "x"`},
+		"values?dimension=workflow&filters=x": {400, `filters "x"`},
+		"values?dimension=workflow&from=x":    {400, `from "x"`},
+		"shoes":                               {404, "There is no resource GET /shoes."},
 	} {
 		var problem struct {
 			Title, Detail string
