@@ -197,6 +197,7 @@ func (b *handmade) makeVariables(t *testing.T) {
 	h.screenshot("hands-variable-adhoc", 1500)
 	h.press(saying("Apply"))
 	h.await(`document.querySelector('[aria-label="Variable editor Table"]') !== null`)
+	h.await(`document.querySelector('[aria-label="Variable editor Table"]').innerText.includes('step [workflow is one of $workflow]')`)
 	h.screenshot("hands-variables", 900)
 	h.press(by(closeSettings))
 

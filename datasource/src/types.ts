@@ -157,6 +157,8 @@ export interface VariableQuery extends DataQuery {
   dimension: string;
   search?: string;
   limit?: number;
+  /** What the variable's row says: Grafana 10 looks for it here. */
+  query?: string;
   /** By other dimensions: the steps of the chosen workflow. */
   filters?: Filter[];
   /** Also list "(none)", the empty value. */

@@ -32,7 +32,8 @@ export function VariableQueryEditor({ query: stored, datasource, range, onChange
   const options = dimensionOptions(catalogue, []);
   const update = (change: Partial<VariableQuery>) => {
     const changed = toVariableQuery({ ...query, ...change });
-    onChange(changed, describeVariableQuery(changed));
+    const definition = describeVariableQuery(changed);
+    onChange({ ...changed, query: definition }, definition);
   };
   const search = useDraft(query.search ?? '', (text) => update({ search: text }));
   const limit = useDraft(query.limit ? String(query.limit) : '', (text) => update({ limit: Number(text) || undefined }));
