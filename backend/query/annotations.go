@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -169,8 +170,14 @@ func (e *Engine) versionChanges(ctx context.Context, p access.Principal, r Reque
 			return nil, Meta{}, err
 		}
 		meta.RowsRead, meta.SQL = meta.RowsRead+res.Meta.RowsRead, append(meta.SQL, res.Meta.SQL...)
+		first := maps.Clone(began) // to the quarter of an hour, of those that began on this day
 		for of, at := range firstSeen(res) {
-			before := earlier(began, of)
+			if began[of].Equal(day) {
+				first[of] = at
+			}
+		}
+		for of, at := range first {
+			before := earlier(first, of)
 			if !began[of].Equal(day) || before == "" || at.Before(r.From) || !at.Before(r.To) {
 				continue
 			}
@@ -198,15 +205,14 @@ func firstSeen(res *Result) map[versionOf]time.Time {
 }
 
 // earlier returns the version of the same workflow that began last before another; none
-// is empty.
+// is empty. Of two that began in the same bucket, that with the lower number was first.
 func earlier(began map[versionOf]time.Time, of versionOf) (version string) {
-	var last time.Time
-	for other, at := range began {
-		if other.workflow != of.workflow || other.version == of.version || !at.Before(began[of]) {
-			continue
-		}
-		if version == "" || at.After(last) || at.Equal(last) && other.version > version {
-			version, last = other.version, at
+	order := func(a, b versionOf) int {
+		return cmp.Or(began[a].Compare(began[b]), cmp.Compare(len(a.version), len(b.version)), cmp.Compare(a.version, b.version))
+	}
+	for other := range began {
+		if other.workflow == of.workflow && order(other, of) < 0 && (version == "" || order(other, versionOf{of.workflow, version}) > 0) {
+			version = other.version
 		}
 	}
 	return version

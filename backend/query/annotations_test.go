@@ -34,6 +34,9 @@ func TestVersionChanges(t *testing.T) {
 	add("billing", 5, "03-12 23:59")
 	add("mail", 7, "03-10 09:00", "03-11 09:00") // has run the day before the period only as this
 	add("sync", 1, "03-11 10:00")                // the first that is known of it
+	add("tax", 9, "03-12 09:00", "03-12 12:00")  // both begin on one day
+	add("tax", 10, "03-12 10:00", "03-12 09:01")
+	add("tax", 8, "03-12 13:00")                 // back to one that had not been seen
 	add("sync", 0, "03-10 10:00", "03-12 10:00") // none is no version
 	s.Insert(t, events...)
 	s.Settle(t)
@@ -54,15 +57,17 @@ func TestVersionChanges(t *testing.T) {
 	}
 	five := []any{"03-12 23:45", "billing: version 5", "First run of version 5; before it, version 4 ran.", "version", "billing"}
 	four := []any{"03-11 08:15", "billing: version 4", "First run of version 4; before it, version 3 ran.", "version", "billing"}
-	require.Equal(t, [][]any{five, four}, ask(func(*Request) {}), "mail has not changed, and of sync no other version is known")
+	eight := []any{"03-12 13:00", "tax: version 8", "First run of version 8; before it, version 10 ran.", "version", "tax"}
+	ten := []any{"03-12 09:00", "tax: version 10", "First run of version 10; before it, version 9 ran.", "version", "tax"}
+	require.Equal(t, [][]any{five, eight, ten, four}, ask(func(*Request) {}), "mail has not changed, and of sync no other version is known")
 	require.Equal(t, [][]any{five}, ask(func(r *Request) { r.Limit = 1 }))
 	require.Empty(t, ask(func(r *Request) {
 		r.Filters = []Filter{{Dimension: "workflow", Operator: In, Values: []string{"mail"}}}
 	}))
-	require.Equal(t, [][]any{five}, ask(func(r *Request) { r.From = day.AddDate(0, 0, 1).Add(9 * time.Hour) }), "what began before the period is not in it")
+	require.Equal(t, [][]any{five, eight, ten}, ask(func(r *Request) { r.From = day.AddDate(0, 0, 1).Add(9 * time.Hour) }), "what began before the period is not in it")
 	berlin := ask(func(r *Request) { r.TimeZone = "Europe/Berlin" })
 	require.Equal(t, "03-13 00:45", berlin[0][0], "a day of Berlin begins an hour earlier")
-	require.Equal(t, "03-11 09:15", berlin[1][0])
+	require.Equal(t, "03-11 09:15", berlin[3][0])
 }
 
 func TestIncidents(t *testing.T) {

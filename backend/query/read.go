@@ -86,9 +86,15 @@ func (t *table) grow(rows int) {
 	t.rows += rows
 }
 
-// settings apply to every statement: the server stops what its caller has given up.
+// settings apply to every statement: the server stops what its caller has given up, and
+// what was unpacked for one question is kept for the next, in as much memory as the server's
+// uncompressed_cache_size gives. It is for questions of up to a million rows
+// (merge_tree_max_rows_to_use_cache), so that no long one takes it all.
 func (e *Engine) settings() map[string]string {
-	return map[string]string{"max_execution_time": strconv.Itoa(max(1, int(e.limits.Timeout.Seconds())))}
+	return map[string]string{
+		"max_execution_time":     strconv.Itoa(max(1, int(e.limits.Timeout.Seconds()))),
+		"use_uncompressed_cache": "1",
+	}
 }
 
 // interner makes one string of equal values: a dimension repeats in every bucket.

@@ -118,6 +118,16 @@ describe('ad-hoc filters', () => {
     const regex = { key: 'user', operator: '=~', value: 'a.*' };
     expect(() => withAdHocFilters(metricsQuery(), [regex])).toThrow('uses "=~"');
   });
+
+  it.each([
+    ['budget_crossings', 0],
+    ['late_data', 0],
+    ['incidents', 1],
+    ['version_changes', 1],
+  ])('filters annotations of %s where they can be', (of, want) => {
+    const query = migrate({ refId: 'A', queryType: 'annotations', params: { of } });
+    expect(withAdHocFilters(query, [{ key: 'user', operator: '=', value: 'a' }]).filters).toHaveLength(want);
+  });
 });
 
 it.each([

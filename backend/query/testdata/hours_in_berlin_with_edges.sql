@@ -4,11 +4,11 @@ FROM (
     SELECT toInt64(toUnixTimestamp(bucket)) AS ts, started AS m_started
     FROM rollup_executions
     WHERE tenant = {tenant:String} AND (level = 'quarter' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC') OR level = 'minute' AND bucket >= toDateTime({p2:Int64}, 'UTC') AND bucket < toDateTime({p3:Int64}, 'UTC'))
-      AND (level, bucket, version) IN (
+      AND identity((level, bucket, version) IN (
         SELECT level, bucket, max(version) FROM bucket_versions
         WHERE tenant = {tenant:String} AND kind = 'execution' AND (level = 'quarter' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC') OR level = 'minute' AND bucket >= toDateTime({p2:Int64}, 'UTC') AND bucket < toDateTime({p3:Int64}, 'UTC'))
         GROUP BY level, bucket
-      )
+      ))
     UNION ALL
     SELECT intDiv(toUnixTimestamp64Milli(time), 1000) AS ts, toUInt64(status = 'started') AS m_started
     FROM (SELECT * FROM executions FINAL WHERE tenant = {tenant:String} AND (time >= fromUnixTimestamp64Milli({p4:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p5:Int64}, 'UTC') OR time >= fromUnixTimestamp64Milli({p6:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p7:Int64}, 'UTC'))) AS r

@@ -4,11 +4,11 @@ FROM (
     SELECT toInt64(toUnixTimestamp(bucket)) AS ts, dollars AS m_dollars, dollars_credited AS m_dollars_credited
     FROM rollup_costs
     WHERE tenant = {tenant:String} AND level = 'quarter' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC')
-      AND (level, bucket, version) IN (
+      AND identity((level, bucket, version) IN (
         SELECT level, bucket, max(version) FROM bucket_versions
         WHERE tenant = {tenant:String} AND kind = 'cost' AND level = 'quarter' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC')
         GROUP BY level, bucket
-      )
+      ))
 )
 GROUP BY t
 ORDER BY t

@@ -4,11 +4,11 @@ FROM (
     SELECT actions AS m_actions, user_id AS m_user_id
     FROM rollup_activity
     WHERE tenant = {tenant:String} AND level = 'quarter_user' AND (bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC') OR bucket >= toDateTime({p2:Int64}, 'UTC') AND bucket < toDateTime({p3:Int64}, 'UTC'))
-      AND (level, bucket, version) IN (
+      AND identity((level, bucket, version) IN (
         SELECT level, bucket, max(version) FROM bucket_versions
         WHERE tenant = {tenant:String} AND kind = 'activity' AND level = 'quarter_user' AND (bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC') OR bucket >= toDateTime({p2:Int64}, 'UTC') AND bucket < toDateTime({p3:Int64}, 'UTC'))
         GROUP BY level, bucket
-      )
+      ))
     UNION ALL
     SELECT toUInt64(1) AS m_actions, user_id AS m_user_id
     FROM (SELECT * FROM activity FINAL WHERE tenant = {tenant:String} AND time >= fromUnixTimestamp64Milli({p4:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({p5:Int64}, 'UTC')) AS r

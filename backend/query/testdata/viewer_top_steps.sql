@@ -4,11 +4,11 @@ FROM (
     SELECT step_id AS d_step, toString(workflow_version) AS d_version, duration_hist AS m_duration_hist, duration_max AS m_duration_max, completed AS m_completed, failed AS m_failed
     FROM rollup_steps
     WHERE tenant = {tenant:String} AND level = 'day_user' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC') AND user_id IN {p2:Array(String)} AND workflow_id IN {p3:Array(String)} AND workflow_version NOT IN {p4:Array(Int64)}
-      AND (level, bucket, version) IN (
+      AND identity((level, bucket, version) IN (
         SELECT level, bucket, max(version) FROM bucket_versions
         WHERE tenant = {tenant:String} AND kind = 'step' AND level = 'day_user' AND bucket >= toDateTime({p0:Int64}, 'UTC') AND bucket < toDateTime({p1:Int64}, 'UTC')
         GROUP BY level, bucket
-      )
+      ))
     UNION ALL
     SELECT step_id AS d_step, toString(workflow_version) AS d_version, if(status != 'skipped', map(duration_bucket, toUInt64(1)), CAST(map(), 'Map(Int16, UInt64)')) AS m_duration_hist, if(status != 'skipped', duration_ms, 0) AS m_duration_max, toUInt64(status = 'completed') AS m_completed, toUInt64(status = 'failed') AS m_failed
     FROM (

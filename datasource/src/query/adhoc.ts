@@ -8,8 +8,14 @@ export interface AdHocFilter {
   values?: string[];
 }
 
+/** Annotations that are about all of the tenant, whatever a dashboard is filtered by. */
+const unfiltered = ['budget_crossings', 'late_data'];
+
 /** Adds the dashboard's ad-hoc filters to a query. */
 export function withAdHocFilters(query: FlowgaugeQuery, adHoc: AdHocFilter[]): FlowgaugeQuery {
+  if (query.queryType === 'annotations' && 'params' in query && unfiltered.includes(query.params.of)) {
+    return query;
+  }
   const added = adHoc.filter((f) => f.key !== '').map(toFilter);
   return added.length === 0 ? query : { ...query, filters: [...query.filters, ...added] };
 }
