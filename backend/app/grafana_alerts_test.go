@@ -96,7 +96,7 @@ func TestGrafanaAlerts(t *testing.T) {
 }
 
 // ruleByHand makes a rule as somebody does who clicks "New alert rule" in a panel's menu,
-// gives it a name and saves it.
+// gives it a name and an interval, and saves it.
 func (s *server) ruleByHand(t *testing.T, url string, notices <-chan string) {
 	browser := newBrowser(t)
 	type object = map[string]any
@@ -131,6 +131,7 @@ func (s *server) ruleByHand(t *testing.T, url string, notices <-chan string) {
 	p := visit(t, browser, url+"/alerting/new?defaults="+neturl.QueryEscape(string(prefilled)), 1600, 2400)
 	p.await(`document.querySelector('[data-testid="flowgauge-query-editor"]') !== null`)
 	p.fill("#name", "Made by hand")
+	p.fill("#eval-every-input", "10s") // a minute is Grafana's own
 	p.screenshot("alert-rule", 2400)
 	p.click("Save rule and exit")
 	p.await(`location.pathname === '/alerting/list'`)
