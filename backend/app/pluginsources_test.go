@@ -38,7 +38,7 @@ func ownSource(t *testing.T, id, data string) string {
 		{folder, []string{"go", "vet", "./..."}, ""},
 		{folder, []string{"go", "test", "./..."}, "ok"},
 		{folder, []string{"go", "build", "-o", "package/" + id, "."}, ""},
-		{folder, []string{program, "plugin", "pack", "package"}, "1 files"},
+		{folder, []string{program, "plugin", "pack", "package"}, "is packed, files: 1"},
 		{folder, []string{program, "plugin", "test", "package", "--request", "sample.http"}, "ok    source: it makes valid events of sample.http"},
 		{folder, []string{program, "plugin", "install", "package", "--data-dir", data}, "is installed"},
 	} {

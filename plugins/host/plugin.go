@@ -82,6 +82,7 @@ func (e *FailedError) Unwrap() error { return e.Why }
 var (
 	errStarting = errors.New("it is being started")
 	errEnded    = errors.New("its process has ended")
+	errGone     = errors.New("its process has gone")
 	errStopped  = errors.New("it is not run any more")
 )
 
@@ -189,7 +190,9 @@ func (p *Plugin) told(err error) error {
 	case s.Code() == codes.DeadlineExceeded:
 		return fmt.Errorf("no answer within %s (timeout)", p.cfg.Timeout)
 	case s.Code() == codes.Unavailable:
-		return errors.New("its process has gone: " + cut(s.Message()))
+		// How a socket ends is for the operator: it names files of the machine.
+		p.cfg.Logger.Warn("the connection to a plugin has ended", "plugin", p.cfg.ID, "error", cut(s.Message()))
+		return errGone
 	}
 	return errors.New(cut(s.Message()))
 }

@@ -63,7 +63,7 @@ other files than those of its manifest is not started.`,
 			if err := host.Pack(args[0], m); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %d files\n", m.ID, m.Version, len(m.Files))
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s is packed, files: %d\n", m.ID, m.Version, len(m.Files))
 			return nil
 		},
 	}
@@ -145,7 +145,7 @@ func newPluginVerify() *cobra.Command {
 					errs = append(errs, p.Err)
 					continue
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s %s: %d files are as they were packed\n", p.Manifest.ID, p.Manifest.Version, len(p.Manifest.Files))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s %s is as it was packed, files: %d\n", p.Manifest.ID, p.Manifest.Version, len(p.Manifest.Files))
 			}
 			return errors.Join(errs...)
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
@@ -93,7 +94,7 @@ func sort(err error, s Settings) problem {
 	case errors.As(err, &missing):
 		return problem{Title: missing.Error(), Status: backend.StatusNotFound, Source: backend.ErrorSourceDownstream}
 	case errors.As(err, &fault):
-		return problem{Title: fault.Error(), Hint: "What runs plugins is Flowgauge's server; its log says more.", Status: pluginStatus[fault.Fault], Source: backend.ErrorSourceDownstream}
+		return problem{Title: strings.TrimSuffix(fault.Error(), ".") + ".", Hint: "What runs plugins is Flowgauge's server; its log says more.", Status: pluginStatus[fault.Fault], Source: backend.ErrorSourceDownstream}
 	case errors.Is(err, query.ErrNotRecorded):
 		return problem{
 			Title:  "The answer is withheld, because no audit record of it could be stored.",
