@@ -198,6 +198,8 @@ type label struct {
 type sqlGroup struct {
 	labels data.Labels
 	rows   []int32
+	first  int32
+	size   int
 	next   *sqlGroup // of the row after the last one here
 }
 
@@ -210,19 +212,20 @@ func (a *sqlAnswer) groups(of []label) []*sqlGroup {
 	}
 	var out []*sqlGroup
 	known := map[string]*sqlGroup{}
+	member := make([]*sqlGroup, a.rows)
 	var key []byte
 	last := &sqlGroup{}
 	for row := range int32(a.rows) {
 		// At each time there are the same series, mostly in the same order.
 		g := last.next
-		if g == nil || !sameTexts(of, row, g.rows[0]) {
+		if g == nil || !sameTexts(of, row, g.first) {
 			key = key[:0]
 			for _, l := range of {
 				text := l.values.row(row)
 				key = append(binary.AppendUvarint(key, uint64(len(text))), text...)
 			}
 			if g = known[string(key)]; g == nil {
-				g = &sqlGroup{labels: make(data.Labels, len(of))}
+				g = &sqlGroup{labels: make(data.Labels, len(of)), first: row}
 				for _, l := range of {
 					g.labels[l.name] = string(l.values.row(row))
 				}
@@ -231,8 +234,15 @@ func (a *sqlAnswer) groups(of []label) []*sqlGroup {
 			}
 			last.next = g
 		}
-		g.rows = append(g.rows, row)
-		last = g
+		g.size++
+		member[row], last = g, g
+	}
+	all := make([]int32, a.rows)
+	for _, g := range out {
+		g.rows, all = all[:0:g.size], all[g.size:]
+	}
+	for row, g := range member {
+		g.rows = append(g.rows, int32(row))
 	}
 	return out
 }
