@@ -41,8 +41,9 @@ type Plugin struct {
 // config is what one plugin is run with.
 type config struct {
 	Use
-	Dir    string
-	Logger *slog.Logger
+	Dir        string
+	Extensions []contract.Extension // that this process asks; nil is all
+	Logger     *slog.Logger
 }
 
 // DownError says that a plugin was not asked, because it is down.
