@@ -73,6 +73,7 @@ type FailedError struct {
 	ID   string
 	Why  error
 	Late bool // there was none in time
+	Gone bool // its process has ended instead
 }
 
 func (e *FailedError) Error() string { return fmt.Sprintf("plugin %s: %v", e.ID, e.Why) }
@@ -137,7 +138,7 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 		return &RefusedError{ID: p.cfg.ID, Message: cut(status.Convert(err).Message()), Unimplemented: code == codes.Unimplemented}
 	}
 	if err != nil {
-		err = &FailedError{ID: p.cfg.ID, Why: p.told(err), Late: status.Code(err) == codes.DeadlineExceeded}
+		err = &FailedError{ID: p.cfg.ID, Why: p.told(err), Late: status.Code(err) == codes.DeadlineExceeded, Gone: gone}
 	}
 	p.judge(proc, err, gone)
 	return err
