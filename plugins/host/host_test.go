@@ -387,6 +387,27 @@ func TestAReloadToAVersionThatExtendsSomethingElse(t *testing.T) {
 
 	log = reload(t, nil, hold, []contract.Extension{enricher, pricer}, []contract.Extension{pricer, enricher})
 	assert.NotContains(t, log, told)
+
+	t.Run("that this process did not run", func(t *testing.T) {
+		extending := func(version string, e contract.Extension) func(m *host.Manifest, dir string) {
+			return func(m *host.Manifest, _ string) {
+				m.Version, m.Extends, m.Permissions = version, []contract.Extension{e}, host.Permissions{}
+			}
+		}
+		plugins := hosttest.Misbehave(t, extending("1.0.0", panel))
+		log := &lines{}
+		h, err := host.New(host.Config{
+			Dir: plugins, Use: []host.Use{{ID: "test-misbehave"}}, Extensions: []contract.Extension{enricher, pricer},
+			Logger: slog.New(slog.NewTextHandler(log, nil)),
+		})
+		require.NoError(t, err)
+		hosttest.Install(t, plugins, extending("1.1.0", notifier))
+		require.NoError(t, h.Reload(t.Context()))
+		assert.Empty(t, log.String())
+		hosttest.Install(t, plugins, extending("1.2.0", pricer))
+		require.NoError(t, h.Reload(t.Context()))
+		assert.Contains(t, log.String(), "version=1.2.0 version_at_start=1.0.0 added=[pricer] removed=[]")
+	})
 }
 
 func TestALongPathOfTemporaryFilesDoesNotMatter(t *testing.T) {

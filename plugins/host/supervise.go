@@ -111,12 +111,15 @@ func (p *Plugin) look(ctx context.Context, proc *process, next *time.Time) error
 }
 
 func (p *Plugin) start(ctx context.Context) (*process, error) {
-	of, err := Find(p.cfg.Dir, p.cfg.ID, p.cfg.Version)
+	of, err := p.find()
 	if err != nil {
 		return nil, err
 	}
 	return start(ctx, of, p.cfg.Settings, p.logs)
 }
+
+// find finds the version that is to run.
+func (p *Plugin) find() (Installed, error) { return Find(p.cfg.Dir, p.cfg.ID, p.cfg.Version) }
 
 // Reload starts the plugin anew, its newest version where the configuration names none. The
 // old process gets calls until the new one answers, and ends when it has answered its own.
