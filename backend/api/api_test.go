@@ -15,6 +15,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
 	"github.com/flowgauge/flowgauge/backend/query"
+	"github.com/flowgauge/flowgauge/plugins/host"
 )
 
 const period = "from=2026-03-29&to=2026-03-31T00:00:00%2B02:00"
@@ -135,6 +136,14 @@ func TestErrorsBecomeProblems(t *testing.T) {
 		{database(clickhouse.ClassAuth), http.StatusInternalServerError, false},
 		{context.DeadlineExceeded, http.StatusGatewayTimeout, false},
 		{errors.New("secret"), http.StatusInternalServerError, false},
+
+		// What a plugin did instead of answering is the same of every extension.
+		{fmt.Errorf("forecast: %w", &host.DownError{ID: "acme-week", Why: errors.New("it is being started")}), http.StatusServiceUnavailable, true},
+		{fmt.Errorf("forecast: %w", &host.FailedError{ID: "acme-week", Why: errors.New("its process has gone"), Gone: true}), http.StatusServiceUnavailable, true},
+		{fmt.Errorf("forecast: %w", &host.FailedError{ID: "acme-week", Why: errors.New("no answer within 2s"), Late: true}), http.StatusGatewayTimeout, false},
+		{fmt.Errorf("forecast: %w", &host.FailedError{ID: "acme-week", Why: errors.New("values[0]: NaN is no finite number")}), http.StatusBadGateway, false},
+		{&query.PluginError{Fault: query.PluginDown, Message: "plugin acme-slo is down"}, http.StatusServiceUnavailable, true},
+		{&query.PluginError{Fault: query.PluginWrong, Message: "plugin acme-slo: its answer has no columns"}, http.StatusBadGateway, false},
 	} {
 		h, registry := newHandler(t, &fake{err: tc.err})
 		status, header, body := call(t, h, "admin", http.MethodGet, Root+"/activity?"+period, "")

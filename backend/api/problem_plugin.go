@@ -3,14 +3,14 @@ package api
 import (
 	"net/http"
 
-	"github.com/flowgauge/flowgauge/backend/pluginapi"
+	"github.com/flowgauge/flowgauge/backend/panel/hosted"
 	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 // pluginProblem is that of a plugin which was to answer, nil for any other error. It is not the
 // server's fault, and whoever asked is told which plugin and why: the operator has the log.
 func pluginProblem(err error) *Problem {
-	fault := pluginapi.Fault(err)
+	fault := hosted.Fault(err)
 	if fault == nil {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/access/keystore"
+	"github.com/flowgauge/flowgauge/backend/atomicfile"
 )
 
 // AdminKeyFile is where the administrator's API key is kept, readable by the
@@ -80,17 +81,5 @@ func writeSecret(path, text string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	if _, err := f.WriteString(text + "\n"); err != nil {
-		_ = f.Close()
-		return err
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return atomicfile.Write(path, []byte(text+"\n"))
 }

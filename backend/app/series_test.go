@@ -184,7 +184,7 @@ func TestAForecasterThatMisbehaves(t *testing.T) {
 		status            int
 		forecast, anomaly string
 	}{
-		{"dollars", http.StatusBadGateway, "its process has gone", "its process has gone"},
+		{"dollars", http.StatusServiceUnavailable, "its process has gone", "its process has gone"},
 		{"credits", http.StatusGatewayTimeout, "no answer within 2s (timeout)", "no answer within 2s (timeout)"},
 		{"executions", http.StatusBadGateway, "values[0]: NaN is no finite number", "anomalies[0].score: NaN is no finite number"},
 		{"cost_records", http.StatusBadGateway, "values: there are 29, for 30 buckets", "there is no bucket 20"},

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"text/template"
+
+	"github.com/flowgauge/flowgauge/backend/atomicfile"
 )
 
 //go:embed config.xml.tmpl
@@ -84,7 +86,7 @@ func writeConfig(c Config, p paths, e Endpoint) error {
 		if err := tmpl.Execute(&out, s); err != nil {
 			return fmt.Errorf("render %s: %w", tmpl.Name(), err)
 		}
-		if err := writeFile(path, out.Bytes()); err != nil {
+		if err := atomicfile.Write(path, out.Bytes()); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"github.com/flowgauge/flowgauge/backend/atomicfile"
 )
 
 // Names of the ClickHouse users that the engine defines.
@@ -57,7 +58,7 @@ func (c credentials) save(path string) error {
 	if err != nil {
 		return fmt.Errorf("encode credentials: %w", err)
 	}
-	return writeFile(path, text)
+	return atomicfile.Write(path, text)
 }
 
 // newPassword has 256 bits and needs no escaping in a URL.
@@ -72,21 +73,4 @@ func newPassword() string {
 func passwordHash(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	return hex.EncodeToString(sum[:])
-}
-
-// writeFile replaces a file whole: a crash leaves the old one or the new one.
-func writeFile(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), ".new-*") // Mode 0600.
-	if err != nil {
-		return fmt.Errorf("create %s: %w", path, err)
-	}
-	defer os.Remove(file.Name())
-	_, err = file.Write(content)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/flowgauge/flowgauge/backend/atomicfile"
 )
 
 // ErrNotRunning says that no engine has run in a directory.
@@ -18,7 +20,7 @@ func (e *Engine) publish(endpoint Endpoint) error {
 	if err != nil {
 		return fmt.Errorf("encode endpoint: %w", err)
 	}
-	return writeFile(e.paths.Endpoint, text)
+	return atomicfile.Write(e.paths.Endpoint, text)
 }
 
 // Running returns how to reach the engine that another process runs in dir. It

@@ -25,6 +25,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/panel"
+	"github.com/flowgauge/flowgauge/backend/panel/hosted"
 	"github.com/flowgauge/flowgauge/backend/pluginclient"
 	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/rest"
@@ -169,7 +170,7 @@ func (a *API) fail(c *gin.Context, err error) {
 		wrong   *query.RequestError
 		refused *host.RefusedError
 	)
-	fault := Fault(err)
+	fault := hosted.Fault(err)
 	switch {
 	case errors.As(err, &wrong):
 		rest.Refuse(c, http.StatusBadRequest, "invalid_parameter", wrong.Message)
@@ -178,6 +179,9 @@ func (a *API) fail(c *gin.Context, err error) {
 	case fault != nil:
 		a.log.ErrorContext(c.Request.Context(), "a plugin did not answer", "path", c.FullPath(), "fault", fault.Fault, "error", err)
 		status, code := statusOf(fault.Fault)
+		if fault.Fault == query.PluginDown {
+			c.Header("Retry-After", "5")
+		}
 		rest.Refuse(c, status, code, fault.Message)
 	case c.Request.Context().Err() != nil:
 		c.Abort() // nobody waits
@@ -185,26 +189,6 @@ func (a *API) fail(c *gin.Context, err error) {
 		a.log.ErrorContext(c.Request.Context(), "request failed", "path", c.FullPath(), "error", err)
 		rest.Refuse(c, http.StatusInternalServerError, "internal", "the server failed; its log says why")
 	}
-}
-
-// Fault is what a plugin did instead of answering; nil: the error is another.
-func Fault(err error) *query.PluginError {
-	var (
-		fault  *query.PluginError
-		down   *host.DownError
-		failed *host.FailedError
-	)
-	switch {
-	case errors.As(err, &fault):
-		return fault
-	case errors.As(err, &down):
-		return &query.PluginError{Fault: query.PluginDown, Message: panel.Sentence(down.Error())}
-	case errors.As(err, &failed) && failed.Late:
-		return &query.PluginError{Fault: query.PluginLate, Message: panel.Sentence(failed.Error())}
-	case errors.As(err, &failed):
-		return &query.PluginError{Fault: query.PluginWrong, Message: panel.Sentence(failed.Error())}
-	}
-	return nil
 }
 
 // statusOf is what a fault is in HTTP.

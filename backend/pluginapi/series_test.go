@@ -40,11 +40,13 @@ func TestWhatIsNoQuestionAboutASeries(t *testing.T) {
 	h, err := host.New(host.Config{Dir: dir, Use: []host.Use{{ID: "test-misbehave", Timeout: time.Second}}})
 	require.NoError(t, err)
 	call := func(scope access.Scope, method, path string, body []byte) (status int, text string) {
+		t.Helper()
 		log := slog.New(slog.DiscardHandler)
 		router := gin.New()
 		pluginapi.New(h, hosted.New(h, log), scoped(scope), log).Register(router)
 		w := httptest.NewRecorder()
 		router.ServeHTTP(w, httptest.NewRequest(method, "/api/v1/plugins"+path, bytes.NewReader(body)))
+		assert.Equal(t, w.Code == http.StatusServiceUnavailable, w.Header().Get("Retry-After") != "")
 		return w.Code, w.Body.String()
 	}
 	status, text := call(access.ScopeRead, http.MethodGet, "/series", nil)

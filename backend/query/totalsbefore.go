@@ -43,6 +43,14 @@ type totalsUpTo struct {
 	tooMany bool
 }
 
+// current is what of it still holds: all of it, what was up to the day's beginning, or nothing.
+func (t *totalsUpTo) current(feed *Changes) *totalsUpTo {
+	for t != nil && !t.tooMany && !t.asked.Current(feed, t.state) {
+		t = t.day
+	}
+	return t
+}
+
 // places are the places of all groups, to be taken out of.
 func (t *totalsUpTo) places() map[string]int {
 	if t == nil {
@@ -132,45 +140,38 @@ func (e *Engine) totalsBefore(ctx context.Context, q *question, r TotalsRequest)
 	}
 	ctx = WithChanges(ctx, feed)
 	key := strconv.FormatInt(r.Horizon.First, 10) + keyOf(q.scope, access.RoleAdmin, "totals", &Request{Metrics: r.Metrics, GroupBy: r.GroupBy, Filters: r.Filters})
-	known := e.kept.get(key)
-	if known != nil && known.tooMany {
-		return ctx, nil, nil
-	}
-	for known != nil && !known.asked.Current(feed, known.state) {
-		known = known.day
-	}
-	switch {
-	case known != nil && known.until == until:
-		return ctx, known, nil
-	case known != nil && known.until > until: // somebody looks at the past
-		return ctx, nil, nil
-	}
-	day := floorTo(until, secondsPerDay)
-	if day > r.Horizon.First && (known == nil || known.until < day) {
-		if known, err = e.carryOn(ctx, feed, known, q, r.Horizon.First, day); err != nil {
-			return ctx, nil, err
+	t := e.kept.get(key).current(feed)
+	if t == nil || t.until < until && !t.tooMany {
+		if t, err = e.carryOnByDay(ctx, feed, t, q, r.Horizon.First, until); t != nil {
+			e.kept.put(key, t)
 		}
 	}
-	t := known
-	if until > day && (known == nil || !known.tooMany) {
-		if t, err = e.carryOn(ctx, feed, known, q, r.Horizon.First, until); err != nil {
-			return ctx, nil, err
-		}
-		if t != nil && known != nil {
-			t.day = known
-			if known.until != day {
-				t.day = known.day
-			}
-		}
-	}
-	if t == nil {
-		return ctx, nil, nil
-	}
-	e.kept.put(key, t)
-	if t.tooMany {
+	if t != nil && (t.tooMany || t.until > until) { // somebody looks at the past
 		t = nil
 	}
-	return ctx, t, nil
+	return ctx, t, err
+}
+
+// carryOnByDay carries on to the day's beginning first: that is kept too, and stays when something
+// of the day changes.
+func (e *Engine) carryOnByDay(ctx context.Context, feed *Changes, known *totalsUpTo, q *question, first, until int64) (*totalsUpTo, error) {
+	day := floorTo(until, secondsPerDay)
+	if day > first && (known == nil || known.until < day) {
+		var err error
+		known, err = e.carryOn(ctx, feed, known, q, first, day)
+		if known == nil || known.tooMany || day == until {
+			return known, err
+		}
+	}
+	t, err := e.carryOn(ctx, feed, known, q, first, until)
+	switch {
+	case t == nil || known == nil:
+	case known.until == day:
+		t.day = known
+	default:
+		t.day = known.day
+	}
+	return t, err
 }
 
 // carryOn reads what is known up to a moment, from what is known up to an earlier one if it is.

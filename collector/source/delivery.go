@@ -149,6 +149,7 @@ func (d *delivery) refusal(m receive.Message, err error) *receive.Refusal {
 	id := d.remote.ID()
 	var down *host.DownError
 	var refused *host.RefusedError
+	var failed *host.FailedError
 	switch {
 	case errors.As(err, &refused) && refused.Unimplemented:
 		return &receive.Refusal{Status: http.StatusNotFound, Code: "not_found", Detail: "nothing can be sent to plugin " + id}
@@ -170,7 +171,7 @@ func (d *delivery) refusal(m receive.Message, err error) *receive.Refusal {
 		}
 	}
 	d.cfg.Logger.WarnContext(m.Request.Context(), "a plugin could not take a request", "plugin", id, "error", err)
-	if errors.Is(err, errTimeout) {
+	if errors.As(err, &failed) && failed.Late {
 		return &receive.Refusal{
 			Status: http.StatusGatewayTimeout, Code: codeFailed, RetryAfter: retryAfter,
 			Detail: fmt.Sprintf("plugin %s has not answered in time; nothing was taken", id),

@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/plugins/contract"
@@ -31,9 +29,6 @@ const (
 	mediaText = "text/plain"
 	mediaJSON = "application/json"
 )
-
-// errTimeout says that there was no answer within the plugin's timeout.
-var errTimeout = errors.New("it has not answered in time")
 
 // Remote asks a plugin in its process. An answer that breaks the contract is an error: nothing
 // of it may be used, and it counts as a failure of the plugin's.
@@ -82,16 +77,9 @@ func (r Remote) Pull(ctx context.Context, req *contractv1.PullRequest) (*contrac
 }
 
 func (r Remote) ask(ctx context.Context, do func(context.Context, contractv1.SourceClient, *host.Manifest) error) error {
-	late := false
-	err := r.Call(ctx, contract.ExtensionSource, func(ctx context.Context, conn grpc.ClientConnInterface, m *host.Manifest) error {
-		err := do(ctx, contractv1.NewSourceClient(conn), m)
-		late = status.Code(err) == codes.DeadlineExceeded
-		return err
+	return r.Call(ctx, contract.ExtensionSource, func(ctx context.Context, conn grpc.ClientConnInterface, m *host.Manifest) error {
+		return do(ctx, contractv1.NewSourceClient(conn), m)
 	})
-	if err != nil && late {
-		return fmt.Errorf("%w: %w", errTimeout, err)
-	}
-	return err
 }
 
 // vet finds what the plugin may not make, whoever it is asked for: events of other tenants, and

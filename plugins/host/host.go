@@ -54,7 +54,10 @@ type Config struct {
 }
 
 // Host runs plugins.
-type Host struct{ plugins []*Plugin }
+type Host struct {
+	plugins []*Plugin
+	others  []*Plugin // that do not run in this process
+}
 
 // New finds the plugins. One that is not installed, or that this Flowgauge cannot run, is an
 // error: what it would have done is not known. One whose files have been changed is not: it
@@ -76,13 +79,14 @@ func New(cfg Config) (*Host, error) {
 		if err := found.Manifest.checkPolicy(use.OnFailure); err != nil {
 			return nil, fmt.Errorf("plugins.use, %s: %w", use.ID, err)
 		}
+		with := config{Use: use, Dir: cfg.Dir, Extensions: cfg.Extensions, Logger: cfg.Logger}
 		if cfg.Extensions != nil && !found.Manifest.extendsAny(cfg.Extensions) {
+			h.others = append(h.others, &Plugin{cfg: with, manifest: found.Manifest})
 			continue
 		}
 		of := m.of(use.ID)
 		h.plugins = append(h.plugins, &Plugin{
-			cfg:      config{Use: use, Dir: cfg.Dir, Logger: cfg.Logger},
-			manifest: found.Manifest, metrics: of, logs: newLogs(cfg.Logger, use.ID, of.left),
+			cfg: with, manifest: found.Manifest, metrics: of, logs: newLogs(cfg.Logger, use.ID, of.left),
 			reload: make(chan chan error), broken: make(chan error, 1), stopped: make(chan struct{}), why: errStarting, since: time.Now(),
 		})
 	}
@@ -127,6 +131,11 @@ func (h *Host) Reload(ctx context.Context) error {
 	var all sync.WaitGroup
 	for i, p := range h.plugins {
 		all.Go(func() { errs[i] = p.Reload(ctx) })
+	}
+	for _, p := range h.others {
+		if now, err := p.find(); err == nil { // What is wrong with it, whoever runs it says.
+			p.compare(ctx, now.Manifest)
+		}
 	}
 	all.Wait()
 	return joined(h.plugins, errs)

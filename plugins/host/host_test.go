@@ -61,20 +61,31 @@ type running struct {
 	stop     func()
 }
 
-// run runs test-misbehave until the test ends.
+// run runs test-misbehave, which enriches, until the test ends.
 func run(t *testing.T, plugins string, use host.Use) *running {
+	t.Helper()
+	if use.OnFailure == "" {
+		use.OnFailure = host.Hold
+	}
+	return runAsking(t, nil, plugins, use)
+}
+
+// runAsking runs it in a process that asks for some extensions.
+func runAsking(t *testing.T, asks []contract.Extension, plugins string, use host.Use) *running {
 	t.Helper()
 	r := &running{registry: prometheus.NewRegistry(), log: &lines{}}
 	use.ID = "test-misbehave"
 	if use.Timeout == 0 {
 		use.Timeout = time.Minute
 	}
-	if use.OnFailure == "" {
-		use.OnFailure = host.Hold
-	}
-	h, err := host.New(host.Config{Dir: plugins, Use: []host.Use{use}, Logger: slog.New(slog.NewTextHandler(r.log, nil)), Registerer: r.registry})
+	h, err := host.New(host.Config{Dir: plugins, Use: []host.Use{use}, Extensions: asks, Logger: slog.New(slog.NewTextHandler(r.log, nil)), Registerer: r.registry})
 	require.NoError(t, err)
-	r.host, r.Plugin = h, h.Plugins(contract.ExtensionEnricher)[0]
+	r.host = h
+	for _, e := range contract.Extensions {
+		if some := h.Plugins(e); len(some) > 0 {
+			r.Plugin = some[0]
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -338,6 +349,65 @@ func TestAReloadTakesTheNewestVersionThatStarts(t *testing.T) {
 		versions = append(versions, p.Manifest.Version)
 	}
 	assert.Equal(t, []string{"1.1.0", "1.0.0", "1.0.0-rc.1"}, versions, "the newest first, a candidate before its release")
+}
+
+// What a plugin is asked for is settled at the start. A version that extends something else needs
+// another one, and the operator is told so, if it matters to this process.
+func TestAReloadToAVersionThatExtendsSomethingElse(t *testing.T) {
+	const told = "a plugin extends something else than at the start of this process"
+	reload := func(t *testing.T, asks []contract.Extension, use host.Use, before, after []contract.Extension) string {
+		plugins := hosttest.Misbehave(t, func(m *host.Manifest, dir string) {
+			rename(dir, "liar") // says that it is 0.9.0
+			m.Version, m.Command, m.Extends, m.Permissions = "0.9.0", []string{"./liar"}, before, host.Permissions{}
+		})
+		use.Settings = hosttest.Settings(t, "", false)
+		r := runAsking(t, asks, plugins, use)
+		r.eventually(t, "it starts", func() bool { return r.Err() == nil })
+		hosttest.Install(t, plugins, func(m *host.Manifest, _ string) { m.Extends, m.Permissions = after, host.Permissions{} })
+		require.NotContains(t, r.log.String(), told)
+		require.NoError(t, r.Reload(t.Context()))
+		require.Equal(t, "1.0.0", r.Manifest().Version)
+		return r.log.String()
+	}
+	enricher, pricer, notifier, panel := contract.ExtensionEnricher, contract.ExtensionPricer, contract.ExtensionNotifier, contract.ExtensionPanel
+	hold := host.Use{OnFailure: host.Hold}
+
+	log := reload(t, nil, hold, []contract.Extension{enricher, pricer}, []contract.Extension{notifier, enricher, panel})
+	assert.Contains(t, log, told)
+	assert.Contains(t, log, `plugin=test-misbehave version=1.0.0 version_at_start=0.9.0 added="[notifier panel]" removed=[pricer]`)
+	assert.Contains(t, log, "level=WARN")
+	assert.NotContains(t, log, "change_first")
+
+	log = reload(t, nil, host.Use{}, []contract.Extension{notifier}, []contract.Extension{enricher, notifier})
+	assert.Contains(t, log, "added=[enricher] removed=[]")
+	assert.Contains(t, log, "say what becomes of events", "without a policy it would not start")
+
+	log = reload(t, []contract.Extension{enricher, pricer}, hold, []contract.Extension{enricher, notifier}, []contract.Extension{enricher, panel})
+	assert.NotContains(t, log, told, "others ask notifiers and panels")
+
+	log = reload(t, nil, hold, []contract.Extension{enricher, pricer}, []contract.Extension{pricer, enricher})
+	assert.NotContains(t, log, told)
+
+	t.Run("that this process did not run", func(t *testing.T) {
+		extending := func(version string, e contract.Extension) func(m *host.Manifest, dir string) {
+			return func(m *host.Manifest, _ string) {
+				m.Version, m.Extends, m.Permissions = version, []contract.Extension{e}, host.Permissions{}
+			}
+		}
+		plugins := hosttest.Misbehave(t, extending("1.0.0", panel))
+		log := &lines{}
+		h, err := host.New(host.Config{
+			Dir: plugins, Use: []host.Use{{ID: "test-misbehave"}}, Extensions: []contract.Extension{enricher, pricer},
+			Logger: slog.New(slog.NewTextHandler(log, nil)),
+		})
+		require.NoError(t, err)
+		hosttest.Install(t, plugins, extending("1.1.0", notifier))
+		require.NoError(t, h.Reload(t.Context()))
+		assert.Empty(t, log.String())
+		hosttest.Install(t, plugins, extending("1.2.0", pricer))
+		require.NoError(t, h.Reload(t.Context()))
+		assert.Contains(t, log.String(), "version=1.2.0 version_at_start=1.0.0 added=[pricer] removed=[]")
+	})
 }
 
 func TestALongPathOfTemporaryFilesDoesNotMatter(t *testing.T) {

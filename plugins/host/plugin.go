@@ -41,8 +41,9 @@ type Plugin struct {
 // config is what one plugin is run with.
 type config struct {
 	Use
-	Dir    string
-	Logger *slog.Logger
+	Dir        string
+	Extensions []contract.Extension // that this process asks; nil is all
+	Logger     *slog.Logger
 }
 
 // DownError says that a plugin was not asked, because it is down.
@@ -72,6 +73,7 @@ type FailedError struct {
 	ID   string
 	Why  error
 	Late bool // there was none in time
+	Gone bool // its process has ended instead
 }
 
 func (e *FailedError) Error() string { return fmt.Sprintf("plugin %s: %v", e.ID, e.Why) }
@@ -137,7 +139,7 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 		return &RefusedError{ID: p.cfg.ID, Message: cut(status.Convert(err).Message()), Unimplemented: code == codes.Unimplemented}
 	}
 	if err != nil {
-		err = &FailedError{ID: p.cfg.ID, Why: p.told(err), Late: status.Code(err) == codes.DeadlineExceeded}
+		err = &FailedError{ID: p.cfg.ID, Why: p.told(err), Late: status.Code(err) == codes.DeadlineExceeded, Gone: gone}
 	}
 	p.judge(proc, err, gone)
 	return err

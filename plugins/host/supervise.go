@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
+
+	"github.com/flowgauge/flowgauge/plugins/contract"
 )
 
 const (
@@ -108,12 +111,15 @@ func (p *Plugin) look(ctx context.Context, proc *process, next *time.Time) error
 }
 
 func (p *Plugin) start(ctx context.Context) (*process, error) {
-	of, err := Find(p.cfg.Dir, p.cfg.ID, p.cfg.Version)
+	of, err := p.find()
 	if err != nil {
 		return nil, err
 	}
 	return start(ctx, of, p.cfg.Settings, p.logs)
 }
+
+// find finds the version that is to run.
+func (p *Plugin) find() (Installed, error) { return Find(p.cfg.Dir, p.cfg.ID, p.cfg.Version) }
 
 // Reload starts the plugin anew, its newest version where the configuration names none. The
 // old process gets calls until the new one answers, and ends when it has answered its own.
@@ -149,6 +155,33 @@ func (p *Plugin) up(ctx context.Context, proc *process) {
 	p.metrics.up.Set(1)
 	m := proc.of.Manifest
 	p.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "a plugin is up", slog.String("plugin", m.ID), slog.String("version", m.Version), slog.Int("pid", proc.pid))
+	p.compare(ctx, m)
+}
+
+// compare tells the operator of a version that extends something else than the one that was there
+// at the start, by which it is settled what the plugin is asked for.
+func (p *Plugin) compare(ctx context.Context, m *Manifest) {
+	added, removed := p.beyond(m, p.manifest), p.beyond(p.manifest, m)
+	if len(added)+len(removed) == 0 {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("plugin", m.ID), slog.String("version", m.Version), slog.String("version_at_start", p.manifest.Version),
+		slog.Any("added", added), slog.Any("removed", removed),
+	}
+	if err := m.checkPolicy(p.cfg.OnFailure); err != nil {
+		attrs = append(attrs, slog.String("change_first", err.Error()))
+	}
+	p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn,
+		"a plugin extends something else than at the start of this process; until you restart it, what is added is not asked for and what is removed fails", attrs...)
+}
+
+// beyond are the extensions of one manifest that another does not have, of those that this
+// process asks.
+func (p *Plugin) beyond(m, other *Manifest) []contract.Extension {
+	return slices.DeleteFunc(slices.Clone(m.Extends), func(e contract.Extension) bool {
+		return slices.Contains(other.Extends, e) || p.cfg.Extensions != nil && !slices.Contains(p.cfg.Extensions, e)
+	})
 }
 
 func (p *Plugin) down(why error) {

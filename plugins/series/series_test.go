@@ -88,7 +88,7 @@ func TestAnAnswerThatBreaksTheContractIsAFailure(t *testing.T) {
 		assert.Nil(t, res)
 		assert.ErrorContains(t, err, "plugin test-misbehave: ")
 		assert.ErrorContains(t, err, want[0], how)
-		assert.False(t, failed.Late)
+		assert.False(t, failed.Late || failed.Gone)
 		judged, err := detect(how)
 		require.ErrorAs(t, err, &failed, how)
 		assert.Nil(t, judged)
@@ -136,6 +136,7 @@ func TestAPluginThatCrashesComesBack(t *testing.T) {
 	p := run(t, time.Minute)
 	var failed *host.FailedError
 	require.ErrorAs(t, ask(t, p, "crash"), &failed)
+	assert.True(t, failed.Gone)
 	assert.ErrorContains(t, failed, "its process has gone")
 	comesBack(t, p)
 }

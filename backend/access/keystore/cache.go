@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"github.com/flowgauge/flowgauge/backend/atomicfile"
 )
 
 // UseCache keeps a copy of the keys' hashes in a file that only its owner may
@@ -43,16 +44,7 @@ func (s *Store) save(keys map[string]Key) error {
 	if bytes.Equal(text, s.cached) {
 		return nil
 	}
-	f, err := os.CreateTemp(filepath.Dir(s.cache), ".keys-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("cache API keys: %w", err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("cache API keys: %w", err)
-	}
-	if err := os.Rename(f.Name(), s.cache); err != nil {
+	if err := atomicfile.Write(s.cache, text); err != nil {
 		return fmt.Errorf("cache API keys: %w", err)
 	}
 	s.cached = text

@@ -2398,6 +2398,9 @@ type Workflow = []string
 // WorkflowId defines model for workflowId.
 type WorkflowId = string
 
+// PluginFailed defines model for PluginFailed.
+type PluginFailed = Problem
+
 // Unauthenticated defines model for Unauthenticated.
 type Unauthenticated = Problem
 

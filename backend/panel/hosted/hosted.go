@@ -10,8 +10,6 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/flowgauge/flowgauge/backend/panel"
 	"github.com/flowgauge/flowgauge/backend/query"
@@ -67,7 +65,7 @@ func (d *described) describe(ctx context.Context) ([]query.KindInfo, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.Err(); err != nil {
-		return nil, faulted(err, codes.OK)
+		return nil, faulted(err)
 	}
 	if d.of != d.Manifest() {
 		err := d.call(ctx, func(ctx context.Context, panels contractv1.PanelClient, m *host.Manifest) error {
@@ -141,35 +139,22 @@ func named(q *contractv1.Question, name string) *contractv1.Question {
 
 // call asks the plugin's process.
 func (d *described) call(ctx context.Context, ask func(context.Context, contractv1.PanelClient, *host.Manifest) error) error {
-	code := codes.OK
-	err := d.Call(ctx, contract.ExtensionPanel, func(ctx context.Context, conn grpc.ClientConnInterface, m *host.Manifest) error {
-		err := ask(ctx, contractv1.NewPanelClient(conn), m)
-		code = status.Code(err)
-		return err
-	})
-	return faulted(err, code)
+	return faulted(d.Call(ctx, contract.ExtensionPanel, func(ctx context.Context, conn grpc.ClientConnInterface, m *host.Manifest) error {
+		return ask(ctx, contractv1.NewPanelClient(conn), m)
+	}))
 }
 
 // faulted says what a plugin did instead of answering. What is the caller's stays: a context
 // that is over, and a question that the plugin refuses.
-func faulted(err error, code codes.Code) error {
-	var (
-		down    *host.DownError
-		refused *host.RefusedError
-	)
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &down), code == codes.Unavailable:
-		return &query.PluginError{Fault: query.PluginDown, Message: panel.Sentence(err.Error())}
-	case code == codes.DeadlineExceeded:
-		return &query.PluginError{Fault: query.PluginLate, Message: panel.Sentence(err.Error())}
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.As(err, &refused) && !refused.Unimplemented:
-		return err
+func faulted(err error) error {
+	var refused *host.RefusedError
+	if errors.As(err, &refused) && refused.Unimplemented {
+		return panel.Wrong(refused.ID, errors.New(refused.Message))
 	}
-	return &query.PluginError{Fault: query.PluginWrong, Message: panel.Sentence(err.Error())}
+	if fault := Fault(err); fault != nil {
+		return fault
+	}
+	return err
 }
 
 // asked makes a plugin's refusal one of the question that it was asked.

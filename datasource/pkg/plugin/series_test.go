@@ -97,7 +97,7 @@ func TestForecastersAndDetectorsOfPlugins(t *testing.T) {
 			status     backend.Status
 			says       string
 		}{
-			{"executions_completed", "test-misbehave", backend.StatusBadGateway, "plugin test-misbehave: its process has gone"},
+			{"executions_completed", "test-misbehave", 503, "plugin test-misbehave: its process has gone"},
 			{"duration_avg", "test-misbehave", backend.StatusTimeout, "plugin test-misbehave: no answer within 1s"},
 			{"duration_p95", "test-misbehave", backend.StatusBadGateway, "plugin test-misbehave: "},
 			{"executions_failed", "test-misbehave", backend.StatusBadRequest, "it wants a year of history"},
