@@ -304,8 +304,8 @@ func requireFigures(t *testing.T, target dashboards.Target, frames data.Frames) 
 var kindUnits = map[string]map[string]string{
 	"errors": {"count": "short", "share": "percentunit", "workflows": "short", "users": "short"},
 	"bottlenecks": {
-		"executions": "short", "on_path": "short", "share": "percentunit", "queue_share": "percentunit", "retry_share": "percentunit", "run_share": "percentunit", "retries": "short",
-		"path_avg_ms": "ms", "saving_avg_ms": "ms", "saving_p95_ms": "ms", "saving_total_ms": "ms", "runs": "short", "failed": "short", "duration_avg_ms": "ms",
+		"on_path": "short", "share": "percentunit", "queue_share": "percentunit", "retry_share": "percentunit", "run_share": "percentunit", "retries": "short",
+		"saving_avg_ms": "ms", "saving_p95_ms": "ms", "saving_total_ms": "ms",
 	},
 	"forecast": {"value": usd, "forecast": usd, "lower_80": usd, "upper_80": usd, "lower_95": usd, "upper_95": usd},
 	"budgets":  {"percent": "percent", "amount": "", "spent": "", "forecast": ""},
