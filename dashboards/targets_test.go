@@ -307,7 +307,7 @@ func kindNames(t *testing.T, q *Target) []string {
 	for _, k := range query.Kinds() {
 		for _, f := range k.Fields {
 			if string(k.Kind) == q.QueryType && (len(q.Fields) == 0 || slices.Contains(q.Fields, f.Name)) {
-				words := strings.ReplaceAll(f.Name, "_", " ")
+				words := strings.ReplaceAll(strings.TrimSuffix(f.Name, "_ms"), "_", " ")
 				names = append(names, strings.ToUpper(words[:1])+words[1:])
 			}
 		}

@@ -197,6 +197,7 @@ func (s *server) shapes(t *testing.T, live bool) []byte {
 	add("timeseries", "SQL", object{"queryType": "sql", "expr": "SELECT $__timeInterval(time) AS time, trigger_type, count() AS n\nFROM executions\nWHERE $__timeFilter(time)\nGROUP BY time, trigger_type\nORDER BY time", "format": "timeseries"})
 	add("heatmap", "Durations", object{"queryType": "durations", "format": "heatmap", "granularity": "hour"})
 	add("timeseries", "Forecast", object{"queryType": "forecast", "format": "timeseries", "granularity": "hour", "params": object{"metric": "executions", "horizon": "12"}})
+	add("timeseries", "Anomalies", object{"queryType": "anomalies", "format": "timeseries", "granularity": "15m", "params": object{"metric": "executions_failed"}})
 	add("traces", "Trace of an execution", object{"queryType": "waterfall", "format": "trace", "params": execution})
 	add("nodeGraph", "Steps of an execution", object{"queryType": "waterfall", "format": "nodegraph", "params": execution})
 	add("logs", "Errors", object{"queryType": "errors", "format": "logs"})

@@ -230,6 +230,27 @@ func (d *datasource) requirePanel(t *testing.T, p dashboards.Panel, in backend.T
 		}
 		if _, ok := empty[p.Title]; !ok {
 			requireFigures(t, target, answer.Frames)
+			requireOverridden(t, p, target, answer.Frames)
+		}
+	}
+}
+
+// requireOverridden checks that a panel's overrides go by the names that the fields of a kind's
+// answer have. Those of metrics are the catalogue's.
+func requireOverridden(t *testing.T, p dashboards.Panel, target dashboards.Target, frames data.Frames) {
+	t.Helper()
+	if target.QueryType == "metrics" {
+		return
+	}
+	var names []string
+	for _, f := range frames[0].Fields {
+		if f.Config != nil {
+			names = append(names, f.Config.DisplayNameFromDS)
+		}
+	}
+	for _, o := range p.FieldConfig.Overrides {
+		if o.Matcher.ID == "byName" {
+			assert.Contains(t, names, o.Matcher.Options)
 		}
 	}
 }
