@@ -112,7 +112,7 @@ type Panel struct {
 	Description     string           `json:"description"`
 	Datasource      *Datasource      `json:"datasource"`
 	GridPos         GridPos          `json:"gridPos"`
-	TimeFrom        string           `json:"timeFrom"` // its own period, such as 12w
+	TimeFrom        string           `json:"timeFrom"` // its own period, such as 12w, or +30d that are to come
 	Targets         []Target         `json:"targets"`
 	Transformations []Transformation `json:"transformations"`
 	FieldConfig     FieldConfig      `json:"fieldConfig"`
@@ -147,7 +147,9 @@ type Target struct {
 	Format      string      `json:"format"`
 	Alias       string      `json:"alias"`
 
+	// Of the kinds beside metrics.
 	Params map[string]string `json:"params,omitempty"`
+	Fields []string          `json:"fields,omitempty"` // the columns of a table; empty is all
 }
 
 // Filter keeps the rows whose dimension has one of the values; a value may be a

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/flowgauge/flowgauge/backend/metric"
+	"github.com/flowgauge/flowgauge/backend/query"
 )
 
 func eachTarget(t *testing.T, test func(t *testing.T, d *Dashboard, p *Panel, q *Target)) {
@@ -33,14 +34,15 @@ func TestTargetsSpeakTheModel(t *testing.T) {
 	eachTarget(t, func(t *testing.T, _ *Dashboard, p *Panel, q *Target) {
 		requireDatasource(t, q.Datasource)
 		require.Equal(t, 2, q.Version)
-		require.Contains(t, []string{"metrics", "errors"}, q.QueryType)
 		for _, f := range q.Filters {
 			require.Contains(t, []string{"in", "not_in"}, f.Operator)
 			require.NotEmpty(t, f.Values)
 		}
 		require.NotNil(t, q.Limit, "say how many: the default may change")
-		if q.QueryType == "errors" {
-			require.Equal(t, "table", q.Format)
+		if k := kinds[q.QueryType]; q.QueryType != "metrics" {
+			require.NotEmpty(t, k.format, "the kind %s: teach this test what it is of", q.QueryType)
+			require.Equal(t, k.format, q.Format)
+			requireKind(t, q)
 			return
 		}
 		require.Contains(t, granularities, q.Granularity)
@@ -53,6 +55,52 @@ func TestTargetsSpeakTheModel(t *testing.T) {
 		if q.OrderBy != "" {
 			require.Contains(t, q.Metrics, q.OrderBy)
 		}
+	})
+}
+
+// kinds are those in use beside metrics: the shape that panels take them in, and whose
+// dimensions their filters have. Whose is nobody's has no filters.
+var kinds = map[string]struct{ format, of string }{
+	"errors":      {"table", "executions_failed"},
+	"bottlenecks": {"table", "executions"},
+	"forecast":    {"timeseries", ""}, // what it forecasts
+	"budgets":     {"table", ""},
+}
+
+// requireKind checks what a target asks of a kind by what the engine says of it.
+func requireKind(t *testing.T, q *Target) {
+	t.Helper()
+	all := query.Kinds()
+	at := slices.IndexFunc(all, func(k query.KindInfo) bool { return string(k.Kind) == q.QueryType })
+	require.GreaterOrEqual(t, at, 0)
+	k := all[at]
+	uses := func(member string) bool { return slices.Contains(k.Uses, member) }
+	require.True(t, len(q.Filters) == 0 || uses("filters"))
+	require.Equal(t, uses("limit"), *q.Limit > 0, "0 where there is no limit")
+	require.True(t, q.Granularity == "" || uses("granularity"))
+	for name := range q.Params {
+		require.True(t, slices.ContainsFunc(k.Params, func(p query.ParamInfo) bool { return p.Name == name }), "%s has no parameter %s", k.Title, name)
+	}
+	for _, name := range q.Fields {
+		require.True(t, slices.ContainsFunc(k.Fields, func(f query.FieldInfo) bool { return f.Name == name }), "%s has no column %s", k.Title, name)
+	}
+}
+
+// A graph shows its panel's period only: a forecast is of what is to come.
+func TestForecastsAreSeen(t *testing.T) {
+	eachTarget(t, func(t *testing.T, _ *Dashboard, p *Panel, q *Target) {
+		if q.QueryType != "forecast" {
+			return
+		}
+		m := regexp.MustCompile(`^\+(\d+)d$`).FindStringSubmatch(p.TimeFrom)
+		require.NotNil(t, m, "the panel's period begins now")
+		days, err := strconv.Atoi(m[1])
+		require.NoError(t, err)
+		horizon, err := strconv.Atoi(q.Params["horizon"])
+		require.NoError(t, err)
+		require.Equal(t, "day", q.Granularity)
+		require.Equal(t, days+1, horizon, "today is not over, and is the first of them")
+		require.NotEmpty(t, q.Params["history"], "there is none in a period that begins now")
 	})
 }
 
@@ -94,13 +142,14 @@ func TestTargetsAskWhatTheCatalogueHas(t *testing.T) {
 	})
 }
 
-// metricsOf returns the metrics of a target; groups of errors have the
-// dimensions of the failed executions.
+// metricsOf returns the metrics whose figures or dimensions a target has.
 func metricsOf(t *testing.T, q *Target) []*metric.Metric {
 	t.Helper()
 	names := q.Metrics
-	if q.QueryType == "errors" {
-		names = []string{"executions_failed"}
+	if q.QueryType == "forecast" {
+		names = []string{q.Params["metric"]}
+	} else if of := kinds[q.QueryType].of; of != "" {
+		names = []string{of}
 	}
 	out := make([]*metric.Metric, len(names))
 	for i, name := range names {
@@ -134,7 +183,7 @@ func TestPanelsFollowTheVariables(t *testing.T) {
 			if filtered {
 				continue
 			}
-			lacking := slices.ContainsFunc(metricsOf(t, q), func(m *metric.Metric) bool { return !m.HasDimension(dimension) })
+			lacking := q.QueryType == "budgets" || slices.ContainsFunc(metricsOf(t, q), func(m *metric.Metric) bool { return !m.HasDimension(dimension) })
 			require.True(t, lacking, "%s could be filtered by %s", p.Title, v.Name)
 			require.Regexp(t, `(?i)`+v.Label+`.* filters? do(es)? not apply`, p.Description, "%s does not follow %s and does not say so", p.Title, v.Name)
 		}
@@ -220,8 +269,8 @@ func fieldNames(t *testing.T, p *Panel) []string {
 	t.Helper()
 	var names []string
 	for _, q := range p.Targets {
-		if q.QueryType == "errors" {
-			names = append(names, "Error type", "Message", "Sample", "Fingerprint", "Failures", "Share", "First seen", "Last seen", "Workflows", "Users")
+		if q.QueryType != "metrics" {
+			names = append(names, kindNames(t, &q)...)
 			continue
 		}
 		if q.Format == "table" {
@@ -238,6 +287,28 @@ func fieldNames(t *testing.T, p *Panel) []string {
 			names = append(names, m.Title)
 			if q.Compare != "" {
 				names = append(names, fmt.Sprintf("%s (%s)", m.Title, strings.ReplaceAll(q.Compare, "_", " ")))
+			}
+		}
+	}
+	return names
+}
+
+// kindNames are those of a kind's columns, which the engine makes of their names, and the plugin
+// of the series that it draws.
+func kindNames(t *testing.T, q *Target) []string {
+	t.Helper()
+	if q.QueryType == "errors" {
+		return []string{"Error type", "Message", "Sample", "Fingerprint", "Failures", "Share", "First seen", "Last seen", "Workflows", "Users"}
+	}
+	if q.QueryType == "forecast" {
+		return []string{metricsOf(t, q)[0].Title, "Forecast", "80 % interval, from", "80 % interval", "95 % interval, from", "95 % interval"}
+	}
+	var names []string
+	for _, k := range query.Kinds() {
+		for _, f := range k.Fields {
+			if string(k.Kind) == q.QueryType && (len(q.Fields) == 0 || slices.Contains(q.Fields, f.Name)) {
+				words := strings.ReplaceAll(strings.TrimSuffix(f.Name, "_ms"), "_", " ")
+				names = append(names, strings.ToUpper(words[:1])+words[1:])
 			}
 		}
 	}

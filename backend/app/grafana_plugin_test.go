@@ -29,6 +29,7 @@ func TestGrafanaPlugin(t *testing.T) {
 	browser := newBrowser(t)
 	s, grafana := upGrafana(t, builtPlugin(t), "--grafana-sql")
 	s.simulate("26h")
+	s.outage()
 	s.settle()
 	g := grafanaAPI{t, grafana}
 	board := s.shapes(t, false)
@@ -168,6 +169,19 @@ func TestGrafanaPlugin(t *testing.T) {
 	})
 }
 
+// outage is something unusual.
+func (s *server) outage() {
+	s.t.Helper()
+	var events strings.Builder
+	at := time.Now().UTC().Add(-5 * time.Hour)
+	for i := range 60 {
+		fmt.Fprintf(&events, `{"kind":"execution","id":"outage-%d","timestamp":%q,"workflowId":"payroll","status":"failed","duration":30000,"errorType":"timeout","errorMessage":"no answer from payments"}`+"\n",
+			i, at.Add(time.Duration(i)*time.Second).Format(time.RFC3339Nano))
+	}
+	status, body := s.call(http.MethodPost, "/api/v1/events", "application/x-ndjson", strings.NewReader(events.String()))
+	require.Equal(s.t, http.StatusAccepted, status, "%s", body)
+}
+
 var source = map[string]string{"type": "flowgauge-analytics-datasource", "uid": "flowgauge"}
 
 // shapes is a dashboard with a panel of each shape, or one of live panels.
@@ -196,7 +210,9 @@ func (s *server) shapes(t *testing.T, live bool) []byte {
 	add("timeseries", "PromQL", object{"queryType": "promql", "expr": "sum by (trigger_type) (rate(flowgauge_executions_total[$__rate_interval]))", "format": "timeseries", "alias": "{{trigger_type}}"})
 	add("timeseries", "SQL", object{"queryType": "sql", "expr": "SELECT $__timeInterval(time) AS time, trigger_type, count() AS n\nFROM executions\nWHERE $__timeFilter(time)\nGROUP BY time, trigger_type\nORDER BY time", "format": "timeseries"})
 	add("heatmap", "Durations", object{"queryType": "durations", "format": "heatmap", "granularity": "hour"})
-	add("timeseries", "Forecast", object{"queryType": "forecast", "format": "timeseries", "granularity": "hour", "params": object{"metric": "executions", "horizon": "12"}})
+	add("timeseries", "Forecast", object{"queryType": "forecast", "format": "timeseries", "granularity": "hour", "params": object{"metric": "executions", "history": "24", "horizon": "13"}})
+	panels[len(panels)-1]["timeFrom"] = "+12h" // a graph ends with its panel's period
+	add("timeseries", "Anomalies", object{"queryType": "anomalies", "format": "timeseries", "granularity": "15m", "params": object{"metric": "executions_failed"}})
 	add("traces", "Trace of an execution", object{"queryType": "waterfall", "format": "trace", "params": execution})
 	add("nodeGraph", "Steps of an execution", object{"queryType": "waterfall", "format": "nodegraph", "params": execution})
 	add("logs", "Errors", object{"queryType": "errors", "format": "logs"})

@@ -48,6 +48,7 @@ func TestGrafana(t *testing.T) {
 	}
 	s.simulate("72h")
 	s.refuse()
+	s.budget()
 	s.settle()
 	for _, board := range all {
 		for _, width := range []int64{1600, 400} {

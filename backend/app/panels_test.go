@@ -37,6 +37,7 @@ func TestEveryPanelReturnsData(t *testing.T) {
 	s := up(t, t.TempDir())
 	s.simulate("72h")
 	s.refuse()
+	s.budget()
 	s.settle()
 	d := newDatasource(t, s)
 
@@ -110,18 +111,30 @@ func (s *server) refuse() {
 	}
 }
 
-var since = regexp.MustCompile(`^(?:now-)?(\d+)([hdw])(/w)?$`)
+// budget makes a budget that a month's costs go beyond.
+func (s *server) budget() {
+	s.t.Helper()
+	status, body := s.call(http.MethodPut, "/api/v1/analytics/costs/budgets", "application/json", strings.NewReader(
+		`{"id":"everything","name":"Everything, monthly","owner":"ana","of":"dollars","amount":"1000","period":{"unit":"month","start":"2020-01-01"},"thresholds":[{"percent":50}]}`))
+	require.Less(s.t, status, 300, "%s", body)
+}
+
+var since = regexp.MustCompile(`^(?:now-|(\+))?(\d+)([hdw])(/w)?$`)
 
 // period resolves Grafana's words for a time, such as now-24h, or 12w/w: the
-// beginning of the week twelve weeks ago. Periods end now.
+// beginning of the week twelve weeks ago. Periods end now, but +30d, which begins now.
 func period(t *testing.T, from string, now time.Time) backend.TimeRange {
 	t.Helper()
 	m := since.FindStringSubmatch(from)
 	require.NotNil(t, m, "%s: teach this test what it means", from)
-	n, err := strconv.Atoi(m[1])
+	n, err := strconv.Atoi(m[2])
 	require.NoError(t, err)
-	start := now.UTC().Add(-time.Duration(n) * map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[m[2]])
-	if m[3] != "" {
+	long := time.Duration(n) * map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[m[3]]
+	if m[1] != "" {
+		return backend.TimeRange{From: now, To: now.Add(long)}
+	}
+	start := now.UTC().Add(-long)
+	if m[4] != "" {
 		start = start.Truncate(24*time.Hour).AddDate(0, 0, -int(start.Weekday()+6)%7)
 	}
 	return backend.TimeRange{From: start, To: now}
@@ -217,6 +230,27 @@ func (d *datasource) requirePanel(t *testing.T, p dashboards.Panel, in backend.T
 		}
 		if _, ok := empty[p.Title]; !ok {
 			requireFigures(t, target, answer.Frames)
+			requireOverridden(t, p, target, answer.Frames)
+		}
+	}
+}
+
+// requireOverridden checks that a panel's overrides go by the names that the fields of a kind's
+// answer have. Those of metrics are the catalogue's.
+func requireOverridden(t *testing.T, p dashboards.Panel, target dashboards.Target, frames data.Frames) {
+	t.Helper()
+	if target.QueryType == "metrics" {
+		return
+	}
+	var names []string
+	for _, f := range frames[0].Fields {
+		if f.Config != nil {
+			names = append(names, f.Config.DisplayNameFromDS)
+		}
+	}
+	for _, o := range p.FieldConfig.Overrides {
+		if o.Matcher.ID == "byName" {
+			assert.Contains(t, names, o.Matcher.Options)
 		}
 	}
 }
@@ -227,7 +261,9 @@ func requireShape(t *testing.T, target dashboards.Target, f *data.Frame) {
 	require.NotNil(t, f.Meta)
 	want := data.FrameTypeTimeSeriesMulti
 	switch {
-	case target.QueryType == "errors":
+	case target.QueryType == "forecast":
+		want = data.FrameTypeTimeSeriesWide
+	case target.QueryType != "metrics":
 		want = data.FrameTypeTable
 	case target.Granularity == "none":
 		want = data.FrameTypeNumericLong
@@ -256,14 +292,14 @@ func requireFigures(t *testing.T, target dashboards.Target, frames data.Frames) 
 			units[name+"_previous"] = m.Unit
 		}
 	}
-	if target.QueryType == "errors" {
-		units = map[string]string{"count": "short", "share": "percentunit", "workflows": "short", "users": "short"}
+	if target.QueryType != "metrics" {
+		units = kindUnits[target.QueryType]
 	}
 	shown := map[string]bool{}
 	for _, f := range frames {
 		require.Positive(t, f.Rows())
 		for _, field := range f.Fields {
-			if field.Type().Time() && target.QueryType != "errors" {
+			if field.Type().Time() && target.Format != "table" {
 				continue
 			}
 			require.NotNil(t, field.Config, field.Name)
@@ -277,11 +313,26 @@ func requireFigures(t *testing.T, target dashboards.Target, frames data.Frames) 
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(units)) {
-		if !strings.HasSuffix(name, "_previous") { // three days have no previous month
+		// Three days have no previous month, and what they say of the next may be no more than 0.
+		if !strings.HasSuffix(name, "_previous") && !strings.HasPrefix(name, "lower_") {
 			assert.True(t, shown[name], "%s is nothing or 0 all over", name)
 		}
 	}
 }
+
+// kindUnits are the units of the figures of the kinds beside metrics, as they are in all answers
+// of the simulated platform.
+var kindUnits = map[string]map[string]string{
+	"errors": {"count": "short", "share": "percentunit", "workflows": "short", "users": "short"},
+	"bottlenecks": {
+		"on_path": "short", "share": "percentunit", "queue_share": "percentunit", "retry_share": "percentunit", "run_share": "percentunit", "retries": "short",
+		"saving_avg_ms": "ms", "saving_p95_ms": "ms", "saving_total_ms": "ms",
+	},
+	"forecast": {"value": usd, "forecast": usd, "lower_80": usd, "upper_80": usd, "lower_95": usd, "upper_95": usd},
+	"budgets":  {"percent": "percent", "amount": "", "spent": "", "forecast": ""},
+}
+
+const usd = "currencyUSD"
 
 // figures says whether a field has any other than 0.
 func figures(t *testing.T, field *data.Field) bool {

@@ -141,7 +141,7 @@ func (q *question) judged(limits Limits) (*pastSeries, error) {
 	if q.calendar().points() > int64(room) {
 		return nil, requestError("granularity", string(q.granularity), "at most "+strconv.Itoa(room)+" buckets can be judged at once: take a coarser granularity or a shorter period", "hour", granularities...)
 	}
-	if len(q.history(0).past) == 0 {
+	if len(q.history(0, 0, limits).past) == 0 {
 		return nil, requestError("to", q.to.Format(time.RFC3339), "the period has no whole "+string(q.granularity)+" that is over: begin earlier", "")
 	}
 	whole := *q
@@ -154,7 +154,7 @@ func (q *question) judged(limits Limits) (*pastSeries, error) {
 	if whole.from.After(q.from) {
 		whole.from = q.from
 	}
-	return whole.history(0), nil
+	return whole.history(0, 0, limits), nil
 }
 
 // days is about how many days a bucket has.

@@ -13,7 +13,10 @@ type RequestError struct {
 	Message string   // one sentence that says what is wrong
 	Allowed []string // what would be right: all values where they are few
 	Example string   // one value that works
+	Cause   error    // what came of the request, where that is known only afterwards
 }
+
+func (e *RequestError) Unwrap() error { return e.Cause }
 
 // Error returns the message with what is allowed.
 func (e *RequestError) Error() string {

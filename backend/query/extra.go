@@ -143,7 +143,7 @@ func (e *Engine) others(ctx context.Context, p access.Principal, r Request, s *s
 // describe gives columns the titles, units and descriptions that Flowgauge's have.
 func (s *shape) describe(res *Result) {
 	for _, f := range res.Frame.Fields {
-		f.Config.DisplayNameFromDS = title(f.Name)
+		f.Config.DisplayNameFromDS = titleOf(f.Name)
 		for _, info := range s.Fields {
 			if info.Name == f.Name {
 				f.Config.Description = info.Description

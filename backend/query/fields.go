@@ -2,7 +2,6 @@ package query
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -41,7 +40,7 @@ func (f *fields) result() *Result {
 		if !ok {
 			unit = info.Unit
 		}
-		field.Config = &data.FieldConfig{DisplayNameFromDS: title(info.Name), Description: info.Description, Unit: unit}
+		field.Config = &data.FieldConfig{DisplayNameFromDS: titleOf(info.Name), Description: info.Description, Unit: unit}
 		res.Frame.Fields = append(res.Frame.Fields, field)
 	}
 	return res
@@ -81,12 +80,6 @@ func typed[T any](rows [][]any, i int) *data.Field {
 		out[row] = rows[row][i].(T)
 	}
 	return data.NewField("", nil, out)
-}
-
-// title turns a field's name into words.
-func title(name string) string {
-	words := strings.ReplaceAll(name, "_", " ")
-	return strings.ToUpper(words[:1]) + words[1:]
 }
 
 // indexOf finds a field of a frame.

@@ -18,8 +18,12 @@ const KindForecast Kind = "forecast"
 // MaxForecast is the most buckets that are forecast at once.
 const MaxForecast = 1000
 
+// maxBefore is as much history as a forecast rests on.
+const maxBefore = 1500
+
 var forecastParams = []ParamInfo{
 	{Name: "metric", Description: "The metric of the catalogue that is forecast.", Default: "dollars", Example: "executions"},
+	{Name: "history", Description: "How many buckets before the period are history too, up to 1500. The period may lie in the future then: a panel shows what is to come only as far as its period goes.", Default: "0", Example: "90"},
 	{Name: "horizon", Description: "How many buckets are forecast, 1 to 1000.", Default: "30", Example: "14"},
 	{Name: "forecaster", Description: "Who forecasts: builtin is Flowgauge itself, another a plugin.", Default: Builtin, Example: Builtin},
 }
@@ -37,7 +41,7 @@ var forecastFields = []FieldInfo{
 var forecastShape = shape{
 	KindInfo: KindInfo{
 		Kind: KindForecast, Title: "Forecast",
-		Description: "How a metric goes on behind the period, by day or another granularity. The methods were chosen by how right they were on the period itself, unless a plugin forecasts; meta.forecast tells which, how wrong they were there, and the sum of what is to come. A bucket that is not over, or not wholly in the period, is not part of the history, nor are those before the first that has data; else a bucket without data is 0 where the metric is a sum.",
+		Description: "How a metric goes on behind the period, or from now on if that is earlier, by day or another granularity. The methods were chosen by how right they were on the period itself, unless a plugin forecasts; meta.forecast tells which, how wrong they were there, and the sum of what is to come. A bucket that is not over, or not wholly in the period, is not part of the history, nor are those before the first that has data; else a bucket without data is 0 where the metric is a sum.",
 		Uses:        []string{"granularity", "filters"},
 		Params:      forecastParams,
 		Fields:      forecastFields,
@@ -82,6 +86,10 @@ func (e *Engine) forecast(ctx context.Context, p access.Principal, r Request) (*
 	if err != nil {
 		return nil, err
 	}
+	before, err := wholeParam(forecastParams, &r, "history", 0, maxBefore)
+	if err != nil {
+		return nil, err
+	}
 	ask := r
 	name := paramOf(forecastParams, &r, "metric")
 	m, ok := metric.Lookup(name)
@@ -100,7 +108,7 @@ func (e *Engine) forecast(ctx context.Context, p access.Principal, r Request) (*
 	if _, err := e.forecasters.named(ctx, "params.forecaster", by); err != nil {
 		return nil, err
 	}
-	h := q.history(horizon)
+	h := q.history(before, horizon, e.limits)
 	if len(h.past) == 0 {
 		return nil, requestError("to", r.To.Format(time.RFC3339), "the period has no whole "+string(ask.Granularity)+" that is over: begin earlier", "")
 	}
@@ -114,7 +122,10 @@ func (e *Engine) forecast(ctx context.Context, p access.Principal, r Request) (*
 		Horizon: horizon, Periods: forecastSeasons[ask.Granularity], Find: ask.Granularity == Day,
 	})
 	if errors.Is(err, forecast.ErrTooShort) {
-		return nil, requestError("from", r.From.Format(time.RFC3339), "the period has data of fewer than two buckets, too few to forecast from: begin earlier, or take a finer granularity", "")
+		return nil, &RequestError{
+			Param: "from", Value: r.From.Format(time.RFC3339), Cause: err,
+			Message: "the period has data of fewer than two buckets, too few to forecast from: begin earlier, or take a finer granularity",
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("forecast %s: %w", name, err)

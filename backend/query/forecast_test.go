@@ -12,6 +12,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/query/querytest"
+	"github.com/flowgauge/flowgauge/backend/stats/forecast"
 )
 
 // costsByDay makes costs of ann and bob with a week's pattern, none on some days, and the cents
@@ -132,6 +133,7 @@ func TestForecast(t *testing.T) {
 					var wrong *RequestError
 					require.ErrorAs(t, err, &wrong, g)
 					require.Equal(t, "from", wrong.Param)
+					require.ErrorIs(t, err, forecast.ErrTooShort)
 					continue
 				}
 				require.NoError(t, err, g)
@@ -144,6 +146,35 @@ func TestForecast(t *testing.T) {
 		}
 	})
 
+	t.Run("history before the period", func(t *testing.T) {
+		whole, err := e.Do(t.Context(), admin, base)
+		require.NoError(t, err)
+		for name, tc := range map[string]struct {
+			from, to    time.Time
+			withHistory int // of 20 days before
+		}{
+			"of days to come":  {now, now.AddDate(0, 0, 30), 20 - 1}, // today is not over
+			"of days that are": {now.AddDate(0, 0, -20), now, 20 + 19},
+			"of days far off":  {now.AddDate(0, 0, 15), now.AddDate(0, 0, 30), 20 - 1 - 15},
+		} {
+			r := base
+			r.From, r.To, r.Params = tc.from, tc.to, map[string]string{"history": "400"}
+			got, err := e.Do(t.Context(), admin, r)
+			require.NoError(t, err, name)
+			require.Equal(t, whole.Frame, got.Frame, name)
+			r.Params["history"] = "20"
+			got, err = e.Do(t.Context(), admin, r)
+			require.NoError(t, err, name)
+			require.Equal(t, tc.withHistory, got.Meta.Forecast.History, name)
+			require.Equal(t, whole.Meta.Forecast.Total.From, got.Meta.Forecast.Total.From, name)
+		}
+		r := base
+		r.From, r.To, r.Granularity, r.Params = now, now.AddDate(1, 0, 0), Month, map[string]string{"history": "1500", "horizon": "3"}
+		got, err := e.Do(t.Context(), admin, r)
+		require.NoError(t, err, "as far back as a period may be long")
+		require.Equal(t, 3, got.Meta.Forecast.History)
+	})
+
 	t.Run("too little", func(t *testing.T) {
 		r := base
 		r.From, r.To = from.AddDate(0, 0, 20), from.AddDate(0, 0, 25)
@@ -152,6 +183,7 @@ func TestForecast(t *testing.T) {
 		require.Len(t, res.Meta.Notices, 1)
 		for param, change := range map[string]func(r *Request){
 			"to":             func(r *Request) { r.From, r.To = now.Add(-time.Hour), now },
+			"params.history": func(r *Request) { r.Params = map[string]string{"history": "1501"} },
 			"params.horizon": func(r *Request) { r.Params = map[string]string{"horizon": "0"} },
 			"params.metric":  func(r *Request) { r.Params = map[string]string{"metric": "nonsense"} },
 			"granularity":    func(r *Request) { r.Granularity = "fortnight" },

@@ -22,8 +22,9 @@ type pastSeries struct {
 	exact        []string // the values of a metric that is an exact amount
 }
 
-// history cuts the question's period into the buckets that lie in it and are over.
-func (q *question) history(horizon int) *pastSeries {
+// history cuts the question's period, and up to so many buckets before it, into those that are
+// over.
+func (q *question) history(before, horizon int, limits Limits) *pastSeries {
 	const longestBucket = 31 * secondsPerDay
 	from, to := q.from.Unix(), min(q.to.Unix(), q.now.Unix())
 	width := q.granularity.width()
@@ -35,10 +36,21 @@ func (q *question) history(horizon int) *pastSeries {
 	case Month:
 		width = longestBucket
 	}
-	h := &pastSeries{granularity: q.granularity, loc: q.loc, cal: newCalendar(q.granularity, q.loc, from, max(from, to)+int64(horizon+2)*width)}
+	oldest := min(from, max(earliest.Unix(), to-int64(q.longest(limits)/time.Second)))
+	begin := max(from-int64(before)*width, oldest)
+	h := &pastSeries{granularity: q.granularity, loc: q.loc, cal: newCalendar(q.granularity, q.loc, begin, max(from, to)+int64(horizon+2)*width)}
 	label := h.cal.label(from)
 	if h.cal.start(label) < q.from.Unix() || q.from.Nanosecond() > 0 && h.cal.start(label) == q.from.Unix() {
 		label = h.cal.next(label)
+	}
+	var earlier []int64
+	for l := h.cal.label(begin); l < label; l = h.cal.next(l) {
+		if h.cal.start(l) >= oldest {
+			earlier = append(earlier, l)
+		}
+	}
+	if earlier = earlier[max(0, len(earlier)-before):]; len(earlier) > 0 {
+		label = earlier[0]
 	}
 	for h.cal.end(label) <= to {
 		h.past = append(h.past, label)

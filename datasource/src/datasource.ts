@@ -52,7 +52,17 @@ export class DataSource extends DataSourceWithBackend<FlowgaugeQuery, FlowgaugeO
   filterQuery(query: FlowgaugeQuery): boolean {
     const q = migrate(query);
     const empty = isText(q) ? (q.expr ?? '').trim() === '' : q.metrics?.length === 0;
-    return !q.hide && !empty;
+    return !q.hide && !empty && !this.waits(q);
+  }
+
+  /** A question about one workflow waits for its variable, which has no value while there are no workflows. */
+  private waits({ queryType, filters }: FlowgaugeQuery): boolean {
+    const { value } = replacers(this.templateSrv, {});
+    const unset = (text: string) => {
+      const got = value(text);
+      return text !== '' && got.kind === 'values' && got.values.every((v) => v === '');
+    };
+    return queryType === 'bottlenecks' && filters.some((f) => f.dimension === 'workflow' && f.values.length > 0 && f.values.every(unset));
   }
 
   query(request: DataQueryRequest<FlowgaugeQuery>): Observable<DataQueryResponse> {

@@ -59,6 +59,8 @@ export interface KindQuery extends BaseQuery {
   /** The text of a query in a language. */
   expr?: string;
   alias?: string;
+  /** The columns of a table; none is all of them. */
+  fields?: string[];
   live?: undefined;
 }
 

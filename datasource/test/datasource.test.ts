@@ -68,6 +68,17 @@ it('does not run a query without metrics, nor a hidden one', () => {
   expect(ds.filterQuery({ refId: 'A', queryType: 'promql', expr: 'up' } as FlowgaugeQuery)).toBe(true);
 });
 
+it('does not ask about one workflow while its variable has no value', () => {
+  const { ds } = open(templateSrv({ workflow: '', step: '', chosen: 'a' }));
+  const about = (...values: string[]) =>
+    ({ refId: 'A', queryType: 'bottlenecks', filters: [{ dimension: 'workflow', operator: 'in', values }] }) as unknown as FlowgaugeQuery;
+  expect(ds.filterQuery(about('${workflow}'))).toBe(false);
+  expect(ds.filterQuery(about('${chosen}'))).toBe(true);
+  expect(ds.filterQuery(about('billing'))).toBe(true);
+  expect(ds.filterQuery(about())).toBe(true); // the answer says what is missing
+  expect(ds.filterQuery({ ...about('${workflow}'), queryType: 'errors' } as FlowgaugeQuery)).toBe(true);
+});
+
 it.each(['workflow', { dimension: 'workflow' }, { query: 'workflow', refId: 'V' }])(
   'lists a variable’s values for %j',
   async (query) => {

@@ -59,7 +59,7 @@ describe('a query of the first version', () => {
 it('keeps what a kind takes, and adds nothing that it may not', () => {
   const stored = {
     refId: 'A', queryType: 'restatements', metrics: ['dollars'], groupBy: ['workflow'], granularity: 'day', limit: 0, filters: [], timeZone: '',
-    format: 'table' as const, asOf: '2026-05-01', params: { since: '2026-04-01' }, version: 2,
+    format: 'table' as const, asOf: '2026-05-01', params: { since: '2026-04-01' }, fields: ['metric', 'difference'], version: 2,
   };
   expect(migrate(stored)).toEqual(stored);
   expect(Object.keys(migrate({ refId: 'A', queryType: 'sessions', version: 2 }))).not.toEqual(

@@ -34,6 +34,15 @@ func forecastFrame(result *query.Result) *data.Frame {
 	return drawn(result.Frame, metricName, forecastLook)
 }
 
+// noForecast is what a panel gets while there is too little to forecast from, which is how
+// every installation begins: no data, and why.
+func noForecast(reason error) data.Frames {
+	f := data.NewFrame("")
+	shape(f, data.FrameTypeTimeSeriesWide, data.VisTypeGraph)
+	f.Meta.Notices = []data.Notice{{Severity: data.NoticeSeverityInfo, Text: reason.Error()}}
+	return data.Frames{f}
+}
+
 // drawn is a frame with the title of its metric, as a graph that looks so.
 func drawn(f *data.Frame, metricName string, looks map[string]look) *data.Frame {
 	for _, field := range f.Fields {

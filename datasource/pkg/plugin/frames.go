@@ -95,7 +95,11 @@ func kindFrames(result *query.Result, r query.Request, m model) (data.Frames, er
 		if err := pick(result.Frame, m.Fields); err != nil {
 			return nil, err
 		}
-		shape(result.Frame, tableType(result.Frame), data.VisTypeTable)
+		kind := tableType(result.Frame)
+		if m.kind.Kind == query.KindBudgets && result.Frame.Rows() == 0 {
+			result.Frame = data.NewFrame("") // without columns a table says what its panel has for "no value": how to make one
+		}
+		shape(result.Frame, kind, data.VisTypeTable)
 		frames = data.Frames{result.Frame}
 	}
 	describe(frames, result.Meta, r)

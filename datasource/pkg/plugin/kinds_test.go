@@ -202,6 +202,23 @@ func TestEveryKindIsATable(t *testing.T) {
 	}
 }
 
+// A panel has words of its own for what is not there yet, which Grafana shows in place of frames
+// without fields.
+func TestWhatIsNotThereYet(t *testing.T) {
+	store, period := newExecution(t)
+	got := grafanaOn(t, store, nil).query(period, map[string]string{
+		"budgets":  `{"queryType":"budgets","fields":["name","percent"]}`,
+		"forecast": `{"queryType":"forecast","params":{"history":"90"}}`,
+	})
+	for refID, r := range got {
+		require.NoError(t, r.Error, refID)
+		require.Len(t, r.Frames, 1, refID)
+		require.Empty(t, r.Frames[0].Fields, refID)
+	}
+	require.Len(t, got["forecast"].Frames[0].Meta.Notices, 1)
+	require.Contains(t, got["forecast"].Frames[0].Meta.Notices[0].Text, "too few to forecast from")
+}
+
 func TestColumnsArePicked(t *testing.T) {
 	store, period := newExecution(t)
 	got := grafanaOn(t, store, nil).query(period, map[string]string{

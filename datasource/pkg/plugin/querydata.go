@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/access"
 	"github.com/flowgauge/flowgauge/backend/query"
+	"github.com/flowgauge/flowgauge/backend/stats/forecast"
 )
 
 // QueryData answers the queries of a panel at the same time, as many as there
@@ -107,6 +109,9 @@ func (d *Datasource) frames(ctx context.Context, who access.Principal, q backend
 		return nil, err
 	}
 	result, err := d.engine.Do(ctx, who, r)
+	if errors.Is(err, forecast.ErrTooShort) && !alert {
+		return noForecast(err), nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -87,6 +87,9 @@ function toKind(stored: StoredQuery, kind: string): KindQuery {
   if (stored.alias !== undefined) {
     out.alias = text(stored.alias);
   }
+  if (stored.fields !== undefined) {
+    out.fields = strings(stored.fields);
+  }
   return out;
 }
 
