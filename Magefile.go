@@ -126,6 +126,10 @@ func Race() error {
 	return goTest(map[string]string{"CGO_ENABLED": "1"}, "-race")
 }
 
+// long are the packages whose tests take minutes. They begin first, so that none of them is
+// under way alone at the end.
+var long = []string{"./backend/app/...", "./backend/query", "./backend/rollup", "./backend/clickhouse/clustertest"}
+
 // goTest runs one package more at once than there are processors: the long ones wait for
 // servers that they have ended.
 func goTest(env map[string]string, flags ...string) error {
@@ -139,7 +143,7 @@ func goTest(env map[string]string, flags ...string) error {
 		env["FLOWGAUGE_TEST_DISK"], env["TMPDIR"] = os.TempDir(), memory
 	}
 	args := append([]string{"test", "-timeout", "40m", "-p", strconv.Itoa(runtime.NumCPU() + 1)}, flags...)
-	return sh.RunWithV(env, "go", append(args, "./...")...)
+	return sh.RunWithV(env, "go", slices.Concat(args, long, []string{"./..."})...)
 }
 
 // inMemory returns a folder for what tests store, where there is memory enough: servers

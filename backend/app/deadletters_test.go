@@ -26,6 +26,7 @@ func (s *server) answered(status int, method, path, contentType, body string, in
 
 // What arrived adds up, and what was refused can be corrected and sent again.
 func TestCompletenessAndDeadLetters(t *testing.T) {
+	t.Parallel()
 	const (
 		good    = `{"kind":"cost","id":"c1","source":"crm","timestamp":"2026-03-01T10:00:00Z","credits":1}`
 		bad     = `{"kind":"cost","id":"c2","source":"crm","timestamp":"2026-03-01T10:00:00Z"}`
@@ -112,6 +113,7 @@ func (s *server) run(args ...string) (int, string) {
 
 // A file is exported, corrected with an editor, and sent back.
 func TestDeadLettersFromTheCommandLine(t *testing.T) {
+	t.Parallel()
 	s := up(t, t.TempDir())
 	body := `{"kind":"cost","id":"c1","source":"crm","timestamp":"2026-03-01T10:00:00Z","credit":1}
 {"kind":"cost","id":"c2","source":"crm","timestamp":"2026-03-01T10:00:00Z","credit":2}

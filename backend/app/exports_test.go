@@ -18,6 +18,7 @@ import (
 // From 'plugin new' to files with one's own figures, an hour each; a program that starts again
 // goes on where it was killed.
 func TestFiguresAreExported(t *testing.T) {
+	t.Parallel()
 	folder := ownPlugin(t, "exporter", "acme-files")
 	data, files := t.TempDir(), t.TempDir()
 	out, err := exec.Command(program, "plugin", "install", folder, "--data-dir", data).CombinedOutput()

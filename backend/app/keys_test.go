@@ -59,6 +59,7 @@ const oneEvent = `{"kind":"activity","id":"a1","timestamp":"2026-03-01T10:00:00Z
 
 // What the command does beside a running server, the server follows.
 func TestKeysCommand(t *testing.T) {
+	t.Parallel()
 	s := up(t, t.TempDir())
 	secret := strings.TrimSpace(s.keys("create", "--name", "ci", "--scope", "ingest", "--expires", "90d"))
 	s.until(http.StatusAccepted, secret, http.MethodPost, "/api/v1/events", oneEvent)
@@ -93,6 +94,7 @@ func TestKeysCommand(t *testing.T) {
 // A second start keeps the administrator's key; it makes one anew only where the
 // file is gone.
 func TestOneAdministratorsKey(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := up(t, dir)
 	before := s.key()

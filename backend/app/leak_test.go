@@ -19,6 +19,7 @@ import (
 // A key that is sent well, wrongly, or in the wrong place is in nothing that the
 // program writes: its output, its logs, its metrics, the database's logs.
 func TestKeysReachNoOutput(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts the whole program")
 	}

@@ -77,6 +77,7 @@ func (s *server) put(budget string) (int, string) {
 // a plugin that its author has just made. What cannot be delivered is, when it can be; a
 // program that starts again tells nobody twice.
 func TestPeopleAreToldAboutBudgets(t *testing.T) {
+	t.Parallel()
 	folder := ownPlugin(t, "notifier", "acme-chat")
 	data := t.TempDir()
 	out, err := exec.Command(program, "plugin", "install", folder, "--data-dir", data).CombinedOutput()

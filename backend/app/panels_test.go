@@ -34,6 +34,7 @@ var empty = map[string]string{
 // binary and the database of 'flowgauge up': figures, in the frame that the panel
 // can draw, in the catalogue's units.
 func TestEveryPanelReturnsData(t *testing.T) {
+	t.Parallel()
 	s := up(t, t.TempDir())
 	s.simulate("72h")
 	s.refuse()

@@ -3,10 +3,12 @@ package app_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,13 +32,22 @@ type datasource struct {
 	pc     backend.PluginContext
 }
 
-// newDatasource builds and starts the plugin, configured for the database of a
+// datasourceBinary builds it, once for all tests.
+var datasourceBinary = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(filepath.Dir(program), "gpx_flowgauge")
+	out, err := exec.Command("go", "build", "-o", binary, "github.com/flowgauge/flowgauge/datasource/pkg").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the datasource: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// newDatasource starts the plugin, configured for the database of a
 // running server with the user that Grafana is given: it may only read.
 func newDatasource(t testing.TB, s *server) *datasource {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "gpx_flowgauge")
-	out, err := exec.Command("go", "build", "-o", binary, "github.com/flowgauge/flowgauge/datasource/pkg").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	binary, err := datasourceBinary()
+	require.NoError(t, err)
 
 	process := goplugin.NewClient(&goplugin.ClientConfig{
 		Cmd: exec.Command(binary),

@@ -72,6 +72,7 @@ func releaseAgain(t *testing.T, s *server, folder, source, version string) {
 // From 'plugin new' to a figure of one's own, and to new versions while events come in: none
 // is lost, and each is as the plugin has it.
 func TestAPluginOfOnesOwn(t *testing.T) {
+	t.Parallel()
 	folder := ownPlugin(t, "enricher", "acme-errors")
 	data := t.TempDir()
 	out, err := exec.Command(program, "plugin", "install", folder, "--data-dir", data).CombinedOutput()
@@ -145,6 +146,7 @@ func TestAPluginOfOnesOwn(t *testing.T) {
 }
 
 func TestAPricerOfOnesOwn(t *testing.T) {
+	t.Parallel()
 	folder := ownPlugin(t, "pricer", "acme-prices")
 	data := t.TempDir()
 	out, err := exec.Command(program, "plugin", "install", folder, "--data-dir", data).CombinedOutput()

@@ -106,6 +106,7 @@ func (s *server) hook(t *testing.T, secret, body, key string) int {
 // What a platform sends and what it is asked for are figures, each run once, whoever is killed
 // meanwhile.
 func TestASourceOfOnesOwn(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	ownSource(t, "acme-feed", data)
 	feed := newRunsFeed(t)

@@ -52,6 +52,7 @@ func serverOn(t *testing.T, env ...string) *server {
 
 // Questions are asked as the reader, who may select and change nothing.
 func TestReader(t *testing.T) {
+	t.Parallel()
 	main := up(t, t.TempDir())
 	database, err := engine.Running(filepath.Join(main.dir, "clickhouse"))
 	require.NoError(t, err)

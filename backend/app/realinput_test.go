@@ -39,6 +39,7 @@ var inputs = []string{"bpic2012", "nextflow", "focus", "ecom"}
 // kill -9 of the server in the middle and a second import of everything change none of
 // them.
 func TestRealInputGivesTheCountedFigures(t *testing.T) {
+	t.Parallel()
 	data := realInput(t)
 	dir := t.TempDir()
 	s := up(t, dir)

@@ -25,6 +25,7 @@ const fewExamples = 4
 // the document, good and bad ones: no error of its own, no answer or status that is not
 // described, nothing accepted that is not.
 func TestServerIsAsDescribed(t *testing.T) {
+	t.Parallel()
 	python := servertest.Python(t, "the test of the API's description", "testdata/schemathesis/requirements.txt")
 	s := up(t, t.TempDir())
 	status, body := s.call(http.MethodPost, "/api/v1/events", "application/x-ndjson", strings.NewReader(everyKind(time.Now().UTC())))

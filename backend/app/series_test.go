@@ -63,6 +63,7 @@ func (s *server) allowed(kind, param string) []string {
 
 // From 'plugin new' to a forecast and to anomalies of one's own.
 func TestAForecasterAndADetectorOfOnesOwn(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	for kind, id := range map[string]string{"forecaster": "acme-week", "detector": "acme-changes"} {
 		out, err := exec.Command(program, "plugin", "install", ownPlugin(t, kind, id), "--data-dir", data).CombinedOutput()
@@ -157,7 +158,6 @@ func TestAForecasterThatMisbehaves(t *testing.T) {
 	hosttest.Install(t, filepath.Join(data, "plugins"), func(m *host.Manifest, _ string) {
 		m.Extends, m.Permissions = []contract.Extension{contract.ExtensionForecaster, contract.ExtensionDetector}, host.Permissions{}
 	})
-	t.Cleanup(hosttest.Remove)
 	config := filepath.Join(t.TempDir(), "flowgauge.yaml")
 	require.NoError(t, os.WriteFile(config, []byte(`plugins:
   use:

@@ -16,6 +16,7 @@ import (
 
 // Platforms send to a running program as they do, and their runs are executions.
 func TestPlatformsReportTheirRuns(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	secret, file := filepath.Join(dir, "secret"), filepath.Join(dir, "flowgauge.yaml")
 	require.NoError(t, os.WriteFile(secret, []byte("hush\n"), 0o600))

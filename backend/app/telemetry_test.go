@@ -78,6 +78,7 @@ var privateAt = regexp.MustCompile(`msg="serving profiles and metrics" addr=(\S+
 // An event's request is a span below the sender's, the append below the request;
 // the batch that stores it is one above its inserts. Log lines name the trace.
 func TestSpans(t *testing.T) {
+	t.Parallel()
 	got := newSpans(t)
 	s := upAs(t, t.TempDir(), func(cmd *exec.Cmd) {
 		cmd.Env = append(cmd.Env, "FLOWGAUGE_TELEMETRY__OTLP_ENDPOINT="+got.url, "FLOWGAUGE_TELEMETRY__SAMPLE_RATIO=1",
@@ -135,6 +136,7 @@ func TestSpans(t *testing.T) {
 
 // A receiver of spans that is away, or no such thing, is nobody's trouble.
 func TestSpansGoNowhere(t *testing.T) {
+	t.Parallel()
 	for _, url := range []string{"http://127.0.0.1:1", newNothing(t)} {
 		s := upAs(t, t.TempDir(), func(cmd *exec.Cmd) {
 			cmd.Env = append(cmd.Env, "FLOWGAUGE_TELEMETRY__OTLP_ENDPOINT="+url, "FLOWGAUGE_TELEMETRY__SAMPLE_RATIO=1")

@@ -35,6 +35,7 @@ func over(t *testing.T, files certs.Client) *http.Client {
 // A client certificate stands for the key that names it, commands check the
 // collector, and a new certificate is served without a new start.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	ca := certtest.New(t)
 	cert, key := ca.Issue("server")
 	edge, edgeKey := ca.Issue("edge")
@@ -103,6 +104,7 @@ func spki(t *testing.T, certFile, keyFile string) string {
 
 // The database is checked, and shown a certificate, where it is reached over TLS.
 func TestDatabaseOverTLS(t *testing.T) {
+	t.Parallel()
 	s := up(t, t.TempDir())
 	database, err := engine.Running(filepath.Join(s.dir, "clickhouse"))
 	require.NoError(t, err)

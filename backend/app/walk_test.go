@@ -202,6 +202,7 @@ func (w *walk) policy(document string, inForce func(status int, values string) b
 // their own and other tenants, teams and users, through the cache, PromQL and the plugin,
 // with policies and without.
 func TestNobodySeesAnothersRow(t *testing.T) {
+	t.Parallel()
 	w := &walk{world: newWorld(t), asked: map[string]bool{}, shown: map[string]bool{}}
 	reading, outside, prom := w.reading(), w.outside(), w.prom()
 	everybody := []string{"acme's boss", "admin", "mona", "ann", "guest", "stranger", "other's admin", "other's boss"}

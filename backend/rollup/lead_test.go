@@ -53,7 +53,7 @@ func (c *cluster) settled() {
 			var err error
 			left, err = l.marked(c.t.Context(), k)
 			return err == nil && len(left) == 0
-		}, time.Minute, 50*time.Millisecond, "%s: %v", k.name, &left)
+		}, 5*time.Minute, 50*time.Millisecond, "%s: %v", k.name, &left)
 	}
 	requireRollupsEqualRecount(c.t, c.client)
 	for _, k := range kinds {

@@ -40,6 +40,7 @@ func consume(t *testing.T, b *KafkaBroker, topic string, n int) []string {
 }
 
 func TestKafkaKeepsRecordsAndOffsets(t *testing.T) {
+	t.Parallel()
 	broker := NewKafka(t)
 	topic := broker.Topic(t, 1, map[string]string{"message.timestamp.type": "LogAppendTime"})
 	produce(t, broker, topic, "a", "b")
@@ -58,6 +59,7 @@ func TestKafkaKeepsRecordsAndOffsets(t *testing.T) {
 }
 
 func TestSharedKafka(t *testing.T) {
+	t.Parallel()
 	broker := Kafka(t)
 	require.Same(t, broker, Kafka(t))
 	one, two := broker.Topic(t, 1, nil), broker.Topic(t, 2, nil)

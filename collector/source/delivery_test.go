@@ -37,6 +37,7 @@ func answer(t *testing.T, events string) []byte {
 }
 
 func TestARequestBecomesEvents(t *testing.T) {
+	t.Parallel()
 	e := run(t, nil, time.Minute).serve(t, "umbrella")
 	status, text := e.Post(path, answer(t, activity("a1", "")+"\n\n"+activity("a2", `,"tenantId":"umbrella"`)+"\n"))
 	require.Equal(t, http.StatusAccepted, status, text)
@@ -52,6 +53,7 @@ func TestARequestBecomesEvents(t *testing.T) {
 }
 
 func TestWhoSendsMustBeKnown(t *testing.T) {
+	t.Parallel()
 	r := run(t, nil, time.Minute)
 	e := r.serve(t, "umbrella")
 	for key, want := range map[string]int{"wrong": 401, "reader": 403, "away": 503} {
@@ -66,6 +68,7 @@ func TestWhoSendsMustBeKnown(t *testing.T) {
 }
 
 func TestAPluginSeesWhatItMay(t *testing.T) {
+	t.Parallel()
 	e := run(t, nil, time.Minute).serve(t, "umbrella")
 	url := e.URL + "/plugins/test-source/a%20b/c?x=1&y=%20"
 	header := http.Header{"X-Signature": {"s1", "s\xff2"}, "X-Secret": {"s"}, "Cookie": {"session=1"}, "Authorization": {"Bearer " + receivetest.Key}}
@@ -99,6 +102,7 @@ func TestAPluginSeesWhatItMay(t *testing.T) {
 }
 
 func TestAPluginChoosesTheAnswer(t *testing.T) {
+	t.Parallel()
 	e := run(t, nil, time.Minute).serve(t, "umbrella")
 	res, text := do(t, http.MethodPost, e.URL+path, string(order(t, map[string]any{"how": "answer", "status": 200, "body": "challenge"})), nil)
 	assert.Equal(t, http.StatusOK, res.StatusCode)
@@ -117,6 +121,7 @@ func TestAPluginChoosesTheAnswer(t *testing.T) {
 }
 
 func TestAnEventThatIsNotValidRefusesTheRequest(t *testing.T) {
+	t.Parallel()
 	r := run(t, nil, time.Minute)
 	e := r.serve(t, "umbrella")
 	for name, bad := range map[string]string{
@@ -155,6 +160,7 @@ func TestAnEventThatIsNotValidRefusesTheRequest(t *testing.T) {
 }
 
 func TestARefusalIsKeptOfWhoHasAKey(t *testing.T) {
+	t.Parallel()
 	r := run(t, nil, time.Minute)
 	e := r.serve(t, "umbrella")
 	for range 5 {

@@ -91,6 +91,7 @@ func (p *pulled) count(outcome string) int {
 }
 
 func TestASourceIsAskedWhereItWasLeft(t *testing.T) {
+	t.Parallel()
 	p := newPulled(t, map[string]any{"total": 1000, "page": 70}, time.Minute)
 	m := metrics(t, p.registry)
 	p.ask(t, m, p.receiver, time.Hour, func() bool { return p.cursor(t) == "1000" })
@@ -146,6 +147,7 @@ func TestWhatGoesOnFailingIsSaidOnce(t *testing.T) {
 }
 
 func TestWhatIsPulledAndNotValidIsADeadLetter(t *testing.T) {
+	t.Parallel()
 	p := newPulled(t, map[string]any{"total": 30, "page": 10, "how": "bad", "at": "10"}, time.Minute)
 	p.ask(t, metrics(t, p.registry), p.receiver, time.Hour, func() bool { return p.cursor(t) == "30" })
 	assert.Len(t, p.ids, 30, "those beside them are taken, and the source goes on")
@@ -206,6 +208,7 @@ func TestAReloadLosesNothing(t *testing.T) {
 }
 
 func TestACursorIsOneTenants(t *testing.T) {
+	t.Parallel()
 	p := newPulled(t, map[string]any{"total": 30, "page": 10}, time.Minute)
 	file := filepath.Join(p.dir, "test-source.json")
 	require.NoError(t, os.WriteFile(file, []byte(`{"tenant":"other","cursor":"20"}`), 0o600))

@@ -15,7 +15,6 @@ import (
 )
 
 func TestAnExporterThatBreaksTheContractIsToldHow(t *testing.T) {
-	t.Cleanup(hosttest.Remove)
 	dir := hosttest.Misbehave(t, func(m *host.Manifest, _ string) { m.Extends = []contract.Extension{contract.ExtensionExporter} })
 	for name, c := range map[string]struct {
 		settings map[string]any

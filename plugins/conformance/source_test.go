@@ -19,7 +19,6 @@ import (
 // sources is a folder of plugins with test-source.
 func sources(t *testing.T) string {
 	t.Helper()
-	t.Cleanup(hosttest.Remove)
 	return hosttest.Misbehave(t, func(m *host.Manifest, dir string) {
 		out, err := exec.Command("go", "build", "-o", filepath.Join(dir, "source"), "github.com/flowgauge/flowgauge/plugins/host/hosttest/badsource").CombinedOutput()
 		require.NoError(t, err, string(out))

@@ -93,7 +93,7 @@ func difference(a, b []string) (out []string) {
 
 // command is the program, with the configuration of this platform.
 func (p *platform) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(p.program, args...)
 	cmd.Env = p.env()
 	return cmd
 }

@@ -117,10 +117,10 @@ func programWithWrongClock(t *testing.T) string {
 // start again. Who corrects an event does so through the collector that has it, since
 // each log orders what it accepts, and two logs are ordered by their clocks.
 func TestClocksAreWrong(t *testing.T) {
-	right := program
-	program = programWithWrongClock(t)
-	t.Cleanup(func() { program = right })
+	t.Parallel()
+	with := programWithWrongClock(t)
 	p := newPlatform(t)
+	p.program = with
 	key := p.key()
 	random := rand.New(rand.NewPCG(*seed, 4))
 	hours := func() int {

@@ -13,6 +13,7 @@ import (
 // again. The collector is killed with the disk full. When ClickHouse is back, the log
 // is emptied, which makes room, and what was refused comes again.
 func TestDiskIsFull(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m"); errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSYS) {
 		t.Skipf("a small disk cannot be mounted: %v: run it as root", err)

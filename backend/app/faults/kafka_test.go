@@ -18,6 +18,7 @@ import (
 // points, and one more collector comes and goes. Each request goes to any collector,
 // and is repeated at another, so what is said of one event comes by several ways.
 func TestKafka(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	broker := servertest.NewKafka(t)
 	p.more = []string{

@@ -9,6 +9,7 @@ import (
 // The collector with its sink, and ClickHouse, are killed at random points under
 // load.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	key := p.key()
 	collector := p.start("collector")

@@ -37,6 +37,7 @@ func (p *platform) through() *toxiproxy.Proxy {
 // Connections are cut after any number of bytes in either direction: in the middle
 // of an insert, and after it was carried out but before its answer came.
 func TestConnectionsAreCut(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	key := p.key()
 	proxy := p.through()
@@ -67,6 +68,7 @@ func TestConnectionsAreCut(t *testing.T) {
 // what waits in its log is stored when ClickHouse is back. As many requests come in
 // an hour as in a few seconds, so that the model fits into memory.
 func TestClickHouseIsAway(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	key := p.key()
 	proxy := p.through()
@@ -92,6 +94,7 @@ func TestClickHouseIsAway(t *testing.T) {
 
 // ClickHouse refuses inserts because merges do not keep up.
 func TestTooManyParts(t *testing.T) {
+	t.Parallel()
 	p := newPlatform(t)
 	key := p.key()
 	collector := p.start("collector")

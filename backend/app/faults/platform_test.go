@@ -25,11 +25,12 @@ import (
 
 // A platform is a ClickHouse of its own, and what runs beside it.
 type platform struct {
-	t      testing.TB
-	engine *engine.Engine
-	client *clickhouse.Client // straight to ClickHouse, whatever is between it and the collectors
-	addr   string             // where the collectors reach it
-	more   []string           // settings of every process
+	t       testing.TB
+	program string // the real binary, unless a test is about another
+	engine  *engine.Engine
+	client  *clickhouse.Client // straight to ClickHouse, whatever is between it and the collectors
+	addr    string             // where the collectors reach it
+	more    []string           // settings of every process
 }
 
 func newPlatform(t testing.TB) *platform {
@@ -48,7 +49,7 @@ func newPlatform(t testing.TB) *platform {
 	require.NoError(t, e.Start(ctx))
 	endpoint := e.Endpoint()
 	require.NoError(t, endpoint.Exec(ctx, "CREATE DATABASE "+endpoint.Database))
-	p := &platform{t: t, engine: e, addr: endpoint.TCPAddr()}
+	p := &platform{t: t, program: program, engine: e, addr: endpoint.TCPAddr()}
 	p.client, err = clickhouse.New(clickhouse.Config{
 		Addr: endpoint.TCPAddr(), Database: endpoint.Database, User: endpoint.Writer.Name, Password: endpoint.Writer.Password,
 	})

@@ -132,6 +132,7 @@ func TestTheLaterAcknowledgedStands(t *testing.T) {
 
 // The broker is killed and started again under load: what was acknowledged comes out.
 func TestBrokerRestart(t *testing.T) {
+	t.Parallel()
 	broker := servertest.NewKafka(t)
 	opts := options(t, broker, "events")
 	opts.Timeout = 5 * time.Second
@@ -214,6 +215,7 @@ func TestBrokerRestart(t *testing.T) {
 }
 
 func TestBrokersAreAway(t *testing.T) {
+	t.Parallel()
 	broker := servertest.NewKafka(t)
 	opts := options(t, broker, "events")
 	opts.Timeout = time.Second

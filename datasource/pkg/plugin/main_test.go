@@ -8,6 +8,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
 
 	"github.com/flowgauge/flowgauge/backend/engine/enginetest"
+	"github.com/flowgauge/flowgauge/plugins/host/hosttest"
 )
 
 func TestMain(m *testing.M) {
@@ -15,5 +16,5 @@ func TestMain(m *testing.M) {
 	log.DefaultLogger = log.NewNullLogger()
 	backend.Logger = log.DefaultLogger
 	gin.SetMode(gin.ReleaseMode) // as the plugin's program does
-	enginetest.Main(m)
+	enginetest.Main(m, hosttest.Remove)
 }

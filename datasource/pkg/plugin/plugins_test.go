@@ -42,7 +42,6 @@ func (onlyKey) Authenticate(r *http.Request) (access.Principal, error) {
 // pluginServer is as much of a server as the datasource asks, with test-misbehave.
 func pluginServer(t *testing.T, settings json.RawMessage, extends ...plugins.Extension) (*httptest.Server, *host.Host) {
 	t.Helper()
-	t.Cleanup(hosttest.Remove)
 	dir := hosttest.Misbehave(t, func(m *host.Manifest, _ string) {
 		m.Extends, m.Permissions = extends, host.Permissions{}
 	})
