@@ -18,8 +18,9 @@ const (
 	// sampleQuarters is from how many quarters of an hour a sample comes at least,
 	// where there are as many: few would say more about a moment than the period.
 	sampleQuarters = 24
-	// sampleChunk is how many quarters of an hour are read at once.
-	sampleChunk = 8
+	// sampleAtOnce is how many executions one stretch is expected to have: a statement for each
+	// of a few would read the same granules of the table again and again.
+	sampleAtOnce = 500
 	// sampleRows is how many rows may be read before a sample is left smaller.
 	sampleRows = 50_000_000
 	// sampleMargin is how far from its execution a step is looked for.
@@ -35,10 +36,11 @@ const (
 type executionSample struct {
 	e        *Engine
 	q        *question
-	quarters []int64 // in the order of reading
-	total    int     // executions of the period
-	most     int     // executions to read
-	fraction float64 // of the executions of the quarters
+	quarters []int64       // in the order of reading
+	in       map[int64]int // executions of each
+	total    int           // executions of the period
+	most     int           // executions to read
+	fraction float64       // of the executions of the quarters
 	taken    int
 	meta     Meta
 }
@@ -49,20 +51,19 @@ func (e *Engine) sample(ctx context.Context, p access.Principal, q *question, r 
 	if err != nil {
 		return nil, err
 	}
-	s := &executionSample{e: e, q: q, most: most, fraction: 1, meta: counts.Meta}
+	s := &executionSample{e: e, q: q, most: most, in: map[int64]int{}, fraction: 1, meta: counts.Meta}
 	s.meta.Granularity, s.meta.TimeZone = Whole, q.loc.String()
 	s.meta.From, s.meta.To = q.from.In(q.loc), q.to.In(q.loc)
 	s.meta.PartialPeriod = q.to.After(q.now)
 	if !slices.Contains(s.meta.Sources, string(levelRaw)) {
 		s.meta.Sources = append(s.meta.Sources, string(levelRaw))
 	}
-	in := map[int64]int{}
 	for row := range counts.Frame.Rows() {
 		if n, ok := counts.Frame.Fields[1].At(row).(*float64); ok && n != nil && *n > 0 {
 			quarter := counts.Frame.Fields[0].At(row).(time.Time).UnixMilli()
 			s.quarters = append(s.quarters, quarter)
-			in[quarter] = int(*n)
-			s.total += in[quarter]
+			s.in[quarter] = int(*n)
+			s.total += s.in[quarter]
 		}
 	}
 	if s.total <= most {
@@ -71,7 +72,7 @@ func (e *Engine) sample(ctx context.Context, p access.Principal, q *question, r 
 	slices.SortFunc(s.quarters, func(a, b int64) int { return cmp.Compare(scrambled(a), scrambled(b)) })
 	held := 0
 	for i, quarter := range s.quarters {
-		if held += in[quarter]; held >= most && i+1 >= sampleQuarters {
+		if held += s.in[quarter]; held >= most && i+1 >= sampleQuarters {
 			s.quarters = s.quarters[:i+1]
 			break
 		}
@@ -94,13 +95,13 @@ func (s *executionSample) next() bool {
 
 // stretch reads which executions of the next quarters are to be looked at.
 func (s *executionSample) stretch(ctx context.Context) (ids []string, windows map[string]span, err error) {
-	n := min(sampleChunk, len(s.quarters))
-	spans := make([]span, n)
+	var spans []span
 	width := Quarter.width() * 1000
-	for i, quarter := range s.quarters[:n] {
-		spans[i] = span{max(quarter, s.q.from.UnixMilli()), min(quarter+width, s.q.to.UnixMilli())}
+	for expected := 0.0; len(s.quarters) > 0 && len(spans) < sampleSpans && expected < sampleAtOnce; s.quarters = s.quarters[1:] {
+		quarter := s.quarters[0]
+		spans = append(spans, span{max(quarter, s.q.from.UnixMilli()), min(quarter+width, s.q.to.UnixMilli())})
+		expected += float64(s.in[quarter]) * s.fraction
 	}
-	s.quarters = s.quarters[n:]
 	ids, windows, err = s.executions(ctx, join(spans))
 	s.taken += len(ids)
 	return ids, windows, err
