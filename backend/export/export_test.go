@@ -280,6 +280,7 @@ func TestPeriodsAreDeliveredOnce(t *testing.T) {
 	fresh.Since = time.Time{}
 	stop, metrics = w.run(ours, theirs, fresh)
 	w.eventually("it goes on", func() bool { return outcomes(t, metrics, "ours", "delivered") == 2 })
+	w.eventually("so does the other tenant's", func() bool { return outcomes(t, metrics, "theirs", "delivered") == 2 }) // a question that ends with the process is on record as failed
 	assert.Equal(t, []int{3, 4, 5, 6, 7}, hours(p.of("ours")))
 	assert.Equal(t, 1, p.of("ours")[3].Columns)
 	w.eventually("the new one has begun", func() bool {
