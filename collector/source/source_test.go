@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -42,29 +41,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // running is test-source in its process.
 type running struct {
 	*host.Plugin
 	host *host.Host
-	log  *lines
+	log  *hosttest.Log
 }
 
 func (r *running) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r.log, nil)) }
@@ -81,7 +62,7 @@ func run(t *testing.T, settings map[string]any, timeout time.Duration) *running 
 	})
 	text, err := json.Marshal(settings)
 	require.NoError(t, err)
-	r := &running{log: &lines{}}
+	r := &running{log: &hosttest.Log{}}
 	r.host, err = host.New(host.Config{
 		Dir: plugins, Use: []host.Use{{ID: "test-source", Settings: text, Timeout: timeout}}, Logger: r.logger(),
 	})

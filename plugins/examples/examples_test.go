@@ -170,9 +170,9 @@ func settings(t *testing.T, domains ...string) json.RawMessage {
 }
 
 // run runs a plugin until stop is called, or the test ends.
-func run(t *testing.T, plugins string, use host.Use) (h *host.Host, log *lines, stop func()) {
+func run(t *testing.T, plugins string, use host.Use) (h *host.Host, log *hosttest.Log, stop func()) {
 	t.Helper()
-	log = &lines{}
+	log = &hosttest.Log{}
 	use.OnFailure = host.Hold
 	h, err := host.New(host.Config{Dir: plugins, Use: []host.Use{use}, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	require.NoError(t, err)
@@ -185,22 +185,4 @@ func run(t *testing.T, plugins string, use host.Use) (h *host.Host, log *lines, 
 	}
 	t.Cleanup(stop)
 	return h, log, stop
-}
-
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

@@ -35,29 +35,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// lines is a log that can be read while it is written.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 type running struct {
 	*host.Plugin
 	host     *host.Host
 	registry *prometheus.Registry
-	log      *lines
+	log      *hosttest.Log
 	stop     func()
 }
 
@@ -73,7 +55,7 @@ func run(t *testing.T, plugins string, use host.Use) *running {
 // runAsking runs it in a process that asks for some extensions.
 func runAsking(t *testing.T, asks []contract.Extension, plugins string, use host.Use) *running {
 	t.Helper()
-	r := &running{registry: prometheus.NewRegistry(), log: &lines{}}
+	r := &running{registry: prometheus.NewRegistry(), log: &hosttest.Log{}}
 	use.ID = "test-misbehave"
 	if use.Timeout == 0 {
 		use.Timeout = time.Minute
@@ -112,7 +94,7 @@ func (r *running) eventually(t *testing.T, what string, holds func() bool) {
 	require.Eventually(t, holds, time.Minute, 20*time.Millisecond, "%s; its state: %v\n%s", what, r.Err(), lastLines(r.log))
 }
 
-func lastLines(l *lines) string {
+func lastLines(l *hosttest.Log) string {
 	text := l.String()
 	return text[max(0, len(text)-3000):]
 }
@@ -395,7 +377,7 @@ func TestAReloadToAVersionThatExtendsSomethingElse(t *testing.T) {
 			}
 		}
 		plugins := hosttest.Misbehave(t, extending("1.0.0", panel))
-		log := &lines{}
+		log := &hosttest.Log{}
 		h, err := host.New(host.Config{
 			Dir: plugins, Use: []host.Use{{ID: "test-misbehave"}}, Extensions: []contract.Extension{enricher, pricer},
 			Logger: slog.New(slog.NewTextHandler(log, nil)),
@@ -447,7 +429,7 @@ func hostUntilKilled(plugins string) {
 }
 
 func TestAPluginEndsWithAHostThatIsKilled(t *testing.T) {
-	log, temp := &lines{}, hosttest.ShortFolder(t)
+	log, temp := &hosttest.Log{}, hosttest.ShortFolder(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "TEST_HOST_OF="+hosttest.Misbehave(t, nil), "TMPDIR="+temp)
 	cmd.Stdout = log
