@@ -29,13 +29,13 @@ import (
 	"github.com/flowgauge/flowgauge/plugins/host/hosttest"
 )
 
-// TestJavaScript does with the example what its README says, and asks it.
-func TestJavaScript(t *testing.T) {
+// TestTypeScript does with the example what its README says, and asks it.
+func TestTypeScript(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil && os.Getenv("CI") == "" {
 		t.Skip("node is not on the PATH")
 	}
 	folder := filepath.Join(t.TempDir(), "package")
-	out, err := exec.Command("sh", filepath.Join("javascript", "package.sh"), folder).CombinedOutput()
+	out, err := exec.Command("sh", filepath.Join("typescript", "package.sh"), folder).CombinedOutput()
 	require.NoError(t, err, string(out))
 	m, err := host.ReadManifest(folder)
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func endsWithItsHost(t *testing.T, folder string) {
 	defer other.Close()
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: other.Certificate().Raw})
 	for _, early := range []bool{true, false} {
-		cmd := exec.Command("sh", "-c", "node main.mjs & read line")
+		cmd := exec.Command("sh", "-c", "node main.js & read line")
 		cmd.Dir = folder
 		cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), contract.Handshake.MagicCookieKey+"="+contract.Handshake.MagicCookieValue, "PLUGIN_CLIENT_CERT="+string(certificate))
 		end, err := cmd.StdinPipe()
