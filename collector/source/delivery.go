@@ -171,10 +171,17 @@ func (d *delivery) refusal(m receive.Message, err error) *receive.Refusal {
 		}
 	}
 	d.cfg.Logger.WarnContext(m.Request.Context(), "a plugin could not take a request", "plugin", id, "error", err)
-	if errors.As(err, &failed) && failed.Late {
+	isFailed := errors.As(err, &failed)
+	switch {
+	case isFailed && failed.Late:
 		return &receive.Refusal{
 			Status: http.StatusGatewayTimeout, Code: codeFailed, RetryAfter: retryAfter,
 			Detail: fmt.Sprintf("plugin %s has not answered in time; nothing was taken", id),
+		}
+	case isFailed && failed.Gone: // and is down for the one who asks next
+		return &receive.Refusal{
+			Status: http.StatusServiceUnavailable, Code: codeUnavailable, RetryAfter: retryAfter,
+			Detail: fmt.Sprintf("plugin %s went down; nothing was taken", id),
 		}
 	}
 	return &receive.Refusal{

@@ -197,8 +197,6 @@ func TestNothingIsTakenOfAnAnswerThatBreaksTheContract(t *testing.T) {
 		"long body": {map[string]any{"how": "long"}, "the body of its answer has 66560 bytes"},
 		"many":      {map[string]any{"how": "many"}, "cannot be taken"},
 		"error":     {map[string]any{"how": "error"}, "hunter2"},
-		"panic":     {map[string]any{"how": "panic"}, "a plugin could not take a request"},
-		"crash":     {map[string]any{"how": "crash"}, "its process has gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.up(t)
@@ -211,6 +209,23 @@ func TestNothingIsTakenOfAnAnswerThatBreaksTheContract(t *testing.T) {
 			stored := e.Stored()
 			assert.Empty(t, stored.Events)
 			assert.Empty(t, stored.Letters)
+		})
+	}
+}
+
+func TestAPluginThatEndsWhileItIsAskedIsDown(t *testing.T) {
+	r := run(t, nil, 30*time.Second)
+	e := r.serve(t, "umbrella")
+	for _, how := range []string{"panic", "crash"} {
+		t.Run(how, func(t *testing.T) {
+			r.up(t)
+			before := len(r.log.String())
+			res, text := do(t, http.MethodPost, e.URL+path, string(order(t, map[string]any{"how": how})), nil)
+			assert.Equal(t, http.StatusServiceUnavailable, res.StatusCode, text)
+			assert.NotEmpty(t, res.Header.Get("Retry-After"))
+			assert.Contains(t, text, "plugin test-source went down; nothing was taken")
+			assert.Contains(t, r.log.String()[before:], "its process has gone")
+			assert.Empty(t, e.Stored().Events)
 		})
 	}
 }
