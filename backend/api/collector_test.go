@@ -95,7 +95,7 @@ func TestCompletenessAsksForFigures(t *testing.T) {
 		data.NewField("time", nil, []time.Time{noon}), data.NewField("source", nil, []string{"crm"}), data.NewField("event_kind", nil, []string{""}),
 		data.NewField("events_received", nil, []*float64{ptr(7)}), data.NewField("events_accepted", nil, []*float64{ptr(4)}),
 		data.NewField("events_duplicate", nil, []*float64{ptr(2)}), data.NewField("events_rejected", nil, []*float64{ptr(1)}),
-		data.NewField("events_stored", nil, []*float64{ptr(4)}), data.NewField("events_visible", nil, []*float64{ptr(3)}),
+		data.NewField("events_added", nil, []*float64{ptr(5)}), data.NewField("events_stored", nil, []*float64{ptr(9)}), data.NewField("events_visible", nil, []*float64{ptr(3)}),
 		data.NewField("events_replaced", nil, []*float64{nil}),
 	)}}
 	h := newCollector(t, f, &letters{})
@@ -109,7 +109,7 @@ func TestCompletenessAsksForFigures(t *testing.T) {
 	require.Contains(t, f.asked.Metrics, "events_visible")
 	row := map[string]any{
 		"time": "2026-03-29T12:00:00Z", "source": "crm", "kind": "", "received": 7.0, "accepted": 4.0, "duplicate": 2.0, "rejected": 1.0,
-		"stored": 4.0, "visible": 3.0, "replaced": 0.0,
+		"added": 5.0, "stored": 9.0, "visible": 3.0, "replaced": 0.0,
 	}
 	require.Equal(t, []any{row}, body["data"])
 	require.InDelta(t, 3, body["meta"].(map[string]any)["waiting"], 0)

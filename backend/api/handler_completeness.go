@@ -13,13 +13,13 @@ import (
 )
 
 var (
-	countedMetrics = []string{"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_stored"}
+	countedMetrics = []string{"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_added", "events_stored"}
 	visibleMetrics = []string{"events_visible", "events_replaced"}
 )
 
 // counted is what was received and what became of it. received is accepted +
-// duplicate + rejected. stored is accepted, once nothing waits in the log. Of what
-// was stored, visible stands, and replaced does not any more; both are null for
+// duplicate + rejected. stored is accepted + added, once nothing waits in the log. Of
+// what was stored, visible stands, and replaced does not any more; both are null for
 // periods too long to read all events.
 type counted struct {
 	Time   *time.Time `json:"time,omitempty"`
@@ -30,6 +30,7 @@ type counted struct {
 	Accepted  float64  `json:"accepted"`
 	Duplicate float64  `json:"duplicate"`
 	Rejected  float64  `json:"rejected"`
+	Added     float64  `json:"added"`
 	Stored    float64  `json:"stored"`
 	Visible   *float64 `json:"visible"`
 	Replaced  *float64 `json:"replaced"`
@@ -115,7 +116,7 @@ func countedRows(r *query.Result) []counted {
 func (row *counted) set(name string, v *float64) {
 	into := map[string]*float64{
 		"events_received": &row.Received, "events_accepted": &row.Accepted, "events_duplicate": &row.Duplicate,
-		"events_rejected": &row.Rejected, "events_stored": &row.Stored,
+		"events_rejected": &row.Rejected, "events_added": &row.Added, "events_stored": &row.Stored,
 	}
 	switch {
 	case name == "events_visible":

@@ -46,7 +46,7 @@ func TestEndpointsAskWhatTheyAreFor(t *testing.T) {
 		"/workflows/w/bottlenecks?sample=5&limit=2&version=1": {
 			Kind: query.KindBottlenecks, Limit: 2, Params: map[string]string{"sample": "5"}, Filters: []query.Filter{only("version", "1"), only("workflow", "w")},
 		},
-		"/costs/forecast?metric=credits&horizon=14&granularity=week": {Kind: query.KindForecast, Granularity: query.Week, Params: map[string]string{"metric": "credits", "horizon": "14"}},
+		"/costs/forecast?metric=credits&horizon=14&history=52&granularity=week": {Kind: query.KindForecast, Granularity: query.Week, Params: map[string]string{"metric": "credits", "horizon": "14", "history": "52"}},
 		"/costs/breakdown?by=workflow&of=credits&limit=4":            {Kind: query.KindCostBreakdown, Limit: 4, Params: map[string]string{"by": "workflow", "of": "credits"}},
 		"/costs/reconciliation?by=day&show=all&team=a":               {Kind: query.KindReconciliation, Params: map[string]string{"by": "day", "show": "all"}, Filters: []query.Filter{only("team", "a")}},
 		"/activity/engagement?order=asc&limit=9":                     {Kind: query.KindEngagement, Ascending: true, Limit: 9},

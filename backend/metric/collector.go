@@ -42,15 +42,21 @@ var collector = []Metric{
 		Dimensions:  collectorDims, Sources: fromIngest,
 	},
 	{
+		Name: "events_added", Title: "Added events", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
+		Description: "Events that plugins have added to those received in the period. Those added to events that are made of fragments are left out.",
+		Formula:     "count of events that plugins have made of accepted ones and the database has acknowledged",
+		Dimensions:  collectorDims, Sources: fromIngest,
+	},
+	{
 		Name: "events_stored", Title: "Stored events", Unit: "short", Area: areaCollector, Additive: true, AdminOnly: true,
-		Description: "Events that were received in the period and stored; one sent twice is stored twice and counts once elsewhere.",
-		Formula:     "count of accepted events that the database has acknowledged",
+		Description: "Events that were received in the period and stored, and those that plugins have added to them; one sent twice is stored twice and counts once elsewhere.",
+		Formula:     "count of accepted events that the database has acknowledged + events_added",
 		Dimensions:  collectorDims, Sources: fromIngest,
 	},
 	{
 		Name: "ingest_lag_avg", Title: "Ingest lag", Unit: "ms", Area: areaCollector, AdminOnly: true,
 		Description: "Mean time from the receipt of an event until it was stored.",
-		Formula:     "sum of (stored_at - received_at) / events_stored",
+		Formula:     "sum of (stored_at - received_at) / events_accepted",
 		Dimensions:  collectorDims, Sources: fromIngest,
 	},
 	{

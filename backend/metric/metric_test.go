@@ -55,7 +55,7 @@ func TestNamesAreStable(t *testing.T) {
 		"credits", "credits_charged", "credits_credited", "dollars", "dollars_charged", "dollars_credited", "dollars_derived", "cost_records", "cost_records_credited", "cost_records_unpriced",
 		"dollars_per_execution", "credits_per_execution",
 		"actions", "action_duration", "active_users", "active_users_7d", "active_users_28d", "stickiness", "sessions", "active_time", "session_duration_avg",
-		"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_stored", "ingest_lag_avg", "ingest_lag_max", "pending_buckets",
+		"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_added", "events_stored", "ingest_lag_avg", "ingest_lag_max", "pending_buckets",
 		"events_visible", "events_replaced", "execution_conflicts", "execution_conflict_span", "dead_letters",
 	}, Names())
 	require.Equal(t, []string{

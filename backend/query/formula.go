@@ -276,9 +276,10 @@ var formulas = map[string]formula{
 	"events_accepted":  plain(metric.SourceIngest, "accepted"),
 	"events_duplicate": plain(metric.SourceIngest, "duplicate"),
 	"events_rejected":  plain(metric.SourceIngest, "rejected"),
+	"events_added":     plain(metric.SourceIngest, "added"),
 	"events_stored":    plain(metric.SourceIngest, "stored"),
-	"ingest_lag_avg":   mean(metric.SourceIngest, "lag", "stored"),
-	"ingest_lag_max":   worst(metric.SourceIngest, "lag_max", "stored"),
+	"ingest_lag_avg":   mean(metric.SourceIngest, "lag", "accepted"),
+	"ingest_lag_max":   worst(metric.SourceIngest, "lag_max", "accepted"),
 	"pending_buckets":  plain(metric.SourcePending, "pending"),
 	"events_visible":   plain(metric.SourceVisible, "visible"),
 	"events_replaced": {

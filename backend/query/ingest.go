@@ -19,7 +19,7 @@ func (q *question) ingest(cal *calendar, o ordering) statement {
 	for _, d := range q.dims {
 		columns = append(columns, fmt.Sprintf("CAST(%s, 'String') AS %s", src.dimensions[d], dimensionAlias(d)))
 	}
-	columns = append(columns, "accepted", "duplicates", "rejected", "stored", "lag_ms_sum", "lag_ms_max")
+	columns = append(columns, "accepted", "duplicates", "rejected", "added", "stored", "lag_ms_sum", "lag_ms_max")
 	from := fmt.Sprintf(`(
     SELECT %s
     FROM ingest_log

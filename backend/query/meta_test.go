@@ -131,25 +131,25 @@ func TestCollectorMetrics(t *testing.T) {
 	s := querytest.New(t)
 	from := time.Date(2026, 3, 28, 0, 0, 0, 0, time.UTC)
 	for last := range 2 { // Of one key, and not merged yet.
-		s.Exec(t, fmt.Sprintf("INSERT INTO "+s.Table("ingest_log")+` (tenant, minute, source, kind, code, accepted, duplicates, rejected, stored, lag_ms_sum, lag_ms_max, last) VALUES
-			('acme', '2026-03-28 00:00:00', 'x', 'execution', '', 10, 3, 0, 10, 1000, 300, %[1]d),
-			('acme', '2026-03-28 00:01:00', 'x', 'execution', '', 30, 0, 0, 30, 1000, 200, %[1]d),
-			('acme', '2026-03-28 00:01:00', 'x', 'step', 'missing_field', 0, 0, 4, 0, 0, 0, %[1]d),
-			('other', '2026-03-28 00:01:00', 'x', 'step', '', 4, 0, 0, 4, 0, 0, %[1]d)`, last))
+		s.Exec(t, fmt.Sprintf("INSERT INTO "+s.Table("ingest_log")+` (tenant, minute, source, kind, code, accepted, duplicates, rejected, added, stored, lag_ms_sum, lag_ms_max, last) VALUES
+			('acme', '2026-03-28 00:00:00', 'x', 'execution', '', 10, 3, 0, 5, 15, 1000, 300, %[1]d),
+			('acme', '2026-03-28 00:01:00', 'x', 'execution', '', 30, 0, 0, 0, 30, 1000, 200, %[1]d),
+			('acme', '2026-03-28 00:01:00', 'x', 'step', 'missing_field', 0, 0, 4, 0, 0, 0, 0, %[1]d),
+			('other', '2026-03-28 00:01:00', 'x', 'step', '', 4, 0, 0, 0, 4, 0, 0, %[1]d)`, last))
 	}
 	e := newEngine(t, s, from.Add(48*time.Hour), Limits{})
 	res, err := e.Do(t.Context(), admin, Request{
-		Metrics: []string{"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_stored", "ingest_lag_avg", "ingest_lag_max"},
+		Metrics: []string{"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_added", "events_stored", "ingest_lag_avg", "ingest_lag_max"},
 		From:    from, To: from.Add(time.Hour), GroupBy: []string{"event_kind"},
 	})
 	require.NoError(t, err)
 	require.Equal(t, map[string]map[string]string{
 		groupKey("", []string{"execution"}): {
-			"events_received": "86", "events_accepted": "80", "events_duplicate": "6", "events_rejected": "0", "events_stored": "80",
+			"events_received": "86", "events_accepted": "80", "events_duplicate": "6", "events_rejected": "0", "events_added": "10", "events_stored": "90",
 			"ingest_lag_avg": "50", "ingest_lag_max": "300",
 		},
 		groupKey("", []string{"step"}): {
-			"events_received": "8", "events_accepted": "0", "events_duplicate": "0", "events_rejected": "8", "events_stored": "0",
+			"events_received": "8", "events_accepted": "0", "events_duplicate": "0", "events_rejected": "8", "events_added": "0", "events_stored": "0",
 			"ingest_lag_avg": "none", "ingest_lag_max": "none",
 		},
 	}, rowsOf(res, []string{"event_kind"}))

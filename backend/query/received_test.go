@@ -13,6 +13,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/query/querytest"
 	"github.com/flowgauge/flowgauge/backend/queue/wal"
+	"github.com/flowgauge/flowgauge/collector/enrich"
 	"github.com/flowgauge/flowgauge/collector/sink"
 )
 
@@ -22,6 +23,7 @@ type intake struct {
 	store *querytest.Store
 	log   *wal.Log
 	clock time.Time
+	adds  map[string]*event.Event // what a plugin adds to events, by their id
 }
 
 func newIntake(t *testing.T, clock time.Time) *intake {
@@ -43,7 +45,7 @@ func (in *intake) at(clock time.Time, records ...[]byte) {
 // drain stores what was received.
 func (in *intake) drain() {
 	in.t.Helper()
-	s, err := sink.New(sink.Config{Consumer: in.log, Client: in.store.Client, Linger: time.Millisecond})
+	s, err := sink.New(sink.Config{Consumer: in.log, Client: in.store.Client, Enrich: in, Linger: time.Millisecond})
 	require.NoError(in.t, err)
 	ctx, cancel := context.WithCancel(in.t.Context())
 	ended := make(chan error, 1)
@@ -52,6 +54,20 @@ func (in *intake) drain() {
 	cancel()
 	require.NoError(in.t, <-ended)
 }
+
+// Enrich does what plugins that add events do.
+func (in *intake) Enrich(_ context.Context, events []event.Event) ([]enrich.Result, error) {
+	results := make([]enrich.Result, len(events))
+	for i := range events {
+		if add := in.adds[events[i].ID]; add != nil {
+			results[i].Added = []*event.Event{add}
+		}
+	}
+	return results, nil
+}
+
+// Err says that no events wait.
+func (in *intake) Err() error { return nil }
 
 func record(e event.Event) []byte { return event.AppendBinary(nil, &e) }
 
@@ -82,16 +98,19 @@ func TestCompleteness(t *testing.T) {
 		Tenant: "acme", Source: "lineage", Run: "r", Status: event.StatusCompleted, Time: own.UnixMilli(), Duration: 5, Workflow: "w",
 	}
 	in.at(noon.Add(2*time.Minute), event.AppendFragment(nil, &fragment))
+	cost := sent("crm", "b/own/0", own)
+	cost.Kind, cost.ActionType = event.KindCost, "call"
+	in.adds = map[string]*event.Event{"b": &cost} // Each of the three times that b comes.
 	in.drain()
 
 	e := newEngine(t, in.store, noon.Add(time.Hour), Limits{})
 	r := Request{
-		Metrics: []string{"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_stored", "events_visible", "events_replaced"},
+		Metrics: []string{"events_received", "events_accepted", "events_duplicate", "events_rejected", "events_added", "events_stored", "events_visible", "events_replaced"},
 		From:    noon, To: noon.Add(3 * time.Minute), GroupBy: []string{"source", "event_kind"},
 	}
-	figures := func(received, accepted, duplicate, rejected, stored, visible, replaced int) map[string]string {
+	figures := func(received, accepted, duplicate, rejected, added, stored, visible, replaced int) map[string]string {
 		out := map[string]string{}
-		for i, n := range []int{received, accepted, duplicate, rejected, stored, visible, replaced} {
+		for i, n := range []int{received, accepted, duplicate, rejected, added, stored, visible, replaced} {
 			out[r.Metrics[i]] = strconv.Itoa(n)
 		}
 		return out
@@ -99,9 +118,9 @@ func TestCompleteness(t *testing.T) {
 	res, err := e.Do(t.Context(), admin, r)
 	require.NoError(t, err)
 	got := rowsOf(res, r.GroupBy)
-	require.Equal(t, figures(10, 7, 3, 0, 7, 2, 5), got[groupKey("", []string{"crm", "execution"})])
-	require.Equal(t, figures(1, 0, 0, 1, 0, 0, 0), got[groupKey("", []string{"crm", "cost"})])
-	require.Equal(t, figures(1, 1, 0, 0, 1, 1, 0), got[groupKey("", []string{"erp", "execution"})])
+	require.Equal(t, figures(10, 7, 3, 0, 0, 7, 2, 5), got[groupKey("", []string{"crm", "execution"})])
+	require.Equal(t, figures(1, 0, 0, 1, 3, 3, 1, 2), got[groupKey("", []string{"crm", "cost"})])
+	require.Equal(t, figures(1, 1, 0, 0, 0, 1, 1, 0), got[groupKey("", []string{"erp", "execution"})])
 	require.Equal(t, "1", got[groupKey("", []string{"lineage", "fragment"})]["events_stored"])
 	require.Equal(t, "1", got[groupKey("", []string{"lineage", "execution"})]["events_visible"])
 	require.Equal(t, "0", got[groupKey("", []string{"lineage", "execution"})]["events_replaced"], "its rows are made")
@@ -112,9 +131,9 @@ func TestCompleteness(t *testing.T) {
 	require.NoError(t, err)
 	minute := func(n int) string { return groupKey(noon.Add(time.Duration(n)*time.Minute).Format(time.RFC3339), nil) }
 	require.Equal(t, map[string]map[string]string{
-		minute(0): figures(6, 3, 3, 0, 3, 0, 3),
-		minute(1): figures(3, 3, 0, 0, 3, 1, 2),
-		minute(2): figures(1, 1, 0, 0, 1, 1, 0),
+		minute(0): figures(6, 3, 3, 0, 0, 3, 0, 3),
+		minute(1): figures(3, 3, 0, 0, 0, 3, 1, 2),
+		minute(2): figures(1, 1, 0, 0, 0, 1, 1, 0),
 	}, rowsOf(res, nil))
 
 	r.From = r.To.Add(-32 * 24 * time.Hour)

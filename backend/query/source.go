@@ -233,6 +233,7 @@ var plainSources = map[metric.Source]plainSource{
 			"accepted":  {sql: "sum(accepted)", kind: integers, merge: added},
 			"duplicate": {sql: "sum(duplicates)", kind: integers, merge: added},
 			"rejected":  {sql: "sum(rejected)", kind: integers, merge: added},
+			"added":     {sql: "sum(added)", kind: integers, merge: added},
 			"stored":    {sql: "sum(stored)", kind: integers, merge: added},
 			"lag":       {sql: "sum(lag_ms_sum)", kind: integers, merge: added},
 			"lag_max":   {sql: "max(lag_ms_max)", kind: integers, merge: greatest},

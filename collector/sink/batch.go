@@ -91,10 +91,11 @@ func (b *batch) add(r arrival) error {
 			e = &b.event
 		}
 		b.store(e, r.Version)
-		for _, added := range r.result.Added {
-			b.store(added, r.Version)
+		b.counts.add(keyOf(e), at, accepted, 1)
+		for _, more := range r.result.Added {
+			b.store(more, r.Version)
+			b.counts.add(keyOf(more), at, added, 1)
 		}
-		b.counts.add(countKey{tenant: e.Tenant, source: e.Source, kind: e.Kind.String()}, at, accepted, 1)
 	case event.RecordFragment:
 		return b.fragment(r.Record)
 	case event.RecordDeadLetter:

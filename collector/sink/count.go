@@ -13,13 +13,14 @@ import (
 	"github.com/flowgauge/flowgauge/backend/queue"
 )
 
-// outcome is what became of what was received.
+// outcome is what became of what was received, or that it was not received at all.
 type outcome uint8
 
 const (
 	accepted outcome = iota
 	duplicate
 	rejected
+	added // by a plugin, to one that was received
 	outcomes
 )
 
@@ -47,6 +48,10 @@ type entry struct {
 	version queue.Version
 	count   uint32
 	outcome outcome
+}
+
+func keyOf(e *event.Event) countKey {
+	return countKey{tenant: e.Tenant, source: e.Source, kind: e.Kind.String()}
 }
 
 type span struct{ first, last queue.Version }
@@ -137,7 +142,7 @@ func (c *counts) input(log string) proto.Input {
 	partition := number(cols, "partition", new(proto.ColInt32))
 	minute := number(cols, "minute", new(proto.ColDateTime))
 	var figures [outcomes]*proto.ColUInt64
-	for what, name := range [outcomes]string{"accepted", "duplicates", "rejected"} {
+	for what, name := range [outcomes]string{"accepted", "duplicates", "rejected", "added"} {
 		figures[what] = number(cols, name, new(proto.ColUInt64))
 	}
 	stored, last := number(cols, "stored", new(proto.ColUInt64)), number(cols, "last", new(proto.ColUInt64))
@@ -157,7 +162,7 @@ func (c *counts) input(log string) proto.Input {
 			figures[what].Append(n)
 		}
 		// ClickHouse has acknowledged the events before their counts are sent.
-		stored.Append(t.events[accepted])
+		stored.Append(t.events[accepted] + t.events[added])
 		lagSum.Append(t.lagSum)
 		lagMax.Append(t.lagMax)
 		last.Append(uint64(t.last))

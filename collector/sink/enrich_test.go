@@ -53,7 +53,8 @@ func TestWhatPluginsMakeOfEventsIsStored(t *testing.T) {
 		require.NoError(t, r.log.Close())
 		r.open()
 	}
-	assert.Equal(t, []string{"298 2"}, r.lines("SELECT concat(toString(sum(stored)), ' ', toString(sum(rejected))) AS line FROM ingest_log"))
+	assert.Equal(t, []string{"execution 298 0 298 2", "cost 0 1 1 0"}, r.lines(`SELECT concat(kind, ' ', toString(sum(accepted)), ' ', toString(sum(added)), ' ', toString(sum(stored)), ' ', toString(sum(rejected))) AS line
+		FROM ingest_log GROUP BY kind ORDER BY kind DESC`))
 	r.drain()
 	assert.Positive(t, r.enrich.(*changing).calls)
 	assert.Equal(t, []string{"298"}, r.lines("SELECT toString(count()) AS line FROM executions FINAL"))

@@ -1691,6 +1691,9 @@ type ConflictsDataEndsStatus string
 type Counted struct {
 	Accepted float32 `json:"accepted"`
 
+	// Added Made by plugins of accepted ones, but those of fragments
+	Added float32 `json:"added"`
+
 	// Duplicate Left out because a later event of the same request has their identity
 	Duplicate float32 `json:"duplicate"`
 
@@ -1702,10 +1705,12 @@ type Counted struct {
 	Rejected float32 `json:"rejected"`
 
 	// Replaced stored that stand no longer: replaced by a later delivery, moved or erased
-	Replaced *float32   `json:"replaced"`
-	Source   *string    `json:"source,omitempty"`
-	Stored   float32    `json:"stored"`
-	Time     *time.Time `json:"time,omitempty"`
+	Replaced *float32 `json:"replaced"`
+	Source   *string  `json:"source,omitempty"`
+
+	// Stored accepted + added
+	Stored float32    `json:"stored"`
+	Time   *time.Time `json:"time,omitempty"`
 
 	// Visible Deliveries that stand
 	Visible *float32 `json:"visible"`
@@ -2846,6 +2851,9 @@ type GetCostsForecastParams struct {
 
 	// Horizon How many buckets are forecast
 	Horizon *int `form:"horizon,omitempty" json:"horizon,omitempty"`
+
+	// History How many buckets before the period are learnt from too; the period may lie in the future then
+	History *int `form:"history,omitempty" json:"history,omitempty"`
 
 	// Forecaster Who forecasts: builtin, or a plugin by its id; the catalogue has those that there are
 	Forecaster *string `form:"forecaster,omitempty" json:"forecaster,omitempty"`
@@ -5333,6 +5341,14 @@ func (siw *ServerInterfaceWrapper) GetCostsForecast(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "horizon", c.Request.URL.Query(), &params.Horizon, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter horizon: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "history" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "history", c.Request.URL.Query(), &params.History, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter history: %w", err), http.StatusBadRequest)
 		return
 	}
 
