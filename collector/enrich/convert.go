@@ -202,6 +202,9 @@ func changed(e *event.Event, set *contract.Event, write fields) (*event.Event, e
 		}
 		if present && m.bit == dollarAmount {
 			c.Pricing = event.PricingSent
+			if set.GetDollarAmount() == "" { // removed, as if none had been sent
+				c.Pricing = event.PricingUnpriced
+			}
 		}
 	}
 	return &c, valid(&c)

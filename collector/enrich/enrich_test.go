@@ -1,6 +1,7 @@
 package enrich_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -256,6 +257,24 @@ func TestAddedEvents(t *testing.T) {
 			all = append(all, fmt.Sprint(e.ID, " ", e.Source, " ", e.Tenant, " ", e.Time == events[0].Time, " ", e.Pricing == event.PricingUnpriced))
 		}
 		assert.Equal(t, []string{"a/adds/0 marked acme true true", "own marked acme true true", "a/marks/0 marked acme true true"}, all)
+	}
+}
+
+// A cost without its dollars is one that the source has sent none for: pricers and the price
+// books say what it costs. No dollars are a price too.
+func TestDollarsThatAreRemovedAreNotAPrice(t *testing.T) {
+	for text, want := range map[string]event.Pricing{"": event.PricingUnpriced, "0": event.PricingSent, "2.5": event.PricingSent} {
+		chain := enrich.New([]enrich.Enricher{&enrich.Local{Name: "sets", May: everything(), Enricher: local(func([]*contract.Event) ([]*contract.Change, error) {
+			return []*contract.Change{{Outcome: &contractv1.Change_Set{Set: &contract.Event{DollarAmount: &text}}}}, nil
+		})}}, nil, slog.New(slog.DiscardHandler))
+		costs := []event.Event{{
+			Kind: event.KindCost, Tenant: "acme", ID: "c", Time: 1, PreviousTime: event.NoTime, EndTime: event.NoTime, QueuedTime: event.NoTime,
+			UserID: "ann", Credits: decimal(t, "2"), Dollars: decimal(t, "9"),
+		}}
+		_, err := chain.Enrich(t.Context(), costs)
+		require.NoError(t, err)
+		assert.Equal(t, want, costs[0].Pricing, text)
+		assert.Equal(t, decimal(t, cmp.Or(text, "0")), costs[0].Dollars)
 	}
 }
 
