@@ -31,18 +31,7 @@ import (
 
 // TestTypeScript does with the example what its README says, and asks it.
 func TestTypeScript(t *testing.T) {
-	if _, err := exec.LookPath("node"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("node is not on the PATH")
-	}
-	folder := filepath.Join(t.TempDir(), "package")
-	out, err := exec.Command("sh", filepath.Join("typescript", "package.sh"), folder).CombinedOutput()
-	require.NoError(t, err, string(out))
-	m, err := host.ReadManifest(folder)
-	require.NoError(t, err)
-	require.NoError(t, host.Pack(folder, m))
-	plugins := t.TempDir()
-	_, err = host.Install(plugins, folder)
-	require.NoError(t, err)
+	folder, plugins, m := installed(t)
 
 	t.Run("Contract", func(t *testing.T) {
 		var checks int
@@ -59,6 +48,48 @@ func TestTypeScript(t *testing.T) {
 		h, _, _ := run(t, plugins, host.Use{ID: m.ID, Settings: json.RawMessage(`{"keep_domains":"acme.com"}`)})
 		require.Eventually(t, func() bool { return strings.Contains(h.Err().Error(), `its settings: keep_domains is "acme.com"`) }, time.Minute, 20*time.Millisecond, "%v", h.Err())
 	})
+}
+
+// installed makes the example's package, and installs it.
+func installed(tb testing.TB) (folder, plugins string, m *host.Manifest) {
+	tb.Helper()
+	if _, err := exec.LookPath("node"); err != nil && os.Getenv("CI") == "" {
+		tb.Skip("node is not on the PATH")
+	}
+	folder = filepath.Join(tb.TempDir(), "package")
+	out, err := exec.Command("sh", filepath.Join("typescript", "package.sh"), folder).CombinedOutput()
+	require.NoError(tb, err, string(out))
+	m, err = host.ReadManifest(folder)
+	require.NoError(tb, err)
+	require.NoError(tb, host.Pack(folder, m))
+	plugins = tb.TempDir()
+	_, err = host.Install(plugins, folder)
+	require.NoError(tb, err)
+	return folder, plugins, m
+}
+
+// BenchmarkTypeScript passes batches through it in which every event is changed.
+func BenchmarkTypeScript(b *testing.B) {
+	_, plugins, m := installed(b)
+	h, _, _ := run(b, plugins, host.Use{ID: m.ID, Timeout: time.Minute})
+	chain := enrich.New([]enrich.Enricher{enrich.Remote{Plugin: h.Plugins(contract.ExtensionEnricher)[0]}}, nil, slog.New(slog.DiscardHandler))
+	events := make([]event.Event, contract.MaxBatch)
+	for b.Loop() {
+		for i := range events {
+			events[i] = failed("no such user: ann@example.org")
+		}
+		_, err := chain.Enrich(b.Context(), events)
+		require.NoError(b, err)
+		require.Equal(b, "no such user: [mail]", events[0].ErrorMessage)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*contract.MaxBatch), "ns/event")
+}
+
+func failed(message string) event.Event {
+	return event.Event{
+		Kind: event.KindExecution, Tenant: "acme", ID: "e", Time: 1_767_225_600_000, PreviousTime: event.NoTime, EndTime: event.NoTime, QueuedTime: event.NoTime,
+		Status: event.StatusFailed, WorkflowID: "w", ErrorType: "unknown", ErrorMessage: message,
+	}
 }
 
 // masks looks at what becomes of events, who may ask, and how it ends.
@@ -80,10 +111,7 @@ func masks(t *testing.T, plugins, id string) {
 	}
 	events := make([]event.Event, len(messages))
 	for i, message := range messages {
-		events[i] = event.Event{
-			Kind: event.KindExecution, Tenant: "acme", ID: "e", Time: 1_767_225_600_000, PreviousTime: event.NoTime, EndTime: event.NoTime, QueuedTime: event.NoTime,
-			Status: event.StatusFailed, WorkflowID: "w", ErrorType: "unknown", ErrorMessage: message[0],
-		}
+		events[i] = failed(message[0])
 	}
 	results, err := chain.Enrich(t.Context(), events)
 	require.NoError(t, err)
@@ -170,7 +198,7 @@ func settings(t *testing.T, domains ...string) json.RawMessage {
 }
 
 // run runs a plugin until stop is called, or the test ends.
-func run(t *testing.T, plugins string, use host.Use) (h *host.Host, log *hosttest.Log, stop func()) {
+func run(t testing.TB, plugins string, use host.Use) (h *host.Host, log *hosttest.Log, stop func()) {
 	t.Helper()
 	log = &hosttest.Log{}
 	use.OnFailure = host.Hold
