@@ -27,7 +27,7 @@ func (a *App) export(engine *query.Engine) error {
 		if err != nil {
 			return fmt.Errorf("exports, %s: request: %w", x.Name, err)
 		}
-		all[i] = export.Export{Name: x.Name, Tenant: x.Tenant, Every: x.Every, Delay: x.Delay, Since: x.Begins, Request: r, To: to}
+		all[i] = export.Export{Name: x.Name, Tenant: x.Tenant, Every: x.Every, Delay: x.Delay, Again: x.Again, Since: x.Begins, Request: r, To: to}
 	}
 	name, err := a.holderName()
 	if err != nil {

@@ -11,13 +11,16 @@ import (
 // Export is a question that is asked about each period, for a plugin that takes the answers
 // somewhere else.
 type Export struct {
-	Name    string         `koanf:"name"`
-	Plugin  string         `koanf:"plugin"`
-	Tenant  string         `koanf:"tenant"`
-	Every   time.Duration  `koanf:"every"`   // the length of a period: 15m, 1h or 24h
-	Delay   time.Duration  `koanf:"delay"`   // how long after a period's end it is asked about; 10m if 0
-	Since   any            `koanf:"since"`   // a moment of the first period; when it is first seen if nil. YAML has times of its own
-	Request map[string]any `koanf:"request"` // as for POST /api/v1/analytics/query, without a period
+	Name   string        `koanf:"name"`
+	Plugin string        `koanf:"plugin"`
+	Tenant string        `koanf:"tenant"`
+	Every  time.Duration `koanf:"every"` // the length of a period: 15m, 1h or 24h
+	Delay  time.Duration `koanf:"delay"` // how long after a period's end it is asked about; 10m if 0
+	// Again are the ages of a period at which it is asked about once more, and delivered once
+	// more if its answer has changed: a day and a week if left out, never if empty.
+	Again   []time.Duration `koanf:"again"`
+	Since   any             `koanf:"since"`   // a moment of the first period; when it is first seen if nil. YAML has times of its own
+	Request map[string]any  `koanf:"request"` // as for POST /api/v1/analytics/query, without a period
 
 	Begins      time.Time       `koanf:"-"` // Since
 	RequestJSON json.RawMessage `koanf:"-"`
@@ -26,8 +29,12 @@ type Export struct {
 const (
 	defaultDelay = 10 * time.Minute
 	longestDelay = 7 * 24 * time.Hour
+	oldestAgain  = 60 * 24 * time.Hour // what is known of a delivered period is kept for 90 days
+	mostAgain    = 10
 	maxExports   = 100
 )
+
+var defaultAgain = []time.Duration{24 * time.Hour, 7 * 24 * time.Hour}
 
 var everies = []time.Duration{15 * time.Minute, time.Hour, 24 * time.Hour}
 
@@ -71,6 +78,20 @@ func (x *Export) finish() error {
 	}
 	if x.Delay < 0 || x.Delay > longestDelay {
 		errs = append(errs, fmt.Errorf("delay is %s: it is at most %s", x.Delay, longestDelay))
+	}
+	if x.Again == nil {
+		// Delays of a day and longer are over when these are.
+		x.Again = slices.DeleteFunc(slices.Clone(defaultAgain), func(age time.Duration) bool { return age <= x.Delay })
+	}
+	if len(x.Again) > mostAgain {
+		errs = append(errs, fmt.Errorf("again has %d ages: at most %d", len(x.Again), mostAgain))
+	}
+	before := x.Delay
+	for _, age := range x.Again {
+		if age <= before || age > oldestAgain {
+			errs = append(errs, fmt.Errorf("again has %s: ages are longer than the delay of %s and grow, up to %s", age, x.Delay, oldestAgain))
+		}
+		before = age
 	}
 	if x.Since != nil {
 		var err error

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/flowgauge/flowgauge/backend/plugintable"
 	"github.com/flowgauge/flowgauge/backend/query"
@@ -17,35 +16,43 @@ import (
 // minutes are behind is left out: it changes all the time.
 var errBehind = errors.New("minutes of the period have changed and wait for their rollup, so the figures would be old ones")
 
-// ask answers the question about a period, in parts.
-func (w *worker) ask(ctx context.Context, from, to time.Time) (parts []*contractv1.Table, rows int, err error) {
+// answer is what is exported of a period.
+type answer struct {
+	parts  []*contractv1.Table
+	rows   int
+	digest string // of the parts
+}
+
+// ask answers the question about a period. Who has got the answer is for the caller to record.
+func (w *worker) ask(ctx context.Context, p period) (*answer, error) {
 	select {
 	case w.asking <- struct{}{}:
 	case <-ctx.Done():
-		return nil, 0, ctx.Err()
+		return nil, ctx.Err()
 	}
 	defer func() { <-w.asking }()
-	r := w.of.Request
-	r.From, r.To = from, to
-	ctx = query.WithSurface(ctx, Surface)
-	res, err := w.cfg.Engine.Do(query.Recorded(ctx), w.of.principal(), r)
-	if err == nil {
-		if err := whole(&r, &res.Meta); err != nil {
-			return nil, 0, err // nobody has got it
-		}
-		rows = res.Frame.Rows()
-	}
-	if missing := w.record(ctx, &r, rows, err); missing != nil {
-		return nil, 0, missing
-	}
+	r := w.request(p)
+	res, err := w.cfg.Engine.Do(query.Recorded(query.WithSurface(ctx, Surface)), w.of.principal(), r)
 	if err != nil {
-		return nil, 0, err
+		return nil, errors.Join(err, w.record(ctx, p, 0, err))
+	}
+	if err := whole(&r, &res.Meta); err != nil {
+		return nil, err
 	}
 	table, err := plugintable.FromResult(res)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	return split(table, rows), rows, nil
+	a := &answer{rows: res.Frame.Rows()}
+	a.parts = split(table, a.rows)
+	a.digest, err = digestOf(a.parts)
+	return a, err
+}
+
+func (w *worker) request(p period) query.Request {
+	r := w.of.Request
+	r.From, r.To = p.from, p.to
+	return r
 }
 
 // lists are kinds whose limit cuts off what an export is there to take along. That of others
@@ -68,7 +75,8 @@ func whole(r *query.Request, m *query.Meta) error {
 }
 
 // record keeps in the audit log what leaves, and where to. Without it nothing does.
-func (w *worker) record(ctx context.Context, r *query.Request, rows int, err error) error {
+func (w *worker) record(ctx context.Context, p period, rows int, err error) error {
+	r := w.request(p)
 	params := map[string]string{"export": w.of.Name, "plugin": w.of.To.ID()}
 	maps.Copy(params, r.Params)
 	kind := r.Kind
@@ -76,7 +84,7 @@ func (w *worker) record(ctx context.Context, r *query.Request, rows int, err err
 		kind = query.KindMetrics
 	}
 	rec := query.AuditRecord{Kind: kind, Metrics: r.Metrics, From: r.From, To: r.To, GroupBy: r.GroupBy, Filters: r.Filters, Params: params, Rows: rows}
-	if err := w.cfg.Engine.RecordAs(ctx, w.of.principal(), rec, err); err != nil {
+	if err := w.cfg.Engine.RecordAs(query.WithSurface(ctx, Surface), w.of.principal(), rec, err); err != nil {
 		return fmt.Errorf("nothing is exported: %w", err)
 	}
 	return nil

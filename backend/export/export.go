@@ -5,6 +5,9 @@
 //	        ^                                                   │ has all of them
 //	        └──────────────── table exports <───────────────────┘
 //
+// What was delivered is asked about again when the configuration says so, and delivered again
+// with the same ids if late events, corrections or prices have changed the answer.
+//
 // Each export has periods, which are asked about one after the other, some time after their
 // end. What was delivered is recorded; what was not is asked again, as a whole, so the parts
 // of a delivery are always of one answer. So a plugin that was down for a day gets the day's
@@ -15,9 +18,12 @@ package export
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,6 +66,11 @@ type Export struct {
 	Since   time.Time     // a moment of the first period; zero is when the export is first seen
 	Request query.Request // without a period
 	To      Target
+	// Again are the ages of a period, from its end on and in order, at which it is asked about
+	// once more; it is delivered once more if its answer has changed.
+	Again []time.Duration
+
+	question string // a digest of Request
 }
 
 // principal is whom the question is asked as: what a policy keeps from administrators, leaves
@@ -113,10 +124,17 @@ func New(cfg Config) (*Sender, error) {
 		return nil, errors.New("export: no exports")
 	}
 	var errs []error
+	cfg.Exports = slices.Clone(cfg.Exports)
 	for i := range cfg.Exports {
-		if err := cfg.Exports[i].check(cfg.Engine); err != nil {
-			errs = append(errs, fmt.Errorf("exports, %s: request: %w", cfg.Exports[i].Name, err))
+		x := &cfg.Exports[i]
+		if err := x.check(cfg.Engine); err != nil {
+			errs = append(errs, fmt.Errorf("exports, %s: request: %w", x.Name, err))
 		}
+		text, err := json.Marshal(x.Request)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("exports, %s: request: %w", x.Name, err))
+		}
+		x.question = fmt.Sprintf("%x", sha256.Sum256(text))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -14,6 +14,9 @@ const (
 	outcomeDown       = "down"       // the plugin is
 	outcomeFailed     = "failed"
 	outcomeRefused    = "refused" // by a plugin that says that it cannot
+	// And to look whether it has changed since.
+	outcomeUnchanged = "unchanged"
+	outcomeCorrected = "corrected" // delivered again
 )
 
 type metrics struct {
@@ -24,14 +27,14 @@ type metrics struct {
 func newMetrics(all []Export, to prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flowgauge_exports_total", Help: "Attempts to deliver periods of exports by what became of them: delivered, waiting, unanswered, down, failed, refused.",
+			Name: "flowgauge_exports_total", Help: "Attempts to deliver periods of exports by what became of them: delivered, waiting, unanswered, down, failed, refused; asked about again, unchanged, corrected.",
 		}, []string{"export", "outcome"}),
 		until: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flowgauge_export_delivered_until_timestamp_seconds", Help: "End of the last period that was delivered, said by the process that exports.",
 		}, []string{"export"}),
 	}
 	for i := range all {
-		for _, outcome := range []string{outcomeDelivered, outcomeWaiting, outcomeUnanswered, outcomeDown, outcomeFailed, outcomeRefused} {
+		for _, outcome := range []string{outcomeDelivered, outcomeWaiting, outcomeUnanswered, outcomeDown, outcomeFailed, outcomeRefused, outcomeUnchanged, outcomeCorrected} {
 			m.outcomes.WithLabelValues(all[i].Name, outcome)
 		}
 	}

@@ -2,10 +2,11 @@ package export
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -67,11 +68,25 @@ func cut(t *contractv1.Table, from, to int) *contractv1.Table {
 }
 
 // delivery tells a part from all others, and is the same whenever it is delivered.
-func delivery(tenant, name string, from, to time.Time, part int) string {
-	text, err := json.Marshal([]any{tenant, name, from.UnixMilli(), to.UnixMilli(), part})
+func delivery(tenant, name string, p period, part int) string {
+	text, err := json.Marshal([]any{tenant, name, p.from.UnixMilli(), p.to.UnixMilli(), part})
 	if err != nil {
 		panic("export: " + err.Error()) // texts and numbers cannot fail
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:16])
+}
+
+// digestOf tells an answer from others.
+func digestOf(parts []*contractv1.Table) (string, error) {
+	sum := sha256.New()
+	for _, part := range parts {
+		text, err := proto.MarshalOptions{Deterministic: true}.Marshal(part)
+		if err != nil {
+			return "", fmt.Errorf("digest the answer: %w", err)
+		}
+		sum.Write(binary.AppendUvarint(nil, uint64(len(text))))
+		sum.Write(text)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -76,11 +76,11 @@ func TestLongTextsMakeSmallerParts(t *testing.T) {
 
 func TestDeliveriesAreTold(t *testing.T) {
 	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	id := delivery("acme", "costs", at, at.Add(time.Hour), 0)
-	assert.Equal(t, id, delivery("acme", "costs", at.In(time.FixedZone("x", 3600)), at.Add(time.Hour), 0))
+	id := delivery("acme", "costs", period{at, at.Add(time.Hour)}, 0)
+	assert.Equal(t, id, delivery("acme", "costs", period{at.In(time.FixedZone("x", 3600)), at.Add(time.Hour)}, 0))
 	for _, other := range []string{
-		delivery("acm", "ecosts", at, at.Add(time.Hour), 0), delivery("acme", "costs", at.Add(time.Hour), at.Add(2*time.Hour), 0),
-		delivery("acme", "costs", at, at.Add(24*time.Hour), 0), delivery("acme", "costs", at, at.Add(time.Hour), 1),
+		delivery("acm", "ecosts", period{at, at.Add(time.Hour)}, 0), delivery("acme", "costs", period{at.Add(time.Hour), at.Add(2*time.Hour)}, 0),
+		delivery("acme", "costs", period{at, at.Add(24*time.Hour)}, 0), delivery("acme", "costs", period{at, at.Add(time.Hour)}, 1),
 	} {
 		assert.NotEqual(t, id, other)
 	}

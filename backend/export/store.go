@@ -13,9 +13,13 @@ import (
 // store keeps in the database how far exports have come.
 type store struct{ client *clickhouse.Client }
 
+func moments() *proto.ColDateTime64 {
+	return new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli)
+}
+
 // until says up to when an export is delivered; known is false before it began.
 func (s store) until(ctx context.Context, tenant, name string) (until time.Time, known bool, err error) {
-	at := new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli)
+	at := moments()
 	err = s.client.Do(ctx, clickhouse.Query{
 		SQL:    "SELECT until FROM exports WHERE tenant = {tenant:String} AND name = {name:String} ORDER BY until DESC LIMIT 1",
 		Params: map[string]any{"tenant": tenant, "name": name},

@@ -29,7 +29,9 @@ const (
 // Exporter takes answers of questions out of Flowgauge, to wherever it keeps them.
 type ExporterClient interface {
 	// Export is called again with the same delivery until it has succeeded once, and may be
-	// afterwards too, when Flowgauge ended before it knew. What comes twice must count once.
+	// afterwards too: when Flowgauge ended before it knew, or when what was late has changed the
+	// answer. What comes twice must count once, with its newest content; parts behind the last one
+	// count no more.
 	Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (*ExportResponse, error)
 }
 
@@ -58,7 +60,9 @@ func (c *exporterClient) Export(ctx context.Context, in *ExportRequest, opts ...
 // Exporter takes answers of questions out of Flowgauge, to wherever it keeps them.
 type ExporterServer interface {
 	// Export is called again with the same delivery until it has succeeded once, and may be
-	// afterwards too, when Flowgauge ended before it knew. What comes twice must count once.
+	// afterwards too: when Flowgauge ended before it knew, or when what was late has changed the
+	// answer. What comes twice must count once, with its newest content; parts behind the last one
+	// count no more.
 	Export(context.Context, *ExportRequest) (*ExportResponse, error)
 	mustEmbedUnimplementedExporterServer()
 }
