@@ -79,8 +79,8 @@ func TestDeliveriesAreTold(t *testing.T) {
 	id := delivery("acme", "costs", period{at, at.Add(time.Hour)}, 0)
 	assert.Equal(t, id, delivery("acme", "costs", period{at.In(time.FixedZone("x", 3600)), at.Add(time.Hour)}, 0))
 	for _, other := range []string{
-		delivery("acm", "ecosts", period{at, at.Add(time.Hour)}, 0), delivery("acme", "costs", period{at.Add(time.Hour), at.Add(2*time.Hour)}, 0),
-		delivery("acme", "costs", period{at, at.Add(24*time.Hour)}, 0), delivery("acme", "costs", period{at, at.Add(time.Hour)}, 1),
+		delivery("acm", "ecosts", period{at, at.Add(time.Hour)}, 0), delivery("acme", "costs", period{at.Add(time.Hour), at.Add(2 * time.Hour)}, 0),
+		delivery("acme", "costs", period{at, at.Add(24 * time.Hour)}, 0), delivery("acme", "costs", period{at, at.Add(time.Hour)}, 1),
 	} {
 		assert.NotEqual(t, id, other)
 	}
