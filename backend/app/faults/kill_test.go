@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // The collector with its sink, and ClickHouse, are killed at random points under
@@ -36,6 +38,9 @@ func TestKill(t *testing.T) {
 			t.Logf("%d kills, %d requests acknowledged", i+1, l.acks.Load())
 		}
 	}
+	restarts := p.engine.Restarts()
+	t.Logf("the database was killed %d times", restarts)
+	require.Positive(t, restarts)
 	l.stop()
 	collector.ready()
 	p.check(l, collector.empty)
