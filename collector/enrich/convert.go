@@ -91,7 +91,9 @@ func number[T int64 | uint32](name string, absent T, of func(*event.Event) *T, t
 			if value == nil {
 				return false, nil
 			}
-			*of(e) = *value
+			if *of(e) = *value; *value == 0 {
+				*of(e) = absent // nought removes it, as the empty text does
+			}
 			return true, nil
 		},
 	}
@@ -101,7 +103,7 @@ func amount(name string, of func(*event.Event) *event.Decimal, to func(*contract
 	return mapping{
 		bit: bit(name), name: name,
 		out: func(e *event.Event, c *contract.Event) {
-			if value := of(e); !value.IsZero() {
+			if value := of(e); !value.IsZero() || name == "dollarAmount" && e.Kind == event.KindCost && e.Pricing == event.PricingSent {
 				digits := value.String()
 				*to(c) = &digits
 			}
@@ -151,6 +153,17 @@ var mappings = []mapping{
 	text("resource", func(e *event.Event) *string { return &e.Resource }, func(c *contract.Event) **string { return &c.Resource }),
 	text("resourceId", func(e *event.Event) *string { return &e.ResourceID }, func(c *contract.Event) **string { return &c.ResourceId }),
 	text("metadata", func(e *event.Event) *string { return &e.Metadata }, func(c *contract.Event) **string { return &c.Metadata }),
+}
+
+// weight is about how many bytes an event takes in a message.
+func weight(e *event.Event) int {
+	n := 256 + len(e.ID) + len(e.Tenant) + len(e.Source) + len(e.WorkflowID) + len(e.UserID) + len(e.ExecutionID) + len(e.TriggerID) + len(e.TriggerType) +
+		len(e.ErrorType) + len(e.ErrorMessage) + len(e.StepID) + len(e.StepType) + len(e.ActionType) + len(e.SessionID) + len(e.Action) + len(e.Resource) +
+		len(e.ResourceID) + len(e.Metadata)
+	for _, step := range e.DependsOn {
+		n += 4 + len(step)
+	}
+	return n
 }
 
 var dependsOn, dollarAmount = bit("dependsOn"), bit("dollarAmount")
@@ -221,7 +234,7 @@ func fresh(c *contract.Event) (*event.Event, error) {
 			return nil, err
 		}
 	}
-	if e.Kind == event.KindCost && c.DollarAmount == nil {
+	if e.Kind == event.KindCost && c.GetDollarAmount() == "" {
 		e.Pricing = event.PricingUnpriced
 	}
 	return e, nil

@@ -9,9 +9,12 @@
 package enrich
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,25 +49,40 @@ type Pricer interface {
 type Result struct {
 	// Letter is what is stored in its place, if it is not nil.
 	Letter *event.DeadLetter
-	// Added are stored besides. Stages hold on to them while others are added.
+	// Added are stored besides, also beside a letter. Stages hold on to them while others are added.
 	Added []*event.Event
+
+	received *event.Event // the event before the first change; nil: nothing has changed it
+}
+
+// letter is the event as it was received, which is what is replayed: what one plugin has done
+// would be done twice else.
+func (r *Result) letter(now *event.Event, code event.Code, message string) *event.DeadLetter {
+	return letterOf(cmp.Or(r.received, now), code, message)
 }
 
 // Chain passes events through plugins.
 type Chain struct {
-	stages []stage
-	logger *slog.Logger
-	held   atomic.Pointer[string] // why events wait
+	stages  []*link
+	logger  *slog.Logger
+	mu      sync.Mutex
+	waiting map[*link]int // batches that a plugin holds
+}
+
+// A link is a stage, and since when its plugin is down.
+type link struct {
+	stage
+	down atomic.Pointer[time.Time]
 }
 
 // New returns a Chain through the enrichers and then the pricers.
 func New(enrichers []Enricher, pricers []Pricer, logger *slog.Logger) *Chain {
-	c := &Chain{logger: logger}
+	c := &Chain{logger: logger, waiting: map[*link]int{}}
 	for _, e := range enrichers {
-		c.stages = append(c.stages, &enriching{of: e})
+		c.stages = append(c.stages, &link{stage: &enriching{of: e}})
 	}
 	for _, p := range pricers {
-		c.stages = append(c.stages, &pricing{of: p})
+		c.stages = append(c.stages, &link{stage: &pricing{of: p}})
 	}
 	return c
 }
@@ -85,12 +103,24 @@ type passing struct {
 	origin *event.Event // of an added one, else itself
 }
 
-// Err is why events wait for a plugin, nil if none do.
+// Err names the first plugin that events wait for, nil if none do. What it says of itself is in
+// the log: who asks may be anybody.
 func (c *Chain) Err() error {
-	if why := c.held.Load(); why != nil {
-		return errors.New(*why)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.stages {
+		if c.waiting[s] > 0 {
+			return fmt.Errorf("events are accepted and wait in the log for plugin %s, the log says why", s.plugin().ID())
+		}
 	}
 	return nil
+}
+
+// wait notes that one batch more or less waits for a plugin.
+func (c *Chain) wait(s *link, change int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting[s] += change
 }
 
 // Enrich changes the events and says what becomes of them. It returns an error only when ctx
@@ -108,10 +138,12 @@ func (c *Chain) Enrich(ctx context.Context, events []event.Event) ([]Result, err
 				some = append(some, p)
 			}
 		}
-		for begin := 0; begin < len(some); begin += contract.MaxBatch {
-			if err := c.pass(ctx, s, some[begin:min(begin+contract.MaxBatch, len(some))]); err != nil {
+		for len(some) > 0 {
+			n := together(some)
+			if err := c.pass(ctx, s, some[:n]); err != nil {
 				return nil, err
 			}
+			some = some[n:]
 		}
 		all = withAdded(all)
 	}
@@ -141,78 +173,107 @@ func withAdded(all []*passing) []*passing {
 	return append(kept, more...)
 }
 
+// mostBytes are the texts of the events of one question, about. What goes with them has room in a
+// message of contract.MaxMessage.
+const mostBytes = 32 << 20
+
+// together is how many of events a plugin is asked about at once.
+func together(events []*passing) int {
+	bytes := 0
+	for i, e := range events {
+		if bytes += weight(e.Event); i == contract.MaxBatch || i > 0 && bytes > mostBytes {
+			return i
+		}
+	}
+	return len(events)
+}
+
 const (
-	// patience is how long events wait for a plugin that is down, unless its policy is to hold them.
-	patience      = 30 * time.Second
+	// patience is how long events wait for a plugin that is down, unless its policy is to hold
+	// them. It is longer than the longest pause before a plugin is started again.
+	patience      = 45 * time.Second
 	shortestPause = 50 * time.Millisecond
 	longestPause  = 5 * time.Second
 )
 
-// pass asks a plugin about events, at most contract.MaxBatch, until they have passed it or its
-// policy has been applied.
-func (c *Chain) pass(ctx context.Context, s stage, events []*passing) error {
-	if len(events) == 0 {
-		return nil
-	}
+// pass asks a plugin about events until they have passed it or its policy has been applied.
+func (c *Chain) pass(ctx context.Context, s *link, events []*passing) error {
 	if s.plugin().OnFailure() == host.Hold {
 		return c.hold(ctx, s, events)
 	}
-	waited, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	c.attempt(waited, s, events)
-	return ctx.Err()
+	return c.attempt(ctx, s, events)
 }
 
 // hold asks until there is an answer.
-func (c *Chain) hold(ctx context.Context, s stage, events []*passing) error {
+func (c *Chain) hold(ctx context.Context, s *link, events []*passing) error {
+	err := s.ask(ctx, events)
+	if err == nil {
+		return nil
+	}
+	c.wait(s, 1)
+	defer c.wait(s, -1)
+	for pause := shortestPause; err != nil; pause = min(2*pause, longestPause) {
+		if ctx.Err() == nil {
+			c.logger.WarnContext(ctx, "events wait for a plugin", "plugin", s.plugin().ID(), "events", len(events), "error", err, "retry_in", pause)
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		err = s.ask(ctx, events)
+	}
+	return nil
+}
+
+// attempt applies the policy to those events that the plugin cannot be asked about. Where it
+// cannot be asked about many together, it is asked about each half, level by level, so that one
+// event decides for no other, and others do not wait for it longer than they have to.
+func (c *Chain) attempt(ctx context.Context, s *link, events []*passing) error {
+	for queue := [][]*passing{events}; len(queue) > 0; queue = queue[1:] {
+		some := queue[0]
+		err := s.patiently(ctx, some)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case len(some) > 1 && !isDown(err):
+			middle := len(some) / 2
+			queue = append(queue, some[:middle], some[middle:])
+		default:
+			c.giveUp(ctx, s, some, err)
+		}
+	}
+	return nil
+}
+
+// patiently asks, and waits for a plugin that is down. Nobody waits for one that is down for
+// longer than that: events would come more slowly than they are accepted.
+func (s *link) patiently(ctx context.Context, events []*passing) error {
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		err := s.ask(ctx, events)
-		if err == nil {
-			c.held.Store(nil)
-			return nil
+		if !isDown(err) {
+			s.down.Store(nil)
+			return err
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		now := time.Now()
+		s.down.CompareAndSwap(nil, &now)
+		if since := s.down.Load(); since != nil && now.Sub(*since) >= patience {
+			return err
 		}
-		why := "events are accepted and wait in the log for a plugin: " + err.Error()
-		c.held.Store(&why)
-		c.logger.WarnContext(ctx, "events wait for a plugin", "plugin", s.plugin().ID(), "events", len(events), "error", err, "retry_in", pause)
-		if err := sleep(ctx, pause); err != nil {
+		if sleep(ctx, pause) != nil {
 			return err
 		}
 	}
 }
 
-// attempt asks, and waits as long as ctx lets it for a plugin that is down. Events about which
-// it cannot be asked together are asked about by halves, so that one of them does not
-// decide for all. In the end the policy is applied to those that are left.
-func (c *Chain) attempt(ctx context.Context, s stage, events []*passing) {
-	err := s.ask(ctx, events)
-	for pause := shortestPause; isDown(err); pause = min(2*pause, longestPause) {
-		if sleep(ctx, pause) != nil {
-			break
-		}
-		err = s.ask(ctx, events)
-	}
-	switch {
-	case err == nil:
-	case len(events) > 1 && ctx.Err() == nil && !isDown(err):
-		middle := len(events) / 2
-		c.attempt(ctx, s, events[:middle])
-		c.attempt(ctx, s, events[middle:])
-	default:
-		c.giveUp(ctx, s, events, err)
-	}
-}
-
-func (c *Chain) giveUp(ctx context.Context, s stage, events []*passing, err error) {
+func (c *Chain) giveUp(ctx context.Context, s *link, events []*passing, err error) {
 	p := s.plugin()
 	c.logger.ErrorContext(ctx, "a plugin could not be asked about events", "plugin", p.ID(), "events", len(events), "on_failure", string(p.OnFailure()), "error", err)
 	if p.OnFailure() == host.Skip {
 		return
 	}
 	for _, e := range events {
-		e.result.Letter, e.result.Added = letterOf(e.origin, event.CodePluginFailed, err.Error()), nil
+		// What was added comes again when the letter is replayed.
+		e.result.Letter, e.result.Added = e.result.letter(e.origin, event.CodePluginFailed, err.Error()), nil
 	}
 }
 

@@ -119,8 +119,9 @@ func TestEventsWaitForAPluginThatHoldsThem(t *testing.T) {
 		done <- err
 	}()
 	require.Eventually(t, func() bool {
-		return chain.Err() != nil && strings.Contains(chain.Err().Error(), "the file misbehave is missing")
+		return chain.Err() != nil && strings.Contains(chain.Err().Error(), "wait in the log for plugin test-misbehave")
 	}, time.Minute, 10*time.Millisecond)
+	assert.NotContains(t, chain.Err().Error(), "misbehave is missing", "who asks may be anybody")
 	require.NoError(t, os.WriteFile(program, good, 0o700))
 	require.NoError(t, <-done)
 	assert.Equal(t, "enriched", events[0].Source)
@@ -135,6 +136,7 @@ func TestWhoStopsWaitingChangesNothing(t *testing.T) {
 	_, err := chain.Enrich(ctx, events)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.Empty(t, events[0].Source)
+	assert.NoError(t, chain.Err(), "nothing waits any more")
 }
 
 func TestDroppedEventsAreKept(t *testing.T) {
@@ -256,7 +258,7 @@ func TestAddedEvents(t *testing.T) {
 		for _, e := range results[0].Added {
 			all = append(all, fmt.Sprint(e.ID, " ", e.Source, " ", e.Tenant, " ", e.Time == events[0].Time, " ", e.Pricing == event.PricingUnpriced))
 		}
-		assert.Equal(t, []string{"a/adds/0 marked acme true true", "own marked acme true true", "a/marks/0 marked acme true true"}, all)
+		assert.Equal(t, []string{"adds/activity/a/0 marked acme true true", "adds/own marked acme true true", "marks/activity/a/0 marked acme true true"}, all)
 	}
 }
 

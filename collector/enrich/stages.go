@@ -2,8 +2,11 @@ package enrich
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/plugins/contract"
@@ -48,7 +51,7 @@ func (a *asking) take(changes []*contract.Change) error {
 	}
 	for i, d := range done {
 		if d != nil {
-			d.apply(a.events[i])
+			a.apply(d, a.events[i])
 		}
 	}
 	return nil
@@ -56,19 +59,31 @@ func (a *asking) take(changes []*contract.Change) error {
 
 // decision is what a plugin has said of an event.
 type decision struct {
-	set   *event.Event
-	drop  *event.DeadLetter
-	added []*event.Event
+	set    *event.Event
+	drop   bool
+	reason string
+	added  []*event.Event
 }
 
-func (d *decision) apply(e *passing) {
+func (a *asking) apply(d *decision, e *passing) {
 	if d.set != nil {
-		*e.Event = *d.set
+		e.become(d.set)
 	}
-	if d.drop != nil && e.Event == e.origin {
-		e.result.Letter = d.drop
+	switch {
+	case d.drop && e.Event == e.origin:
+		e.result.Letter = e.result.letter(e.Event, event.CodePluginDropped, "plugin "+a.id+": "+d.reason)
+	case d.drop: // It was not received, and is added again whenever what it was added to comes again.
+		e.result.Added = slices.DeleteFunc(e.result.Added, func(added *event.Event) bool { return added == e.Event })
 	}
 	e.result.Added = append(e.result.Added, d.added...)
+}
+
+// become changes the event, and keeps what it was before the first change.
+func (p *passing) become(now *event.Event) {
+	*p.Event, *now = *now, *p.Event
+	if p.Event == p.origin && p.result.received == nil {
+		p.result.received = now
+	}
 }
 
 // read checks an answer, and makes of it what is done to each event.
@@ -104,10 +119,10 @@ func (a *asking) decide(c *contract.Change, e *passing) (*decision, error) {
 		if !a.may.drop {
 			return nil, errors.New("it drops the event, its manifest does not say that it may (permissions.drop)")
 		}
-		if e.Event != e.origin {
-			return nil, errors.New("it drops an event that another plugin has added")
-		}
-		d.drop = letterOf(e.Event, event.CodePluginDropped, "plugin "+a.id+": "+event.Clip(outcome.Drop.GetReason(), mostOfReason))
+		d.drop, d.reason = true, event.Clip(strings.ToValidUTF8(outcome.Drop.GetReason(), "\uFFFD"), mostOfReason)
+	}
+	if n := len(c.GetAdd()); n > contract.MaxAdded {
+		return nil, fmt.Errorf("it adds %d events to one: %d at most", n, contract.MaxAdded)
 	}
 	for n, add := range c.GetAdd() {
 		added, err := a.added(add, e.Event, n)
@@ -134,16 +149,33 @@ func (a *asking) added(add *contract.Event, beside *event.Event, n int) (*event.
 		return nil, fmt.Errorf("its tenant is %q, that of the event is %q", e.Tenant, beside.Tenant)
 	}
 	e.Tenant = beside.Tenant
-	if e.ID == "" {
-		e.ID = fmt.Sprintf("%s/%s/%d", beside.ID, a.id, n)
-	}
-	if e.Time == 0 {
-		e.Time = beside.Time
+	e.ID = a.idOf(e.ID, beside, n)
+	if e.Time == 0 || e.Time == beside.Time {
+		// Where that one has moved, this one moves with it, and does not stay at both times.
+		e.Time, e.PreviousTime = beside.Time, beside.PreviousTime
 	}
 	if e.Source == "" {
 		e.Source = beside.Source
 	}
 	return e, valid(e)
+}
+
+// idOf is the id of an added event. The plugin's own id stands before it, so that it never takes
+// the place of an event that somebody else has sent.
+func (a *asking) idOf(given string, beside *event.Event, n int) string {
+	if given != "" {
+		return a.id + "/" + given
+	}
+	// An execution that begins and its end have one id.
+	of := beside.Kind.String()
+	if beside.Status == event.StatusStarted {
+		of += "-started"
+	}
+	id := fmt.Sprintf("%s/%s/%s/%d", a.id, of, beside.ID, n)
+	if len(id) > event.MaxNameBytes {
+		id = fmt.Sprintf("%s/%s/%x/%d", a.id, of, sha256.Sum256([]byte(beside.ID)), n)
+	}
+	return id
 }
 
 type pricing struct{ of Pricer }
@@ -158,37 +190,41 @@ func (s *pricing) ask(ctx context.Context, costs []*passing) error {
 	return s.of.Price(ctx, func(p *host.Permissions) []*contract.Event {
 		return outgoing(costs, fieldsOf(p.Read))
 	}, func(prices []*contract.Price) error {
-		priced := make([]event.Event, len(prices))
-		for i, p := range prices {
+		priced := make([]*event.Event, len(costs))
+		for _, p := range prices {
 			at := int(p.GetIndex())
 			if at >= len(costs) {
 				return fmt.Errorf("its answer is of cost %d, it was asked about %d", at, len(costs))
 			}
-			e, err := price(costs[at].Event, p)
-			if err != nil {
+			if priced[at] != nil {
+				return fmt.Errorf("its answer has two prices of cost %d", at)
+			}
+			var err error
+			if priced[at], err = price(costs[at].Event, p); err != nil {
 				return fmt.Errorf("its price of %q: %w", costs[at].ID, err)
 			}
-			priced[i] = e
 		}
-		for i, p := range prices {
-			*costs[p.GetIndex()].Event = priced[i]
+		for i, e := range priced {
+			if e != nil {
+				costs[i].become(e)
+			}
 		}
 		return nil
 	})
 }
 
 // price is a cost with a price. It stands as one that was sent: price books leave it alone.
-func price(cost *event.Event, p *contract.Price) (event.Event, error) {
+func price(cost *event.Event, p *contract.Price) (*event.Event, error) {
 	e := *cost
 	var err error
 	if e.Dollars, err = event.ParseDecimal([]byte(p.GetDollars())); err != nil {
-		return e, fmt.Errorf("dollars %q: %w", p.GetDollars(), err)
+		return nil, fmt.Errorf("dollars %q: %w", p.GetDollars(), err)
 	}
 	if p.Credits != nil {
 		if e.Credits, err = event.ParseDecimal([]byte(p.GetCredits())); err != nil {
-			return e, fmt.Errorf("credits %q: %w", p.GetCredits(), err)
+			return nil, fmt.Errorf("credits %q: %w", p.GetCredits(), err)
 		}
 	}
 	e.Pricing = event.PricingSent
-	return e, valid(&e)
+	return &e, valid(&e)
 }

@@ -79,6 +79,10 @@ func (b *batch) add(r arrival) error {
 	at := placeOf(r.Record)
 	switch event.RecordType(r.Data) {
 	case event.RecordEvent:
+		for _, more := range r.result.Added {
+			b.store(more, r.Version)
+			b.counts.add(keyOf(more), at, added, 1)
+		}
 		if r.result.Letter != nil {
 			b.reject(r.result.Letter, at)
 			return nil
@@ -91,11 +95,7 @@ func (b *batch) add(r arrival) error {
 			e = &b.event
 		}
 		b.store(e, r.Version)
-		b.counts.add(keyOf(e), at, accepted, 1)
-		for _, more := range r.result.Added {
-			b.store(more, r.Version)
-			b.counts.add(keyOf(more), at, added, 1)
-		}
+		b.countAccepted(e, r, at)
 	case event.RecordFragment:
 		return b.fragment(r.Record)
 	case event.RecordDeadLetter:
@@ -113,6 +113,20 @@ func (b *batch) add(r arrival) error {
 		return fmt.Errorf("record %d has type %d, which this release does not know: run the release that wrote it", r.Version, event.RecordType(r.Data))
 	}
 	return nil
+}
+
+// countAccepted counts an event as it was received, and its row as it is stored: plugins may
+// give it another source.
+func (b *batch) countAccepted(e *event.Event, r arrival, at place) {
+	if r.event == nil || r.source == e.Source {
+		b.counts.add(keyOf(e), at, accepted, 1)
+		return
+	}
+	received := keyOf(e)
+	received.source = r.source
+	b.counts.add(received, at, accepted, 1)
+	b.counts.add(received, at, gone, 1)
+	b.counts.add(keyOf(e), at, came, 1)
 }
 
 // store adds an event's row.

@@ -21,8 +21,13 @@ const (
 	duplicate
 	rejected
 	added // by a plugin, to one that was received
+	gone  // accepted, and stored under another source
+	came  // stored under this source, and accepted under another
 	outcomes
 )
+
+// reported are the outcomes that have a column of their own.
+const reported = added + 1
 
 // countKey is what is counted apart.
 type countKey struct {
@@ -141,8 +146,8 @@ func (c *counts) input(log string) proto.Input {
 	tenant, source, kind, code, logs := cols.str("tenant"), cols.str("source"), cols.str("kind"), cols.str("code"), cols.str("log")
 	partition := number(cols, "partition", new(proto.ColInt32))
 	minute := number(cols, "minute", new(proto.ColDateTime))
-	var figures [outcomes]*proto.ColUInt64
-	for what, name := range [outcomes]string{"accepted", "duplicates", "rejected", "added"} {
+	var figures [reported]*proto.ColUInt64
+	for what, name := range [reported]string{"accepted", "duplicates", "rejected", "added"} {
 		figures[what] = number(cols, name, new(proto.ColUInt64))
 	}
 	stored, last := number(cols, "stored", new(proto.ColUInt64)), number(cols, "last", new(proto.ColUInt64))
@@ -158,11 +163,11 @@ func (c *counts) input(log string) proto.Input {
 		logs.Append(log)
 		partition.Append(key.partition)
 		minute.Append(time.Unix(key.minute, 0))
-		for what, n := range t.events {
+		for what, n := range t.events[:reported] {
 			figures[what].Append(n)
 		}
 		// ClickHouse has acknowledged the events before their counts are sent.
-		stored.Append(t.events[accepted] + t.events[added])
+		stored.Append(t.events[accepted] - t.events[gone] + t.events[came] + t.events[added])
 		lagSum.Append(t.lagSum)
 		lagMax.Append(t.lagMax)
 		last.Append(uint64(t.last))

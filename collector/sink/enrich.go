@@ -23,6 +23,7 @@ type Enrich interface {
 type arrival struct {
 	queue.Record
 	event  *event.Event // nil: it did not pass any
+	source string       // of the event, before plugins
 	result enrich.Result
 }
 
@@ -49,6 +50,7 @@ func (s *Sink) enrich(ctx context.Context, records []queue.Record) (*chunk, erro
 		if err := event.DecodeBinary(r.Data, &events[len(events)-1]); err != nil {
 			return nil, fmt.Errorf("decode record %d: %w", r.Version, err)
 		}
+		c.arrivals[i].source = events[len(events)-1].Source
 		at = append(at, i)
 	}
 	if len(events) == 0 {

@@ -39,8 +39,12 @@ const (
 	Buffer = 256 << 10
 )
 
-// MaxBatch is the most events of one request.
-const MaxBatch = 2000
+const (
+	// MaxBatch is the most events of one request.
+	MaxBatch = 2000
+	// MaxAdded is the most events that are added to one.
+	MaxAdded = 100
+)
 
 // An Extension is a service that plugins may serve.
 type Extension string

@@ -115,16 +115,19 @@ func (x *EnrichResponse) GetChanges() []*Change {
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Index uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"` // of the event in the request
-	// What becomes of the event: nothing, new values of the fields that are present (an empty one
-	// removes the field), or it is not stored. A dropped event is kept as a dead letter, with the reason.
+	// What becomes of the event: nothing, new values of the fields that are present (an empty text
+	// or a nought removes the field; an amount's nought is one, and its empty text removes it), or
+	// it is not stored. A dropped event is kept as a dead letter, as it was received, with the reason.
 	//
 	// Types that are valid to be assigned to Outcome:
 	//
 	//	*Change_Set
 	//	*Change_Drop
 	Outcome isChange_Outcome `protobuf_oneof:"outcome"`
-	// Events to store besides, whole ones. One without an id gets one that is made of the
-	// event's, so that it counts once however often it is added.
+	// Events to store besides, or instead of one that is dropped: whole ones, 100 at most. One
+	// without an id gets one that is made of the event's, so that it counts once however often it
+	// is added. Before an id that it has stands the plugin's: no other event's place is taken. One
+	// without a time has the event's, and moves with it when that is corrected.
 	Add           []*Event `protobuf:"bytes,4,rep,name=add,proto3" json:"add,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
