@@ -72,8 +72,12 @@ func newIntake(a *App) (_ *intake, err error) {
 	if in.log.consumer == nil {
 		return in, nil
 	}
+	chain, err := a.chain()
+	if err != nil {
+		return nil, err
+	}
 	in.sink, err = sink.New(sink.Config{
-		Enrich: a.chain(), Consumer: in.log.consumer, Client: a.database.writer, Log: in.log.name,
+		Enrich: chain, Consumer: in.log.consumer, Client: a.database.writer, Log: in.log.name,
 		BatchSize: a.cfg.Sink.BatchSize, Linger: a.cfg.Sink.Linger, Price: a.prices.Price,
 		Logger: a.log, Registerer: a.registry, Tracer: a.telemetry.Tracer(),
 	})
@@ -81,7 +85,7 @@ func newIntake(a *App) (_ *intake, err error) {
 }
 
 // chain is of the enrichers and pricers that events pass, nil if there are none.
-func (a *App) chain() sink.Enrich {
+func (a *App) chain() (sink.Enrich, error) {
 	enrichers := slices.Clone(a.opts.Enrichers)
 	for _, p := range a.host.Plugins(contract.ExtensionEnricher) {
 		enrichers = append(enrichers, enrich.Remote{Plugin: p})
@@ -91,9 +95,10 @@ func (a *App) chain() sink.Enrich {
 		pricers = append(pricers, enrich.Remote{Plugin: p})
 	}
 	if len(enrichers) == 0 && len(pricers) == 0 {
-		return nil
+		return nil, nil
 	}
-	return enrich.New(enrichers, pricers, a.log)
+	chain := enrich.New(enrichers, pricers, a.log)
+	return chain, a.registry.Register(chain.Collector())
 }
 
 // newTopic reads CloudEvents from a topic of Kafka, if there is one.

@@ -120,6 +120,7 @@ func TestAPluginOfOnesOwn(t *testing.T) {
 	require.Eventually(t, func() bool { return strings.Contains(log(), "version=0.50.0") }, time.Minute, 50*time.Millisecond, "the newest version runs")
 	_, metrics := s.call(http.MethodGet, "/metrics", "", nil)
 	assert.Contains(t, string(metrics), `flowgauge_plugin_up{plugin="acme-errors"} 1`)
+	assert.Contains(t, string(metrics), fmt.Sprintf(`flowgauge_plugin_events_total{outcome="changed",plugin="acme-errors"} %d`, bodies*each))
 	assert.Contains(t, string(metrics), `flowgauge_plugin_calls_total{extension="enricher",outcome="ok",plugin="acme-errors"}`)
 
 	// A plugin that is gone holds events back, says so, and loses none.
@@ -134,7 +135,7 @@ func TestAPluginOfOnesOwn(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, status, "%s", answer)
 	require.Eventually(t, func() bool {
 		status, ready := s.call(http.MethodGet, "/readyz", "", nil)
-		return status == http.StatusServiceUnavailable && strings.Contains(string(ready), "plugin acme-errors is down")
+		return status == http.StatusServiceUnavailable && strings.Contains(string(ready), "wait in the log: plugin acme-errors holds them")
 	}, time.Minute, 50*time.Millisecond)
 	for _, program := range installed {
 		require.NoError(t, os.Rename(program+".away", program))

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/plugins/contract"
 	"github.com/flowgauge/flowgauge/plugins/host"
@@ -67,22 +69,26 @@ type Chain struct {
 	logger  *slog.Logger
 	mu      sync.Mutex
 	waiting map[*link]int // batches that a plugin holds
+	events  *prometheus.CounterVec
 }
 
 // A link is a stage, and since when its plugin is down.
 type link struct {
 	stage
+	counters
 	down atomic.Pointer[time.Time]
 }
 
 // New returns a Chain through the enrichers and then the pricers.
 func New(enrichers []Enricher, pricers []Pricer, logger *slog.Logger) *Chain {
-	c := &Chain{logger: logger, waiting: map[*link]int{}}
+	c := &Chain{logger: logger, waiting: map[*link]int{}, events: newEvents()}
 	for _, e := range enrichers {
-		c.stages = append(c.stages, &link{stage: &enriching{of: e}})
+		counts := countersOf(c.events, e.ID())
+		c.stages = append(c.stages, &link{stage: &enriching{of: e, counts: counts}, counters: counts})
 	}
 	for _, p := range pricers {
-		c.stages = append(c.stages, &link{stage: &pricing{of: p}})
+		counts := countersOf(c.events, p.ID())
+		c.stages = append(c.stages, &link{stage: &pricing{of: p, counts: counts}, counters: counts})
 	}
 	return c
 }
@@ -110,7 +116,7 @@ func (c *Chain) Err() error {
 	defer c.mu.Unlock()
 	for _, s := range c.stages {
 		if c.waiting[s] > 0 {
-			return fmt.Errorf("events are accepted and wait in the log for plugin %s, the log says why", s.plugin().ID())
+			return fmt.Errorf("plugin %s holds them; Flowgauge's log and GET /api/v1/plugins say why", s.plugin().ID())
 		}
 	}
 	return nil
@@ -269,8 +275,10 @@ func (c *Chain) giveUp(ctx context.Context, s *link, events []*passing, err erro
 	p := s.plugin()
 	c.logger.ErrorContext(ctx, "a plugin could not be asked about events", "plugin", p.ID(), "events", len(events), "on_failure", string(p.OnFailure()), "error", err)
 	if p.OnFailure() == host.Skip {
+		s.counters[outcomeSkipped].Add(float64(len(events)))
 		return
 	}
+	s.counters[outcomeLetter].Add(float64(len(events)))
 	for _, e := range events {
 		// What was added comes again when the letter is replayed.
 		e.result.Letter, e.result.Added = e.result.letter(e.origin, event.CodePluginFailed, err.Error()), nil

@@ -119,7 +119,7 @@ func TestEventsWaitForAPluginThatHoldsThem(t *testing.T) {
 		done <- err
 	}()
 	require.Eventually(t, func() bool {
-		return chain.Err() != nil && strings.Contains(chain.Err().Error(), "wait in the log for plugin test-misbehave")
+		return chain.Err() != nil && strings.Contains(chain.Err().Error(), "plugin test-misbehave holds them")
 	}, time.Minute, 10*time.Millisecond)
 	assert.NotContains(t, chain.Err().Error(), "misbehave is missing", "who asks may be anybody")
 	require.NoError(t, os.WriteFile(program, good, 0o700))

@@ -134,7 +134,7 @@ func TestEventsWaitForEachPluginOfItsOwn(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		require.EqualError(t, chain.Err(), "events are accepted and wait in the log for plugin acting, the log says why")
+		require.EqualError(t, chain.Err(), "plugin acting holds them; Flowgauge's log and GET /api/v1/plugins say why")
 		down = false
 		require.NoError(t, <-done)
 		require.NoError(t, <-done)

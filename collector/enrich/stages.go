@@ -14,7 +14,10 @@ import (
 	"github.com/flowgauge/flowgauge/plugins/host"
 )
 
-type enriching struct{ of Enricher }
+type enriching struct {
+	of     Enricher
+	counts counters
+}
 
 func (s *enriching) plugin() Plugin { return s.of }
 
@@ -24,7 +27,7 @@ func (s *enriching) sees() func(e *event.Event) bool {
 }
 
 func (s *enriching) ask(ctx context.Context, events []*passing) error {
-	a := asking{id: s.of.ID()}
+	a := asking{id: s.of.ID(), counts: s.counts}
 	return s.of.Enrich(ctx, func(p *host.Permissions) []*contract.Event {
 		a.may, a.events = permissionsOf(p), nil
 		for _, e := range events {
@@ -41,6 +44,7 @@ type asking struct {
 	id     string
 	may    permissions
 	events []*passing
+	counts counters
 }
 
 // take does what an answer says, all of it or nothing.
@@ -68,7 +72,12 @@ type decision struct {
 func (a *asking) apply(d *decision, e *passing) {
 	if d.set != nil {
 		e.become(d.set)
+		a.counts[outcomeChanged].Inc()
 	}
+	if d.drop {
+		a.counts[outcomeDropped].Inc()
+	}
+	a.counts[outcomeAdded].Add(float64(len(d.added)))
 	switch {
 	case d.drop && e.Event == e.origin:
 		e.result.Letter = e.result.letter(e.Event, event.CodePluginDropped, "plugin "+a.id+": "+d.reason)
@@ -178,7 +187,10 @@ func (a *asking) idOf(given string, beside *event.Event, n int) string {
 	return id
 }
 
-type pricing struct{ of Pricer }
+type pricing struct {
+	of     Pricer
+	counts counters
+}
 
 func (s *pricing) plugin() Plugin { return s.of }
 
@@ -207,6 +219,7 @@ func (s *pricing) ask(ctx context.Context, costs []*passing) error {
 		for i, e := range priced {
 			if e != nil {
 				costs[i].become(e)
+				s.counts[outcomeChanged].Inc()
 			}
 		}
 		return nil

@@ -4,8 +4,9 @@ import { type Change, serve } from './flowgauge.js';
 // No longer than the shortest address: the longest message that is allowed stays one.
 const mask = '[mail]';
 
-// The lengths are bounded so that a long message without any address costs little.
-const address = /[\w.+-]{1,64}@([a-z0-9.-]{1,250}\.[a-z]{2,24})/gi;
+// It is looked for at the beginnings of words only, and no further than domains are long: a long
+// message costs little, with addresses or without, whoever has written it.
+const address = /(?<![\w.+-])[\w.+-]+@([a-z0-9.-]{1,250}\.[a-z]{2,24})/gi;
 
 let kept = new Set<string>(); // domains whose addresses stay, in lower case
 
