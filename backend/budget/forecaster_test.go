@@ -59,7 +59,7 @@ func TestABudgetNamesItsForecaster(t *testing.T) {
 	_, err = service.Put(t.Context(), admin, "test", unknown, 0)
 	var invalid *InvalidError
 	require.ErrorAs(t, err, &invalid)
-	require.Equal(t, `forecaster: there is no forecaster "acme-none": builtin, acme-double`, err.Error())
+	require.Equal(t, `forecaster: there is no forecaster "acme-none"; there are: builtin, acme-double`, err.Error())
 
 	e, err := query.New(query.Config{Client: s.ReadOnly(t), Now: func() time.Time { return now }, Budgets: service, PendingTTL: -1})
 	require.NoError(t, err)

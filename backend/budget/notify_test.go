@@ -29,7 +29,7 @@ func TestNotifiersAreKnown(t *testing.T) {
 	var wrong *InvalidError
 	_, err = service.Put(t.Context(), other, "test", b, 0)
 	require.ErrorAs(t, err, &wrong)
-	require.Equal(t, InvalidError{"notify", `there is no notifier "acme-chat": ops`}, *wrong)
+	require.Equal(t, InvalidError{"notify", `there is no notifier "acme-chat"; there are: ops`}, *wrong)
 
 	quiet := monthly("quiet")
 	_, err = service.Put(t.Context(), other, "test", quiet, 0)

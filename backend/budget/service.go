@@ -175,7 +175,7 @@ func (s *Service) check(ctx context.Context, p access.Principal, c *Change, old 
 		return err
 	}
 	if by := c.Budget.Forecaster; by != "" && !slices.Contains(s.cfg.Forecasters.Names(ctx), by) {
-		return &InvalidError{"forecaster", fmt.Sprintf("there is no forecaster %q: %s", by, strings.Join(s.cfg.Forecasters.Names(ctx), ", "))}
+		return &InvalidError{"forecaster", fmt.Sprintf("there is no forecaster %q; there are: %s", by, strings.Join(s.cfg.Forecasters.Names(ctx), ", "))}
 	}
 	if err := s.mayChange(ctx, p, &c.Budget); err != nil {
 		return err
@@ -210,7 +210,7 @@ func (s *Service) knowNotifiers(tenant string, names []string) error {
 		case len(known) == 0:
 			return &InvalidError{"notify", fmt.Sprintf("there is no notifier %q, nor any other: leave notify out, or have one configured", name)}
 		default:
-			return &InvalidError{"notify", fmt.Sprintf("there is no notifier %q: %s", name, strings.Join(known, ", "))}
+			return &InvalidError{"notify", fmt.Sprintf("there is no notifier %q; there are: %s", name, strings.Join(known, ", "))}
 		}
 	}
 	return nil

@@ -36,9 +36,12 @@ type PluginUse struct {
 }
 
 const (
-	defaultPluginTimeout = 5 * time.Second
-	longestPluginTimeout = 5 * time.Minute
-	defaultPluginMemory  = 512 << 20
+	defaultPluginTimeout  = 5 * time.Second
+	shortestPluginTimeout = 100 * time.Millisecond
+	longestPluginTimeout  = 5 * time.Minute
+	leastPluginMemory     = 16 << 20
+	mostPluginMemory      = 1 << 40
+	defaultPluginMemory   = 512 << 20
 )
 
 var onFailures = []string{"skip", "hold", "dead_letter"}
@@ -70,11 +73,14 @@ func (u *PluginUse) finish() error {
 	if u.Timeout == 0 {
 		u.Timeout = defaultPluginTimeout
 	}
-	if u.Timeout < 0 || u.Timeout > longestPluginTimeout {
-		errs = append(errs, fmt.Errorf("timeout is %s: it is at most %s", u.Timeout, longestPluginTimeout))
+	if u.Timeout < shortestPluginTimeout || u.Timeout > longestPluginTimeout {
+		errs = append(errs, fmt.Errorf("timeout is %s: give a duration with its unit, such as 5s, from %s to %s", u.Timeout, shortestPluginTimeout, longestPluginTimeout))
 	}
 	if u.MemoryBytes == 0 {
 		u.MemoryBytes = defaultPluginMemory
+	}
+	if u.MemoryBytes < leastPluginMemory || u.MemoryBytes > mostPluginMemory {
+		errs = append(errs, fmt.Errorf("memory_bytes is %d: it is from %d (16 MiB) to %d (1 TiB)", int64(u.MemoryBytes), leastPluginMemory, int64(mostPluginMemory)))
 	}
 	if u.OnFailure != "" && !slices.Contains(onFailures, u.OnFailure) {
 		errs = append(errs, fmt.Errorf("on_failure is %q: want one of %s", u.OnFailure, strings.Join(onFailures, ", ")))

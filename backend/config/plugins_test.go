@@ -7,6 +7,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestBoundsOfAPlugin(t *testing.T) {
+	for want, use := range map[string]PluginUse{
+		"": {ID: "a", Timeout: 100 * time.Millisecond, MemoryBytes: 16 << 20},
+		"timeout is 10ns: give a duration with its unit, such as 5s, from 100ms to 5m0s": {ID: "a", Timeout: 10}, // what YAML's 10 is
+		"timeout is -1s":  {ID: "a", Timeout: -time.Second},
+		"timeout is 6m0s": {ID: "a", Timeout: 6 * time.Minute},
+		"memory_bytes is 1000000: it is from 16777216 (16 MiB)": {ID: "a", MemoryBytes: 1_000_000},
+		"memory_bytes is -1": {ID: "a", MemoryBytes: 1<<64 - 1},
+	} {
+		p := Plugins{Use: []PluginUse{use}}
+		if err := p.finish(t.TempDir()); want == "" {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, want)
+		}
+	}
+}
+
 func TestHowASourceIsUsed(t *testing.T) {
 	for name, c := range map[string]struct {
 		use  PluginUse

@@ -86,7 +86,16 @@ func (s *standing) period() string {
 }
 
 func percent(part, of event.Decimal) string {
-	return strconv.FormatFloat(100*part.Float64()/of.Float64(), 'g', 4, 64) + " %"
+	return short(100*part.Float64()/of.Float64()) + " %"
+}
+
+// short has four digits that count, and no exponent.
+func short(v float64) string {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
+	if err != nil {
+		panic("notify: " + err.Error()) // it was just formatted
+	}
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
 
 // message has an id that is the same whenever the same thing is found.

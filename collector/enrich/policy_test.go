@@ -31,7 +31,7 @@ func (*acting) ID() string                     { return "acting" }
 func (a *acting) OnFailure() host.Policy       { return a.policy }
 func (*acting) Permissions() *host.Permissions { p := everything(); return &p }
 
-func (a *acting) Enrich(ctx context.Context, request func(*host.Permissions) []*contract.Event, take func([]*contract.Change) error) error {
+func (a *acting) Enrich(_ context.Context, request func(*host.Permissions) []*contract.Event, take func([]*contract.Change) error) error {
 	a.asked++
 	if err := a.answer(request(a.Permissions())); err != nil {
 		return err

@@ -127,7 +127,9 @@ func (s *sender) Read(b []byte) (int, error) {
 func (s *sender) refusal(err error, limit int64) *Refusal {
 	var large *http.MaxBytesError
 	switch {
-	case errors.As(err, &large), errors.Is(err, errTooLarge):
+	case errors.As(err, &large):
+		return tooLarge(large.Limit) // which may be less, of a webhook
+	case errors.Is(err, errTooLarge):
 		return tooLarge(limit)
 	case errors.Is(err, errNoRoom):
 		return Overloaded
