@@ -34,3 +34,6 @@ func (a *App) extensions() []contract.Extension {
 // ReloadPlugins starts every plugin anew, in its newest version where the configuration names
 // none, without a pause for events.
 func (a *App) ReloadPlugins(ctx context.Context) error { return a.host.Reload(ctx) }
+
+// Plugins are how they are.
+func (a *App) Plugins() []host.State { return a.host.States() }

@@ -86,9 +86,9 @@ type up struct {
 }
 
 func (u *up) run(ctx context.Context, withSimulation, withGrafana bool) error {
-	logs, err := os.OpenFile(filepath.Join(u.cfg.DataDir, "flowgauge.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	logs, err := newRolling(filepath.Join(u.cfg.DataDir, "flowgauge.log"))
 	if err != nil {
-		return fmt.Errorf("open Flowgauge's log: %w", err)
+		return err
 	}
 	defer func() { _ = logs.Close() }()
 	log := newLogger(u.cfg, logs)
@@ -102,6 +102,7 @@ func (u *up) run(ctx context.Context, withSimulation, withGrafana bool) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(gctx) })
 	go reloadOnHangup(gctx, a, log)
+	go u.plugins(gctx, a)
 	group.Go(func() error {
 		if !awaitReady(gctx, a, u.out.line) {
 			return nil
@@ -136,6 +137,32 @@ func (u *up) announce(a *app.App) {
 	}
 	u.out.line("  Data                  %s", u.cfg.DataDir)
 	u.out.line("  Log                   %s", filepath.Join(u.cfg.DataDir, "flowgauge.log"))
+}
+
+// plugins says which are up, and when one goes down or is back.
+func (u *up) plugins(ctx context.Context, a *app.App) {
+	const patience = 10 * time.Second // to start
+	began := time.Now()
+	said := map[string]bool{}
+	for {
+		for _, p := range a.Plugins() {
+			was, known := said[p.ID]
+			switch {
+			case p.Up && (!known || !was):
+				u.out.line("  Plugin                %s %s", p.ID, p.Version)
+			case !p.Up && (known && was || !known && time.Since(began) > patience):
+				u.out.line("  Plugin                %s %s is down: %s", p.ID, p.Version, p.Why)
+			default:
+				continue
+			}
+			said[p.ID] = p.Up
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 func (u *up) grafana(ctx context.Context, a *app.App) error {
