@@ -45,6 +45,8 @@ func Decode(text []byte) (query.Request, error) {
 		when  *time.ParseError
 	)
 	switch {
+	case errors.As(err, &typed) && strings.HasPrefix(typed.Field, "params"):
+		return r, wrong(typed.Field, typed.Value, "params has texts, also for numbers", `"params":{"horizon":"30"}`)
 	case errors.As(err, &typed):
 		return r, wrong(typed.Field, typed.Value, "must be "+TypeName(typed.Type.String()), "")
 	case errors.As(err, &when):
