@@ -13,13 +13,14 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/query"
+	"github.com/flowgauge/flowgauge/plugins/contract"
 	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
 )
 
 // What a table of a plugin may have at most.
 const (
-	MaxColumns = 100
-	MaxRows    = 200_000
+	MaxColumns = contract.MaxColumns
+	MaxRows    = contract.MaxRows
 	maxName    = 200
 	maxUnit    = 50
 	maxLabels  = 20

@@ -122,7 +122,7 @@ func TestAddedEventsMayBeDropped(t *testing.T) {
 
 func TestOneEventGetsSoManyAndNoMore(t *testing.T) {
 	results := enriched(t, []event.Event{activity("a", ""), activity("b", "")}, func(e *contract.Event) *contract.Change {
-		n := contract.MaxAdded
+		n := contract.MaxAddedToOne
 		if e.GetId() == "b" {
 			n++
 		}
@@ -132,7 +132,7 @@ func TestOneEventGetsSoManyAndNoMore(t *testing.T) {
 		}
 		return c
 	})
-	assert.Len(t, results[0].Added, contract.MaxAdded)
+	assert.Len(t, results[0].Added, contract.MaxAddedToOne)
 	assert.Empty(t, results[1].Added, "the plugin's answer is void, and what is part of Flowgauge is skipped then")
 }
 

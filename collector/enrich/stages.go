@@ -130,8 +130,8 @@ func (a *asking) decide(c *contract.Change, e *passing) (*decision, error) {
 		}
 		d.drop, d.reason = true, event.Clip(strings.ToValidUTF8(outcome.Drop.GetReason(), "\uFFFD"), mostOfReason)
 	}
-	if n := len(c.GetAdd()); n > contract.MaxAdded {
-		return nil, fmt.Errorf("it adds %d events to one: %d at most", n, contract.MaxAdded)
+	if n := len(c.GetAdd()); n > contract.MaxAddedToOne {
+		return nil, fmt.Errorf("it adds %d events to one: %d at most", n, contract.MaxAddedToOne)
 	}
 	for n, add := range c.GetAdd() {
 		added, err := a.added(add, e.Event, n)

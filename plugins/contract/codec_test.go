@@ -40,3 +40,27 @@ func FuzzCodec(f *testing.F) {
 		require.True(t, proto.Equal(&want, &back), "%v is read as %v and written as %v", &want, &got, &back)
 	})
 }
+
+// What can be read can be counted, and is refused only where there is too much of something.
+func FuzzCheck(f *testing.F) {
+	whole, err := proto.Marshal(&contractv1.AnswerResponse{Notices: []string{"a"}, Table: &contractv1.Table{Columns: []*contractv1.Column{
+		{Name: "a", Labels: map[string]string{"b": "c"}, Nulls: []uint32{1}, Values: &contractv1.Column_Numbers{Numbers: &contractv1.Numbers{Values: []float64{1, 2}}}},
+	}}})
+	require.NoError(f, err)
+	f.Add(whole)
+	f.Add(whole[:len(whole)-3])
+	f.Fuzz(func(t *testing.T, from []byte) {
+		read := &contractv1.AnswerResponse{}
+		if proto.Unmarshal(from, read) != nil {
+			return
+		}
+		if err := contract.Check(read, from); err != nil {
+			require.ErrorContains(t, err, "it has more than")
+		}
+		written, err := proto.Marshal(read)
+		require.NoError(t, err)
+		if err := contract.Check(read, written); err != nil {
+			require.Error(t, contract.Check(read, from), "once written it has more than before")
+		}
+	})
+}

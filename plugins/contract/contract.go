@@ -39,13 +39,6 @@ const (
 	Buffer = 256 << 10
 )
 
-const (
-	// MaxBatch is the most events of one request.
-	MaxBatch = 2000
-	// MaxAdded is the most events that are added to one.
-	MaxAdded = 100
-)
-
 // An Extension is a service that plugins may serve.
 type Extension string
 

@@ -56,7 +56,7 @@ func Serve(p Plugin) {
 		// Of go-plugin itself an operator wants to know only what went wrong.
 		Logger: hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr, JSONFormat: true}),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.ForceServerCodecV2(Codec),
+			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(MaxMessage), grpc.MaxSendMsgSize(MaxMessage), grpc.ForceServerCodecV2(trusting),
 				grpc.InitialWindowSize(Window), grpc.InitialConnWindowSize(Window), grpc.ReadBufferSize(Buffer), grpc.WriteBufferSize(Buffer))...)
 		},
 	})

@@ -127,7 +127,8 @@ type Change struct {
 	// Events to store besides, or instead of one that is dropped: whole ones, 100 at most. One
 	// without an id gets one that is made of the event's, so that it counts once however often it
 	// is added. Before an id that it has stands the plugin's: no other event's place is taken. One
-	// without a time has the event's, and moves with it when that is corrected.
+	// without a time has the event's, and moves with it when that is corrected. All changes of an
+	// answer together add 10,000 at most: more, and the answer is refused as a whole.
 	Add           []*Event `protobuf:"bytes,4,rep,name=add,proto3" json:"add,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
