@@ -29,6 +29,7 @@ import (
 	"github.com/flowgauge/flowgauge/backend/pluginclient"
 	"github.com/flowgauge/flowgauge/backend/query"
 	"github.com/flowgauge/flowgauge/backend/rest"
+	"github.com/flowgauge/flowgauge/plugins/contract"
 	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
 	"github.com/flowgauge/flowgauge/plugins/host"
 )
@@ -36,7 +37,7 @@ import (
 const (
 	maxPlan   = 1 << 20
 	maxSeries = 1 << 20 // of the most buckets that are allowed it is a fifth
-	// atOnce keeps what callers send from filling the memory.
+	// atOnce keeps what becomes of bodies from filling the memory.
 	atOnce = 4
 )
 
@@ -46,18 +47,19 @@ type API struct {
 	panels panel.Source
 	auth   rest.Authenticator
 	log    *slog.Logger
+	room   room
 	slots  chan struct{}
 }
 
 // New returns an API.
 func New(h *host.Host, panels panel.Source, auth rest.Authenticator, log *slog.Logger) *API {
-	return &API{host: h, panels: panels, auth: auth, log: log, slots: make(chan struct{}, atOnce)}
+	return &API{host: h, panels: panels, auth: auth, log: log, room: room{of: map[string]int{}}, slots: make(chan struct{}, atOnce)}
 }
 
 // Register adds the endpoints to a router.
 func (a *API) Register(router gin.IRouter) {
 	router.GET(pluginclient.Root, rest.Admit(a.auth, a.log, access.ScopeAdmin), a.list)
-	g := router.Group(pluginclient.Root, rest.Admit(a.auth, a.log, access.ScopeRead))
+	g := router.Group(pluginclient.Root, rest.Admit(a.auth, a.log, access.ScopeRead), a.room.bound)
 	g.GET("/kinds", a.kinds)
 	g.POST("/plan", a.plan)
 	g.POST("/answer", a.answer)
@@ -94,6 +96,10 @@ func (a *API) plan(c *gin.Context) {
 }
 
 func (a *API) answer(c *gin.Context) {
+	body, ok := a.body(c, panel.MaxMessage)
+	if !ok {
+		return
+	}
 	select {
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
@@ -101,11 +107,7 @@ func (a *API) answer(c *gin.Context) {
 		return
 	}
 	req := &contractv1.AnswerRequest{}
-	if !a.read(c, panel.MaxMessage, req) || !a.check(c, req.GetQuestion()) {
-		return
-	}
-	if n := len(req.GetTables()); n > query.MaxParts {
-		rest.Refuse(c, http.StatusBadRequest, "invalid_parameter", strconv.Itoa(n)+" tables were sent, an answer is made of "+strconv.Itoa(query.MaxParts)+" at most")
+	if !a.decode(c, body, req) || !a.check(c, req.GetQuestion()) {
 		return
 	}
 	var answer *contractv1.AnswerResponse
@@ -119,13 +121,36 @@ func (a *API) answer(c *gin.Context) {
 
 // read takes a message of the contract.
 func (a *API) read(c *gin.Context, most int64, into proto.Message) bool {
+	body, ok := a.body(c, most)
+	return ok && a.decode(c, body, into)
+}
+
+func (a *API) body(c *gin.Context, most int64) ([]byte, bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, most))
-	if err != nil {
+	var large *http.MaxBytesError
+	switch {
+	case err == nil:
+		return body, true
+	case errors.As(err, &large):
 		rest.Refuse(c, http.StatusRequestEntityTooLarge, "body_too_large", "the body has at most "+strconv.FormatInt(most, 10)+" bytes")
+	case errors.Is(err, errNoRoom):
+		c.Header("Retry-After", "5")
+		rest.Refuse(c, http.StatusServiceUnavailable, "busy", "plugins are asked too much at once: try again later")
+	default:
+		rest.Refuse(c, http.StatusBadRequest, "malformed", "the body did not come to its end")
+	}
+	return nil, false
+}
+
+// decode reads a message, which has no more in it than the contract allows.
+func (a *API) decode(c *gin.Context, body []byte, into proto.Message) bool {
+	name := string(into.ProtoReflect().Descriptor().FullName())
+	if err := contract.Check(into, body); err != nil {
+		rest.Refuse(c, http.StatusBadRequest, "malformed", "the body must be the message "+name+" in protobuf's binary format: "+err.Error())
 		return false
 	}
 	if err := proto.Unmarshal(body, into); err != nil {
-		rest.Refuse(c, http.StatusBadRequest, "malformed", "the body must be the message "+string(into.ProtoReflect().Descriptor().FullName())+" in protobuf's binary format")
+		rest.Refuse(c, http.StatusBadRequest, "malformed", "the body must be the message "+name+" in protobuf's binary format")
 		return false
 	}
 	return true
