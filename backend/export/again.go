@@ -8,6 +8,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 
 	"github.com/flowgauge/flowgauge/backend/clickhouse"
+	"github.com/flowgauge/flowgauge/plugins/host"
 )
 
 // never is a moment that does not come.
@@ -38,7 +39,7 @@ func (w *worker) again(ctx context.Context) (looked bool, err error) {
 // compare delivers a period anew where its answer is another one.
 func (w *worker) compare(ctx context.Context, old exported) (outcome string, err error) {
 	if err := w.of.To.Err(); err != nil { // nobody need be asked
-		return failure(err), err
+		return string(host.FailureOf(err)), err
 	}
 	asked := w.cfg.Now()
 	now, err := w.ask(ctx, old.period)
@@ -56,7 +57,7 @@ func (w *worker) compare(ctx context.Context, old exported) (outcome string, err
 			}
 		}
 		if err := w.hand(ctx, old.period, now, "a period was exported again, because its answer has changed"); err != nil {
-			return failure(err), err
+			return string(host.FailureOf(err)), err
 		}
 		outcome = outcomeCorrected
 	}

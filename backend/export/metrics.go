@@ -4,16 +4,18 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowgauge/flowgauge/plugins/host"
 )
 
 // What became of an attempt to deliver a period.
 const (
 	outcomeDelivered  = "delivered"
-	outcomeWaiting    = "waiting"    // for figures that are not old ones
-	outcomeUnanswered = "unanswered" // the question has no answer, or not a whole one
-	outcomeDown       = "down"       // the plugin is
-	outcomeFailed     = "failed"
-	outcomeRefused    = "refused" // by a plugin that says that it cannot
+	outcomeWaiting    = "waiting"         // for figures that are not old ones
+	outcomeUnanswered = "unanswered"      // the question has no answer, or not a whole one
+	outcomeDown       = string(host.Down) // the plugin is
+	outcomeFailed     = string(host.Failed)
+	outcomeRefused    = string(host.Refused) // by a plugin that says that it cannot
 	// And to look whether it has changed since.
 	outcomeUnchanged = "unchanged"
 	outcomeCorrected = "corrected" // delivered again

@@ -36,9 +36,8 @@ func (w *worker) run(ctx context.Context) {
 		done, err := w.next(ctx)
 		w.trouble.Note(ctx, w.of.Name, "export", err, "export", w.of.Name, "tenant", w.of.Tenant)
 		wait := w.cfg.Interval
-		var down *host.DownError
 		switch {
-		case errors.As(err, &down):
+		case err != nil && host.FailureOf(err) == host.Down:
 			wait = firstPause // It costs nothing to see whether it is up, and it may be another export that takes it down.
 		case err != nil:
 			wait, pause = pause, min(2*pause, longestPause)
@@ -106,7 +105,7 @@ func (w *worker) begin(ctx context.Context) (time.Time, error) {
 // deliver asks about a period and hands the answer over, all of it.
 func (w *worker) deliver(ctx context.Context, p period) (outcome string, err error) {
 	if err := w.of.To.Err(); err != nil { // nobody need be asked
-		return failure(err), err
+		return string(host.FailureOf(err)), err
 	}
 	asked := w.cfg.Now()
 	a, err := w.ask(ctx, p)
@@ -114,7 +113,7 @@ func (w *worker) deliver(ctx context.Context, p period) (outcome string, err err
 		return unanswered(err), err
 	}
 	if err := w.hand(ctx, p, a, "a period was exported"); err != nil {
-		return failure(err), err
+		return string(host.FailureOf(err)), err
 	}
 	if again := w.of.after(p.to, asked); !again.IsZero() {
 		if err := w.kept(ctx, exported{period: p, answer: a.digest, again: again}); err != nil {
@@ -165,16 +164,4 @@ func unanswered(err error) string {
 		return outcomeWaiting
 	}
 	return outcomeUnanswered
-}
-
-func failure(err error) string {
-	var down *host.DownError
-	var refused *host.RefusedError
-	switch {
-	case errors.As(err, &down):
-		return outcomeDown
-	case errors.As(err, &refused):
-		return outcomeRefused
-	}
-	return outcomeFailed
 }

@@ -46,9 +46,7 @@ type outcome string
 const (
 	ok       outcome = "ok"
 	rejected outcome = "rejected"
-	down     outcome = "down"
-	refused  outcome = "refused"
-	failed   outcome = "failed"
+	down     outcome = outcome(host.Down)
 	held     outcome = "held"
 )
 
@@ -112,7 +110,7 @@ func (p *Puller) round(ctx context.Context) time.Duration {
 func (p *Puller) pull(ctx context.Context) pull {
 	res, err := p.remote.Pull(ctx, &contractv1.PullRequest{Cursor: p.cursor, Most: mostWanted, TenantId: p.cfg.Tenant})
 	if err != nil {
-		return pull{outcome: outcomeOf(err), err: err}
+		return pull{outcome: outcome(host.FailureOf(err)), err: err}
 	}
 	one := pull{outcome: ok, more: res.GetMore(), events: len(bytes.TrimSpace(res.GetEvents())) > 0}
 	if one.events {
@@ -133,19 +131,6 @@ func (p *Puller) pull(ctx context.Context) pull {
 	}
 	p.cursor = res.GetCursor()
 	return one
-}
-
-// outcomeOf says how a plugin has not answered.
-func outcomeOf(err error) outcome {
-	var isDown *host.DownError
-	var isRefused *host.RefusedError
-	switch {
-	case errors.As(err, &isDown):
-		return down
-	case errors.As(err, &isRefused):
-		return refused
-	}
-	return failed
 }
 
 // note counts a pull, and says in the log when it goes another way than the one before.
