@@ -4,14 +4,17 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flowgauge/flowgauge/plugins/host"
 )
 
 // What became of an attempt to deliver a message.
 const (
 	outcomeDelivered = "delivered"
-	outcomeFailed    = "failed"
-	outcomeRefused   = "refused" // by a plugin that says that it cannot
-	outcomeExpired   = "expired" // it is given up
+	outcomeFailed    = string(host.Failed)
+	outcomeDown      = string(host.Down)    // the plugin is
+	outcomeRefused   = string(host.Refused) // by a plugin, or a receiver, that says that it cannot
+	outcomeExpired   = "expired"            // it is given up
 )
 
 type metrics struct {
@@ -22,7 +25,7 @@ type metrics struct {
 func newMetrics(all Notifiers, to prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flowgauge_notifications_total", Help: "Attempts to deliver messages by what became of them: delivered, failed, refused; and expired, which are given up.",
+			Name: "flowgauge_notifications_total", Help: "Attempts to deliver messages by what became of them: delivered, failed, down, refused; and expired, which are given up.",
 		}, []string{"notifier", "outcome"}),
 		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flowgauge_notifications_waiting", Help: "Messages that are not delivered yet.",
@@ -30,7 +33,7 @@ func newMetrics(all Notifiers, to prometheus.Registerer) (*metrics, error) {
 	}
 	for _, n := range all {
 		m.waiting.WithLabelValues(n.Name)
-		for _, outcome := range []string{outcomeDelivered, outcomeFailed, outcomeRefused, outcomeExpired} {
+		for _, outcome := range []string{outcomeDelivered, outcomeFailed, outcomeDown, outcomeRefused, outcomeExpired} {
 			m.outcomes.WithLabelValues(n.Name, outcome)
 		}
 	}

@@ -19,8 +19,8 @@ const (
 	givenUp   = 2
 )
 
-// mostWaiting is how many deliveries a notifier is given at once.
-const mostWaiting = 1000
+// mostTaken is how many of a tenant's messages are read at once.
+const mostTaken = 20
 
 // A delivery is a message on its way to one notifier.
 type delivery struct {
@@ -56,15 +56,46 @@ func (s store) known(ctx context.Context, tenant string, ids []string) (map[[2]s
 	return out, nil
 }
 
-// waiting returns what is to be delivered to a notifier, the oldest first.
-func (s store) waiting(ctx context.Context, notifier string) ([]delivery, error) {
+// A backlog is how much of a tenant's is to be delivered to a notifier.
+type backlog struct {
+	tenant   string
+	messages int
+}
+
+// tenants returns those with something to be delivered to a notifier, in their order.
+func (s store) tenants(ctx context.Context, notifier string) ([]backlog, error) {
+	var tenant proto.ColStr
+	var messages proto.ColUInt64
+	var out []backlog
+	err := s.client.Do(ctx, clickhouse.Query{
+		SQL:    fmt.Sprintf("SELECT tenant, count() AS messages FROM notifications FINAL WHERE notifier = {notifier:String} AND state = %d GROUP BY tenant ORDER BY tenant", waits),
+		Params: map[string]any{"notifier": notifier},
+		Result: proto.Results{{Name: "tenant", Data: &tenant}, {Name: "messages", Data: &messages}},
+		OnResult: func(context.Context, proto.Block) error {
+			for i := range tenant.Rows() {
+				out = append(out, backlog{tenant.Row(i), int(messages.Row(i))})
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read whose messages are to be delivered: %w", err)
+	}
+	return out, nil
+}
+
+// waiting returns some of what is to be delivered to a notifier for a tenant: the oldest first,
+// then what is tried again; nothing that it is too early for; and what was not tried yet only
+// where untried says so.
+func (s store) waiting(ctx context.Context, notifier, tenant string, early, again []string, untried bool) ([]delivery, error) {
 	var message proto.ColStr
 	found, expires := new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli), new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli)
 	var out []delivery
 	err := s.client.Do(ctx, clickhouse.Query{
 		SQL: fmt.Sprintf(`SELECT message, found_at, expires_at FROM notifications FINAL
-WHERE notifier = {notifier:String} AND state = %d ORDER BY found_at, tenant, id LIMIT %d`, waits, mostWaiting),
-		Params: map[string]any{"notifier": notifier},
+WHERE tenant = {tenant:String} AND notifier = {notifier:String} AND state = %d AND NOT has({early:Array(String)}, id) AND ({untried:Bool} OR has({again:Array(String)}, id))
+ORDER BY has({again:Array(String)}, id), found_at, id LIMIT %d`, waits, mostTaken),
+		Params: map[string]any{"tenant": tenant, "notifier": notifier, "early": early, "again": again, "untried": untried},
 		Result: proto.Results{{Name: "message", Data: &message}, {Name: "found_at", Data: found}, {Name: "expires_at", Data: expires}},
 		OnResult: func(context.Context, proto.Block) error {
 			for i := range message.Rows() {

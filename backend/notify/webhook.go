@@ -115,8 +115,18 @@ func (w *Webhook) Notify(ctx context.Context, m *contractv1.NotifyRequest) error
 	case res.StatusCode >= 300 && res.StatusCode < 400:
 		return fmt.Errorf("the webhook answers %d: redirects are not followed, configure the address that it points to", res.StatusCode)
 	}
-	return fmt.Errorf("the webhook answers %d: %q", res.StatusCode, answer)
+	err = fmt.Errorf("the webhook answers %d: %q", res.StatusCode, answer)
+	if code := res.StatusCode; code >= 400 && code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests {
+		return &refusal{err}
+	}
+	return err
 }
+
+// refusal is the answer of a receiver that is well and does not take a message.
+type refusal struct{ error }
+
+// Refusal is what it has said.
+func (r *refusal) Refusal() string { return r.Error() }
 
 // sign adds the headers of Standard Webhooks; without a secret there is no signature.
 func (w *Webhook) sign(req *http.Request, id string, text []byte) {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	contractv1 "github.com/flowgauge/flowgauge/plugins/contract/v1"
+	"github.com/flowgauge/flowgauge/plugins/host"
 )
 
 func aMessage() *contractv1.NotifyRequest {
@@ -112,4 +113,20 @@ func TestAWebhookThatFails(t *testing.T) {
 	_, err = NewWebhook("https://x", []string{"whsec_!s3cret"})
 	require.ErrorContains(t, err, "base64")
 	assert.NotContains(t, err.Error(), "s3cret")
+}
+
+// A receiver that does not take a message is well, others than those that are too busy.
+func TestWhatAWebhookRefuses(t *testing.T) {
+	for code, want := range map[int]host.Failure{
+		400: host.Refused, 403: host.Refused, 404: host.Refused, 422: host.Refused,
+		408: host.Failed, 429: host.Failed, 307: host.Failed, 500: host.Failed, 503: host.Failed,
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
+		w, err := NewWebhook(s.URL, nil)
+		require.NoError(t, err)
+		err = w.Notify(t.Context(), aMessage())
+		require.ErrorContains(t, err, strconv.Itoa(code))
+		assert.Equal(t, want, host.FailureOf(err), code)
+		s.Close()
+	}
 }
