@@ -1,8 +1,10 @@
 package pluginapi
 
 import (
+	"context"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -19,19 +21,27 @@ type shown struct {
 }
 
 func (a *API) list(c *gin.Context) {
-	plugins := []shown{}
-	for _, state := range a.host.States() {
-		s := shown{State: state}
-		if state.Up && slices.Contains(state.Extends, contract.ExtensionPanel) {
-			kinds, err := a.panels.Kinds(c.Request.Context(), state.ID)
-			for _, k := range kinds {
-				s.Kinds = append(s.Kinds, string(k.Kind))
-			}
-			if err != nil {
-				s.Fault = err.Error()
-			}
-		}
-		plugins = append(plugins, s)
+	states := a.host.States()
+	plugins := make([]shown, len(states))
+	var all sync.WaitGroup
+	for i, state := range states {
+		all.Go(func() { plugins[i] = a.shown(c.Request.Context(), state) })
 	}
+	all.Wait()
 	c.JSON(http.StatusOK, gin.H{"plugins": plugins})
+}
+
+func (a *API) shown(ctx context.Context, state host.State) shown {
+	s := shown{State: state}
+	if !state.Up || !slices.Contains(state.Extends, contract.ExtensionPanel) {
+		return s
+	}
+	kinds, err := a.panels.Kinds(ctx, state.ID)
+	for _, k := range kinds {
+		s.Kinds = append(s.Kinds, string(k.Kind))
+	}
+	if err != nil {
+		s.Fault = err.Error()
+	}
+	return s
 }

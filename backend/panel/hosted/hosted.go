@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"golang.org/x/sync/singleflight"
 	"google.golang.org/grpc"
 
 	"github.com/flowgauge/flowgauge/backend/panel"
@@ -21,15 +24,20 @@ import (
 // Panels are plugins that run in this process.
 type Panels struct{ plugins []*described }
 
+// askedAgain is how long it takes after a plugin did not describe its kinds.
+const askedAgain = 5 * time.Second
+
 // described is a plugin with what it has said of its kinds.
 type described struct {
 	*host.Plugin
-	log *slog.Logger
+	log    *slog.Logger
+	asking singleflight.Group // one asks, and all wait as long as they like
 
 	mu    sync.Mutex
-	of    *host.Manifest // of the process that has said it: each has its own
+	of    *host.Manifest // of the process that was asked: each has its own
+	until time.Time      // what is known holds, zero is always
 	kinds []query.KindInfo
-	err   error // its description is wrong
+	err   error // why there are none
 }
 
 // New takes the plugins of a host that serve panels.
@@ -43,47 +51,76 @@ func New(h *host.Host, log *slog.Logger) *Panels {
 
 // Kinds describes the kinds of one plugin, or of all. Those that are down are in the error.
 func (p *Panels) Kinds(ctx context.Context, plugin string) ([]query.KindInfo, error) {
-	var (
-		all  []query.KindInfo
-		errs []error
-	)
-	for _, d := range p.plugins {
-		if plugin != "" && plugin != d.ID() {
-			continue
+	if plugin != "" {
+		for _, d := range p.plugins {
+			if d.ID() == plugin {
+				return d.describe(ctx)
+			}
 		}
-		kinds, err := d.describe(ctx)
-		if plugin != "" {
-			return kinds, err
-		}
-		all, errs = append(all, kinds...), append(errs, err)
+		return nil, nil
 	}
-	return all, errors.Join(errs...)
+	kinds, errs := make([][]query.KindInfo, len(p.plugins)), make([]error, len(p.plugins))
+	var all sync.WaitGroup
+	for i, d := range p.plugins {
+		all.Go(func() { kinds[i], errs[i] = d.describe(ctx) })
+	}
+	all.Wait()
+	return slices.Concat(kinds...), errors.Join(errs...)
 }
 
-// describe asks a process once what its kinds are.
+// describe says what a plugin's kinds are. A process that has said it is not asked again.
 func (d *described) describe(ctx context.Context) ([]query.KindInfo, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if err := d.Err(); err != nil {
 		return nil, faulted(err)
 	}
-	if d.of != d.Manifest() {
-		err := d.call(ctx, func(ctx context.Context, panels contractv1.PanelClient, m *host.Manifest) error {
-			res, err := panels.Describe(ctx, &contractv1.DescribeRequest{})
-			if err != nil {
-				return err
-			}
-			// A wrong description is no reason to start the plugin again: it would say the same.
-			if d.kinds, d.err = panel.Kinds(d.ID(), res.GetKinds()); d.err != nil {
-				d.kinds, d.err = nil, panel.Wrong(d.ID(), fmt.Errorf("its description of its kinds: %w", d.err))
-				d.log.ErrorContext(ctx, "a plugin's kinds of question are not there", "plugin", d.ID(), "error", d.err)
-			}
-			d.of = m
-			return nil
-		})
-		if err != nil {
-			return nil, err
+	if kinds, err, known := d.known(); known {
+		return kinds, err
+	}
+	answer := d.asking.DoChan("", func() (any, error) {
+		if kinds, err, known := d.known(); known { // since it was looked
+			return kinds, err
 		}
+		return d.ask(context.WithoutCancel(ctx)) // its deadline is the plugin's: others wait too
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case res := <-answer:
+		kinds, _ := res.Val.([]query.KindInfo)
+		return kinds, res.Err
+	}
+}
+
+func (d *described) known() (kinds []query.KindInfo, err error, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.of != d.Manifest() || !d.until.IsZero() && time.Now().After(d.until) {
+		return nil, nil, false
+	}
+	return d.kinds, d.err, true
+}
+
+func (d *described) ask(ctx context.Context) (kinds []query.KindInfo, err error) {
+	of := d.Manifest()
+	var wrong error
+	err = d.call(ctx, func(ctx context.Context, panels contractv1.PanelClient, m *host.Manifest) error {
+		of = m
+		res, err := panels.Describe(ctx, &contractv1.DescribeRequest{})
+		if err != nil {
+			return err
+		}
+		// A wrong description is no reason to start the plugin again: it would say the same.
+		if kinds, wrong = panel.Kinds(d.ID(), res.GetKinds()); wrong != nil {
+			kinds, wrong = nil, panel.Wrong(d.ID(), fmt.Errorf("its description of its kinds: %w", wrong))
+			d.log.ErrorContext(ctx, "a plugin's kinds of question are not there", "plugin", d.ID(), "error", wrong)
+		}
+		return nil
+	})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.of, d.kinds, d.err, d.until = of, kinds, wrong, time.Time{}
+	if err != nil {
+		d.err, d.until = err, time.Now().Add(askedAgain)
 	}
 	return d.kinds, d.err
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -27,10 +28,15 @@ func TestMain(m *testing.M) {
 
 func run(t *testing.T, how string, log *slog.Logger) (*host.Host, *Panels) {
 	t.Helper()
+	return counted(t, how, log, nil)
+}
+
+func counted(t *testing.T, how string, log *slog.Logger, in prometheus.Registerer) (*host.Host, *Panels) {
+	t.Helper()
 	dir := hosttest.Misbehave(t, func(m *host.Manifest, _ string) {
 		m.Extends, m.Permissions = []contract.Extension{contract.ExtensionPanel}, host.Permissions{}
 	})
-	h, err := host.New(host.Config{Dir: dir, Use: []host.Use{{ID: "test-misbehave", Timeout: 10 * time.Second, Settings: hosttest.Settings(t, how, false)}}})
+	h, err := host.New(host.Config{Dir: dir, Registerer: in, Use: []host.Use{{ID: "test-misbehave", Timeout: 10 * time.Second, Settings: hosttest.Settings(t, how, false)}}})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -90,4 +96,43 @@ func TestACallerThatGivesUp(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 	}
 	require.NoError(t, h.Err())
+}
+
+// A plugin that does not say what its kinds are keeps nobody longer than they wait, and is asked
+// by one for all.
+func TestAPluginThatDoesNotDescribeItsKinds(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	h, panels := counted(t, "describe hang", slog.New(slog.DiscardHandler), registry)
+	patient := make(chan error)
+	go func() {
+		_, err := panels.Kinds(t.Context(), "")
+		patient <- err
+	}()
+	for range 5 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, err := panels.Kinds(ctx, "test-misbehave")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		cancel()
+	}
+	select {
+	case err := <-patient:
+		t.Fatalf("they have waited for the plugin: %v", err)
+	default:
+	}
+	var fault *query.PluginError
+	require.ErrorAs(t, <-patient, &fault)
+	assert.Equal(t, query.PluginLate, fault.Fault)
+	// It is not asked again at once, and what it did takes nothing else down.
+	_, err := panels.Kinds(t.Context(), "")
+	require.ErrorAs(t, err, &fault)
+	assert.Equal(t, query.PluginLate, fault.Fault)
+	require.NoError(t, h.Err())
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		if f.GetName() == "flowgauge_plugin_calls_total" {
+			require.Len(t, f.GetMetric(), 1, "calls all had the same outcome")
+			assert.InDelta(t, 1, f.GetMetric()[0].GetCounter().GetValue(), 0)
+		}
+	}
 }

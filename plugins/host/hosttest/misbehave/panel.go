@@ -16,7 +16,10 @@ import (
 
 // Describe has one kind: asks is a question of Flowgauge's, whose answer it gives back as it
 // is, how what it does instead.
-func (p *plugin) Describe(context.Context) ([]*contractv1.QueryKind, error) {
+func (p *plugin) Describe(ctx context.Context) ([]*contractv1.QueryKind, error) {
+	if p.How == "describe hang" {
+		<-ctx.Done()
+	}
 	name := "echo"
 	if p.How == "undescribed" {
 		name = "No such name"
