@@ -26,11 +26,14 @@ const (
 	startTimeout = 15 * time.Second
 	// drainTimeout is how long calls in flight may go on when their process is replaced.
 	drainTimeout = 30 * time.Second
+	// stopTimeout is how long a process has to end when it is told to.
+	stopTimeout = 2 * time.Second
 )
 
 // A process is one run of a plugin.
 type process struct {
 	of     Installed
+	cmd    *exec.Cmd
 	client *plugin.Client
 	conn   *grpc.ClientConn
 	pid    int
@@ -53,10 +56,11 @@ func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *p
 			p.stop()
 		}
 	}()
+	p.cmd = p.command()
 	p.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  contract.Handshake,
 		Plugins:          plugin.PluginSet{contract.Name: &contract.Service{}},
-		Cmd:              p.command(),
+		Cmd:              p.cmd,
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
@@ -166,16 +170,31 @@ func (p *process) retire() {
 		p.calls.Wait()
 		close(done)
 	}()
-	select {
-	case <-done:
-	case <-time.After(drainTimeout):
-	}
+	within(done, drainTimeout)
 	p.stop()
 }
 
+// stop tells the process to end, and kills it and what it has started when it does not. One that is
+// frozen does not hear that it is to end, and a child that keeps its standard error open keeps
+// go-plugin waiting: neither may keep Flowgauge waiting.
 func (p *process) stop() {
 	if p.client != nil {
-		p.client.Kill()
+		ended := make(chan struct{})
+		go func() {
+			p.client.Kill()
+			close(ended)
+		}()
+		within(ended, stopTimeout)
+		killAll(p.cmd)
+		within(ended, stopTimeout)
 	}
 	_ = os.RemoveAll(p.temp)
+}
+
+// within waits for something to be done, but not for long.
+func within(done <-chan struct{}, most time.Duration) {
+	select {
+	case <-done:
+	case <-time.After(most):
+	}
 }
