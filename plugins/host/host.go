@@ -55,6 +55,7 @@ type Config struct {
 
 // Host runs plugins.
 type Host struct {
+	logger  *slog.Logger
 	plugins []*Plugin
 	others  []*Plugin // that do not run in this process
 }
@@ -70,7 +71,7 @@ func New(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plugins: %w", err)
 	}
-	h := &Host{}
+	h := &Host{logger: cfg.Logger}
 	for _, use := range cfg.Use {
 		found, err := Find(cfg.Dir, use.ID, use.Version)
 		if err != nil {
@@ -93,8 +94,9 @@ func New(cfg Config) (*Host, error) {
 	return h, nil
 }
 
-// Run keeps the plugins running until ctx ends.
+// Run keeps the plugins running until ctx ends, and returns when all their processes have.
 func (h *Host) Run(ctx context.Context) {
+	sweep(h.logger)
 	var all sync.WaitGroup
 	for _, p := range h.plugins {
 		all.Go(func() {

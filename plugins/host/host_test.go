@@ -393,26 +393,25 @@ func TestAReloadToAVersionThatExtendsSomethingElse(t *testing.T) {
 }
 
 func TestALongPathOfTemporaryFilesDoesNotMatter(t *testing.T) {
-	temp := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	plugins, temp := hosttest.Misbehave(t, nil), filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	require.NoError(t, os.Mkdir(temp, 0o700))
 	t.Setenv("TMPDIR", temp)
-	r := run(t, hosttest.Misbehave(t, nil), host.Use{Settings: hosttest.Settings(t, "", false)})
+	r := run(t, plugins, host.Use{Settings: hosttest.Settings(t, "", false)})
 	r.eventually(t, "it starts", func() bool { return r.Err() == nil })
 }
 
 func TestNothingIsLeftBehind(t *testing.T) {
-	temp := hosttest.ShortFolder(t)
+	plugins, temp := hosttest.Misbehave(t, nil), hosttest.ShortFolder(t)
 	t.Setenv("TMPDIR", temp)
-	r := run(t, hosttest.Misbehave(t, nil), host.Use{Settings: hosttest.Settings(t, "", false)})
+	r := run(t, plugins, host.Use{Settings: hosttest.Settings(t, "", false)})
 	r.eventually(t, "it starts", func() bool { return r.Err() == nil })
 	require.NoError(t, r.Reload(t.Context()))
 	r.stop()
 	var down *host.DownError
 	require.ErrorAs(t, r.enrich(t, `{}`), &down)
-	require.Eventually(t, func() bool {
-		left, err := filepath.Glob(filepath.Join(temp, "flowgauge-plugin-*"))
-		return err == nil && len(left) == 0
-	}, time.Minute, 20*time.Millisecond)
+	left, err := filepath.Glob(filepath.Join(temp, "flowgauge-plugin-*"))
+	require.NoError(t, err)
+	assert.Empty(t, left, "neither of the process that was replaced")
 	require.Error(t, r.Reload(t.Context()))
 }
 
@@ -446,9 +445,21 @@ func TestAPluginEndsWithAHostThatIsKilled(t *testing.T) {
 		return err == nil
 	}
 	require.True(t, listens())
+	t.Setenv("TMPDIR", temp)
+	use := host.Use{Settings: hosttest.Settings(t, "", false)}
+	another := run(t, hosttest.Misbehave(t, nil), use)
+	another.eventually(t, "it starts", func() bool { return another.Err() == nil })
+	require.True(t, listens(), "one of another Flowgauge's is left alone")
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 	require.Eventually(t, func() bool { return !listens() }, time.Minute, 20*time.Millisecond)
+	if runtime.GOOS != "linux" {
+		return
+	}
+	next := run(t, hosttest.Misbehave(t, nil), use)
+	next.eventually(t, "it starts", func() bool { return next.Err() == nil })
+	assert.NoDirExists(t, filepath.Dir(sockets[0]), "the next start removes what is left over")
+	require.NoError(t, another.enrich(t, `{}`))
 }
 
 func TestAPluginThatIsNotInstalledIsAnError(t *testing.T) {

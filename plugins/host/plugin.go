@@ -29,6 +29,7 @@ type Plugin struct {
 	reload   chan chan error
 	broken   chan error
 	stopped  chan struct{}
+	retiring sync.WaitGroup // processes that were replaced
 
 	mu       sync.Mutex
 	current  *process  // nil while it is down

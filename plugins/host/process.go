@@ -24,8 +24,8 @@ import (
 
 const (
 	startTimeout = 15 * time.Second
-	// drainTimeout is how long calls in flight may go on when their process is replaced.
-	drainTimeout = 30 * time.Second
+	// lastCalls is how long calls in flight may go on when Flowgauge ends.
+	lastCalls = 30 * time.Second
 	// stopTimeout is how long a process has to end when it is told to.
 	stopTimeout = 2 * time.Second
 )
@@ -37,7 +37,7 @@ type process struct {
 	client *plugin.Client
 	conn   *grpc.ClientConn
 	pid    int
-	temp   string
+	room   *room
 	calls  sync.WaitGroup // those in flight
 	began  time.Time
 }
@@ -48,7 +48,7 @@ func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *p
 		return nil, err
 	}
 	p := &process{of: of, began: time.Now()}
-	if p.temp, err = os.MkdirTemp(socketRoom(), "flowgauge-plugin-"); err != nil {
+	if p.room, err = newRoom(); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -86,16 +86,6 @@ func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *p
 	return p, p.configure(ctx, settings)
 }
 
-// socketRoom is where a plugin gets its own folder: that of temporary files, or /tmp when a
-// socket's path, of which systems take some hundred bytes, would be too long in it.
-func socketRoom() string {
-	const longest = 55
-	if temp := os.TempDir(); len(temp) <= longest {
-		return temp
-	}
-	return "/tmp"
-}
-
 // notStarted says in Flowgauge's words why a plugin has not started.
 func notStarted(err error) error {
 	text := err.Error()
@@ -114,7 +104,7 @@ func (p *process) command() *exec.Cmd {
 	}
 	cmd := exec.Command(name, args[1:]...) //nolint:gosec // an administrator has installed and chosen it
 	cmd.Dir = p.of.Dir
-	cmd.Env = []string{"TMPDIR=" + p.temp, "HOME=" + p.temp, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"TMPDIR=" + p.room.dir, "HOME=" + p.room.dir, "PATH=" + os.Getenv("PATH")}
 	for _, variable := range p.of.Manifest.Permissions.Env {
 		if value, set := os.LookupEnv(variable); set {
 			cmd.Env = append(cmd.Env, variable+"="+value)
@@ -163,14 +153,20 @@ func (p *process) healthy(ctx context.Context) error {
 	return nil
 }
 
-// retire ends a process that gets no more calls, when those in flight have ended.
-func (p *process) retire() {
+// retire ends a process that gets no more calls, when those in flight have ended or have had most
+// of time, or when Flowgauge ends.
+func (p *process) retire(ctx context.Context, most time.Duration) {
 	done := make(chan struct{})
 	go func() {
 		p.calls.Wait()
 		close(done)
 	}()
-	within(done, drainTimeout)
+	select {
+	case <-done:
+	case <-time.After(most):
+	case <-ctx.Done():
+		within(done, min(most, lastCalls))
+	}
 	p.stop()
 }
 
@@ -188,7 +184,7 @@ func (p *process) stop() {
 		killAll(p.cmd)
 		within(ended, stopTimeout)
 	}
-	_ = os.RemoveAll(p.temp)
+	p.room.leave()
 }
 
 // within waits for something to be done, but not for long.

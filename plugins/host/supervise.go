@@ -22,6 +22,7 @@ const (
 
 // Run keeps the plugin running until ctx ends.
 func (p *Plugin) Run(ctx context.Context) {
+	defer p.retiring.Wait()
 	pause := shortestPause
 	var answer chan error // of whoever wants to know whether it starts
 	for {
@@ -69,13 +70,14 @@ func (p *Plugin) once(ctx context.Context, started chan<- error) ending {
 		select {
 		case <-ctx.Done():
 			p.down(errStopped)
-			proc.retire()
+			proc.retire(ctx, p.drain())
 			return ending{}
 		case answer := <-p.reload:
 			newer, err := p.start(ctx)
 			if err == nil {
 				p.up(ctx, newer)
-				go proc.retire()
+				old := proc
+				p.retiring.Go(func() { old.retire(ctx, p.drain()) })
 				proc = newer
 			}
 			answer <- err
@@ -91,6 +93,9 @@ func (p *Plugin) once(ctx context.Context, started chan<- error) ending {
 		}
 	}
 }
+
+// drain is how long the calls of a process that was replaced may take: all that they may take.
+func (p *Plugin) drain() time.Duration { return p.cfg.Timeout + time.Second }
 
 // look finds out whether a process is still there, within its memory, and well.
 func (p *Plugin) look(ctx context.Context, proc *process, next *time.Time) error {
