@@ -280,6 +280,7 @@ func TestTheEnvironmentIsNotPassedOn(t *testing.T) {
 	text, err := os.ReadFile(out)
 	require.NoError(t, err)
 	assert.NotContains(t, string(text), "hush")
+	assert.Contains(t, string(text), "PYTHONDONTWRITEBYTECODE=1\n", "its folder stays as it is")
 }
 
 func TestAReloadLosesNoCall(t *testing.T) {

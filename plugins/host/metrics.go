@@ -33,7 +33,7 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 			Name: "flowgauge_plugin_restarts_total", Help: "How often the plugin was started again because it failed.",
 		}, []string{"plugin"}),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flowgauge_plugin_calls_total", Help: "Calls of the plugin by what became of them: ok, error, timeout, gone, or down, when it was not asked.",
+			Name: "flowgauge_plugin_calls_total", Help: "Calls of the plugin by what became of them: ok, refused, error, timeout, gone, or down, when it was not asked.",
 		}, []string{"plugin", "extension", "outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "flowgauge_plugin_call_seconds", Help: "How long calls took.", Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9),

@@ -104,7 +104,8 @@ func (p *process) command() *exec.Cmd {
 	}
 	cmd := exec.Command(name, args[1:]...) //nolint:gosec // an administrator has installed and chosen it
 	cmd.Dir = p.of.Dir
-	cmd.Env = []string{"TMPDIR=" + p.room.dir, "HOME=" + p.room.dir, "PATH=" + os.Getenv("PATH")}
+	// Python would write what it has compiled into the plugin's folder, whose files may not change.
+	cmd.Env = []string{"TMPDIR=" + p.room.dir, "HOME=" + p.room.dir, "PATH=" + os.Getenv("PATH"), "PYTHONDONTWRITEBYTECODE=1"}
 	for _, variable := range p.of.Manifest.Permissions.Env {
 		if value, set := os.LookupEnv(variable); set {
 			cmd.Env = append(cmd.Env, variable+"="+value)
