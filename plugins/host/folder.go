@@ -13,15 +13,18 @@ import (
 )
 
 // Installed is a version of a plugin in the folder of plugins, which has a folder for each
-// plugin and in it one for each version.
+// plugin and in it one for each version, with a seal beside it.
 type Installed struct {
 	Manifest *Manifest
 	Dir      string
 	Err      error // why it cannot be used
+
+	sum    string // the SHA-256 of its manifest
+	better error  // why newer ones cannot be used
 }
 
 // List finds what is installed, by id and with the newest version first. What cannot be used
-// is in the list, with the reason.
+// is in the list, with the reason; what is no plugin's folder is not.
 func List(dir string) ([]Installed, error) {
 	ids, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -32,45 +35,86 @@ func List(dir string) ([]Installed, error) {
 	}
 	var all []Installed
 	for _, id := range ids {
-		versions, err := os.ReadDir(filepath.Join(dir, id.Name()))
+		if info, err := os.Stat(filepath.Join(dir, id.Name())); err != nil || !info.IsDir() || !idPattern.MatchString(id.Name()) {
+			continue
+		}
+		some, err := versions(dir, id.Name())
 		if err != nil {
-			return nil, fmt.Errorf("the folder of a plugin: %w", err)
+			some = []Installed{{Manifest: &Manifest{ID: id.Name()}, Dir: filepath.Join(dir, id.Name()), Err: err}}
 		}
-		first := len(all)
-		for _, version := range versions {
-			if version.IsDir() && version.Name()[0] != '.' { // what is being installed begins with one
-				all = append(all, look(filepath.Join(dir, id.Name(), version.Name()), id.Name(), version.Name()))
-			}
-		}
-		slices.SortFunc(all[first:], func(a, b Installed) int {
-			return semver.Compare("v"+b.Manifest.Version, "v"+a.Manifest.Version)
-		})
+		all = append(all, some...)
 	}
 	return all, nil
 }
 
+// versions are those of one plugin, the newest first.
+func versions(dir, id string) ([]Installed, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, id))
+	if err != nil {
+		return nil, fmt.Errorf("the folder of a plugin: %w", err)
+	}
+	var all []Installed
+	for _, version := range entries {
+		if version.IsDir() && version.Name()[0] != '.' { // what is being installed begins with one
+			all = append(all, look(filepath.Join(dir, id, version.Name()), id, version.Name()))
+		}
+	}
+	slices.SortFunc(all, func(a, b Installed) int {
+		return semver.Compare("v"+b.Manifest.Version, "v"+a.Manifest.Version)
+	})
+	return all, nil
+}
+
 func look(dir, id, version string) Installed {
-	m, err := ReadManifest(dir)
+	m, sum, err := readManifest(dir)
 	if err == nil && (m.ID != id || m.Version != version) {
 		err = fmt.Errorf("%s has the manifest of %s %s", dir, m.ID, m.Version)
+	}
+	if err == nil {
+		err = checkSeal(dir, sum)
 	}
 	if err != nil {
 		m = &Manifest{ID: id, Version: version}
 	}
-	return Installed{Manifest: m, Dir: dir, Err: err}
+	return Installed{Manifest: m, Dir: dir, Err: err, sum: sum}
+}
+
+// verify finds out whether a version is still as it was when it was found: its manifest, which
+// says what it may do, and its files.
+func (i Installed) verify() error {
+	_, sum, err := readManifest(i.Dir)
+	if err != nil {
+		return err
+	}
+	if sum != i.sum {
+		return fmt.Errorf("%s has been changed: it says what the plugin may do; remove %s and install it again", ManifestFile, i.Dir)
+	}
+	return i.Manifest.Verify(i.Dir)
 }
 
 // Find returns a version of a plugin, the newest that can be used if version is empty.
 func Find(dir, id, version string) (Installed, error) {
-	all, err := List(dir)
+	name := id
+	if version != "" {
+		name += " " + version
+	}
+	missing := fmt.Errorf("plugin %s is not installed in %s: run flowgauge plugin install", name, dir)
+	if !idPattern.MatchString(id) {
+		return Installed{}, missing
+	}
+	all, err := versions(dir, id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Installed{}, missing
+	}
 	if err != nil {
 		return Installed{}, err
 	}
 	var broken error
 	for _, p := range all {
 		switch {
-		case p.Manifest.ID != id || version != "" && p.Manifest.Version != version:
+		case version != "" && p.Manifest.Version != version:
 		case p.Err == nil:
+			p.better = broken
 			return p, nil
 		default:
 			broken = errors.Join(broken, p.Err)
@@ -79,17 +123,13 @@ func Find(dir, id, version string) (Installed, error) {
 	if broken != nil {
 		return Installed{}, broken
 	}
-	name := id
-	if version != "" {
-		name += " " + version
-	}
-	return Installed{}, fmt.Errorf("plugin %s is not installed in %s: run flowgauge plugin install", name, dir)
+	return Installed{}, missing
 }
 
 // Install copies a plugin's folder into the folder of plugins when its files are those of
 // its manifest. A version that is there is left alone: versions do not change.
 func Install(dir, from string) (Installed, error) {
-	m, err := ReadManifest(from)
+	m, sum, err := readManifest(from)
 	if err != nil {
 		return Installed{}, err
 	}
@@ -97,11 +137,8 @@ func Install(dir, from string) (Installed, error) {
 		return Installed{}, err
 	}
 	to := filepath.Join(dir, m.ID, m.Version)
-	if old := look(to, m.ID, m.Version); old.Err == nil {
-		if err := m.Verify(to); err != nil {
-			return Installed{}, fmt.Errorf("version %s is installed with other files; give the plugin a new version: %w", m.Version, err)
-		}
-		return old, nil
+	if _, err := os.Lstat(to); err == nil {
+		return again(to, m, sum)
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 		return Installed{}, err
@@ -116,13 +153,37 @@ func Install(dir, from string) (Installed, error) {
 	if err := os.CopyFS(whole, os.DirFS(from)); err != nil {
 		return Installed{}, err
 	}
-	if err := m.Verify(whole); err != nil {
+	if err := (Installed{Manifest: m, Dir: whole, sum: sum}).verify(); err != nil {
+		return Installed{}, err
+	}
+	if err := seal(to, sum); err != nil {
 		return Installed{}, err
 	}
 	if err := os.Rename(whole, to); err != nil {
 		return Installed{}, fmt.Errorf("%s is in the way: remove it: %w", to, err)
 	}
-	return Installed{Manifest: m, Dir: to}, nil
+	return Installed{Manifest: m, Dir: to, sum: sum}, nil
+}
+
+// again is the installation of a version that is there. If it is the same it may lack its seal:
+// versions that were installed before there were seals do.
+func again(to string, m *Manifest, sum string) (Installed, error) {
+	_, is, err := readManifest(to)
+	if err == nil && is != sum {
+		err = fmt.Errorf("its %s is another", ManifestFile)
+	}
+	if err == nil {
+		err = m.Verify(to)
+	}
+	if err != nil {
+		return Installed{}, fmt.Errorf("version %s is installed with other content: %w; versions never change: give the plugin a new version, or remove %s if it is broken", m.Version, err, to)
+	}
+	if _, err := os.Lstat(sealOf(to)); errors.Is(err, fs.ErrNotExist) {
+		if err := seal(to, sum); err != nil {
+			return Installed{}, err
+		}
+	}
+	return Installed{Manifest: m, Dir: to, sum: sum}, checkSeal(to, sum)
 }
 
 // Pack writes a manifest with the checksums of the folder's files into the folder.

@@ -482,7 +482,7 @@ func TestInstall(t *testing.T) {
 		ID: "test-misbehave", Version: "1.0.0", Contract: contract.Version, Extends: []contract.Extension{"enricher"}, Command: []string{"./misbehave"},
 	}))
 	_, err = host.Install(plugins, other)
-	require.ErrorContains(t, err, "version 1.0.0 is installed with other files")
+	require.ErrorContains(t, err, "version 1.0.0 is installed with other content: its plugin.json is another; versions never change")
 
 	require.NoError(t, os.WriteFile(filepath.Join(other, "misbehave"), []byte("changed after it was packed"), 0o600))
 	_, err = host.Install(t.TempDir(), other)

@@ -79,23 +79,44 @@ func (m *Manifest) checkPolicy(policy Policy) error {
 
 var idPattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)+$`)
 
+// largestManifest has room for the checksums of some hundred thousand files.
+const largestManifest = 16 << 20
+
 // ReadManifest reads and checks the manifest of a plugin's folder.
 func ReadManifest(dir string) (*Manifest, error) {
+	m, _, err := readManifest(dir)
+	return m, err
+}
+
+// readManifest returns its SHA-256 too.
+func readManifest(dir string) (*Manifest, string, error) {
 	path := filepath.Join(dir, ManifestFile)
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("a plugin's folder has a %s: %w", ManifestFile, err)
+	}
+	// What a link leads to changes without a trace in the folder.
+	if !info.Mode().IsRegular() {
+		return nil, "", fmt.Errorf("%s is no file of its own but %s: put the file there", path, info.Mode().Type())
+	}
+	if info.Size() > largestManifest {
+		return nil, "", fmt.Errorf("%s has %d bytes, %d are allowed", path, info.Size(), largestManifest)
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("a plugin's folder has a %s: %w", ManifestFile, err)
+		return nil, "", err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	m := new(Manifest)
 	if err := decoder.Decode(m); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, "", fmt.Errorf("%s: %w", path, err)
 	}
 	if err := m.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, "", fmt.Errorf("%s: %w", path, err)
 	}
-	return m, nil
+	sum := sha256.Sum256(text)
+	return m, hex.EncodeToString(sum[:]), nil
 }
 
 func (m *Manifest) check() error {

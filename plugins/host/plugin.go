@@ -30,6 +30,7 @@ type Plugin struct {
 	broken   chan error
 	stopped  chan struct{}
 	retiring sync.WaitGroup // processes that were replaced
+	last     *Installed     // the version that was up last, nil before one was
 
 	mu       sync.Mutex
 	current  *process  // nil while it is down

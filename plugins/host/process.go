@@ -44,7 +44,7 @@ type process struct {
 
 // start runs a plugin whose files are those of its manifest, and tells it its settings.
 func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *process, err error) {
-	if err := of.Manifest.Verify(of.Dir); err != nil {
+	if err := of.verify(); err != nil {
 		return nil, err
 	}
 	p := &process{of: of, began: time.Now()}

@@ -54,7 +54,7 @@ type ending struct {
 
 // once starts the plugin, tells whether it is up, and returns when it is down.
 func (p *Plugin) once(ctx context.Context, started chan<- error) ending {
-	proc, err := p.start(ctx)
+	proc, err := p.start(ctx, started != nil)
 	if started != nil {
 		started <- err
 	}
@@ -73,7 +73,7 @@ func (p *Plugin) once(ctx context.Context, started chan<- error) ending {
 			proc.retire(ctx, p.drain())
 			return ending{}
 		case answer := <-p.reload:
-			newer, err := p.start(ctx)
+			newer, err := p.start(ctx, true)
 			if err == nil {
 				p.up(ctx, newer)
 				old := proc
@@ -115,10 +115,21 @@ func (p *Plugin) look(ctx context.Context, proc *process, next *time.Time) error
 	return nil
 }
 
-func (p *Plugin) start(ctx context.Context) (*process, error) {
+// start starts the version that ran last, for a crash is no reason for another one. Anew, or
+// while none has run, it is the newest.
+func (p *Plugin) start(ctx context.Context, anew bool) (*process, error) {
+	if !anew && p.last != nil {
+		return start(ctx, *p.last, p.cfg.Settings, p.logs)
+	}
 	of, err := p.find()
 	if err != nil {
 		return nil, err
+	}
+	if of.better != nil {
+		p.cfg.Logger.WarnContext(ctx, "a newer version of a plugin cannot be used, an older one is started", "plugin", p.cfg.ID, "version", of.Manifest.Version, "error", of.better)
+	}
+	if p.last != nil && p.last.Dir == of.Dir && p.last.sum != of.sum {
+		return nil, fmt.Errorf("version %s is another than the one that ran until now, and versions never change: give the plugin a new version", of.Manifest.Version)
 	}
 	return start(ctx, of, p.cfg.Settings, p.logs)
 }
@@ -157,6 +168,7 @@ func (p *Plugin) up(ctx context.Context, proc *process) {
 	}
 	p.current, p.why, p.failures, p.since = proc, nil, 0, time.Now()
 	p.mu.Unlock()
+	p.last = &proc.of
 	p.metrics.up.Set(1)
 	m := proc.of.Manifest
 	p.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "a plugin is up", slog.String("plugin", m.ID), slog.String("version", m.Version), slog.Int("pid", proc.pid))

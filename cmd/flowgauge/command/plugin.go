@@ -115,9 +115,10 @@ func used(p config.Plugins, id string) bool {
 
 func newPluginVerify() *cobra.Command {
 	return &cobra.Command{
-		Use:     "verify [FOLDER]",
-		Short:   "Compare plugins' files with their manifests",
-		Long:    `Compares the files of a folder with the checksums of its manifest; without a folder, of everything that is installed.`,
+		Use:   "verify [FOLDER]",
+		Short: "Compare plugins' files with their manifests",
+		Long: `Compares the files of a folder with the checksums of its manifest; without a folder, of everything that is installed,
+and their manifests with those that were installed.`,
 		Example: "  flowgauge plugin verify\n  flowgauge plugin verify acme-teams",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
