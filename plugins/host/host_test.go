@@ -83,7 +83,11 @@ func runAsking(t *testing.T, asks []contract.Extension, plugins string, use host
 }
 
 func (r *running) enrich(t *testing.T, metadata string) error {
-	return r.Call(t.Context(), contract.ExtensionEnricher, func(ctx context.Context, conn grpc.ClientConnInterface, _ *host.Manifest) error {
+	return r.enrichWithin(t.Context(), metadata)
+}
+
+func (r *running) enrichWithin(ctx context.Context, metadata string) error {
+	return r.Call(ctx, contract.ExtensionEnricher, func(ctx context.Context, conn grpc.ClientConnInterface, _ *host.Manifest) error {
 		_, err := contractv1.NewEnricherClient(conn).Enrich(ctx, &contractv1.EnrichRequest{Events: []*contract.Event{{Id: "e", Metadata: &metadata}}})
 		return err
 	})

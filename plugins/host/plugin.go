@@ -16,8 +16,8 @@ import (
 	"github.com/flowgauge/flowgauge/plugins/contract"
 )
 
-// mostFailures in a row take a plugin down: it is started anew, and meanwhile calls fail at
-// once instead of each after its deadline.
+// mostFailures of an extension in a row take a plugin down: it is started anew, and meanwhile
+// calls fail at once instead of each after its deadline.
 const mostFailures = 3
 
 // A Plugin is one that is kept running. Its methods may be called at once by many.
@@ -33,10 +33,10 @@ type Plugin struct {
 	last     *Installed     // the version that was up last, nil before one was
 
 	mu       sync.Mutex
-	current  *process  // nil while it is down
-	why      error     // it is down
-	failures int       // of calls, in a row
-	since    time.Time // it is up, or down
+	current  *process                   // nil while it is down
+	why      error                      // it is down
+	failures map[contract.Extension]int // of calls, in a row
+	since    time.Time                  // it is up, or down
 	restarts int
 }
 
@@ -118,7 +118,7 @@ func (p *Plugin) Err() error {
 
 // Call asks the plugin, within its deadline. do is told the manifest of the process that it
 // asks: a reload may change what the plugin sees and may do. An answer that breaks the contract is an error of
-// do's too: it counts as a failure as a crash does.
+// do's too: it counts as a failure as a crash does. So does no answer within the caller's own deadline.
 func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func(ctx context.Context, conn grpc.ClientConnInterface, m *Manifest) error) error {
 	proc, err := p.enter()
 	if err != nil {
@@ -126,25 +126,40 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 		return err
 	}
 	defer proc.calls.Done()
+	if err := ctx.Err(); err != nil {
+		return err // before it could be asked
+	}
 	limited, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
-	began := time.Now()
-	err = do(limited, proc.conn, proc.of.Manifest)
-	if err != nil && ctx.Err() != nil {
+	began, a := time.Now(), new(answer)
+	err = do(context.WithValue(limited, answers{}, a), proc.conn, proc.of.Manifest)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err() // whoever asked has gone
 	}
-	p.metrics.seconds.WithLabelValues(string(extension)).Observe(time.Since(began).Seconds())
-	p.metrics.calls.WithLabelValues(string(extension), outcome(err)).Inc()
-	gone := status.Code(err) == codes.Unavailable
-	if code := status.Code(err); code == codes.InvalidArgument || code == codes.Unimplemented {
-		p.judge(proc, nil, false) // it works; what it was asked was wrong
-		return &RefusedError{ID: p.cfg.ID, Message: cut(status.Convert(err).Message()), Unimplemented: code == codes.Unimplemented}
+	took := time.Since(began)
+	p.metrics.seconds.WithLabelValues(string(extension)).Observe(took.Seconds())
+	if err == nil {
+		p.metrics.calls.WithLabelValues(string(extension), "ok").Inc()
+		p.judge(proc, extension, nil, false)
+		return nil
 	}
-	if err != nil {
-		err = &FailedError{ID: p.cfg.ID, Why: p.told(err), Late: status.Code(err) == codes.DeadlineExceeded, Gone: gone}
+	deadline, _ := limited.Deadline()
+	v := a.verdict(err, time.Until(deadline) < nearly)
+	p.metrics.calls.WithLabelValues(string(extension), v.outcome()).Inc()
+	if v.refused {
+		p.judge(proc, extension, nil, false) // it works; what it was asked was wrong
+		return &RefusedError{ID: p.cfg.ID, Message: cut(status.Convert(err).Message()), Unimplemented: status.Code(err) == codes.Unimplemented}
 	}
-	p.judge(proc, err, gone)
-	return err
+	failed := &FailedError{ID: p.cfg.ID, Why: p.told(ctx, err, v, took), Late: v.late, Gone: v.gone}
+	if v.works(extension) {
+		p.judge(proc, extension, nil, false)
+	} else {
+		p.judge(proc, extension, failed, v.gone)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // whoever asked had less time than the plugin
+	}
+	return failed
 }
 
 // enter gives the process and counts a call in flight.
@@ -158,24 +173,25 @@ func (p *Plugin) enter() (*process, error) {
 	return p.current, nil
 }
 
-// judge takes the plugin down when its process has gone, or too many calls in a row have failed.
-func (p *Plugin) judge(proc *process, err error, gone bool) {
+// judge takes the plugin down when its process has gone, or too many calls of an extension have
+// failed in a row.
+func (p *Plugin) judge(proc *process, extension contract.Extension, err error, gone bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.current != proc {
 		return
 	}
 	if err == nil {
-		p.failures = 0
+		delete(p.failures, extension)
 		return
 	}
-	p.failures++
+	p.failures[extension]++
 	switch {
 	case gone:
 		p.current, p.why, p.since = nil, errEnded, time.Now()
-	case p.failures >= mostFailures:
+	case p.failures[extension] >= mostFailures:
 		p.current, p.since = nil, time.Now()
-		p.why = fmt.Errorf("%d calls in a row have failed: %w", p.failures, err)
+		p.why = fmt.Errorf("%d calls of its %s in a row have failed: %w", p.failures[extension], extension, err)
 	default:
 		return
 	}
@@ -186,17 +202,19 @@ func (p *Plugin) judge(proc *process, err error, gone bool) {
 }
 
 // told makes an error of gRPC one for people.
-func (p *Plugin) told(err error) error {
+func (p *Plugin) told(ctx context.Context, err error, v verdict, took time.Duration) error {
 	s, ok := status.FromError(err)
 	switch {
-	case !ok:
-		return err
-	case s.Code() == codes.DeadlineExceeded:
+	case v.late && ctx.Err() != nil:
+		return fmt.Errorf("no answer within the %s that there were for it", took.Round(time.Millisecond))
+	case v.late:
 		return fmt.Errorf("no answer within %s (timeout)", p.cfg.Timeout)
-	case s.Code() == codes.Unavailable:
+	case v.gone:
 		// How a socket ends is for the operator: it names files of the machine.
 		p.cfg.Logger.Warn("the connection to a plugin has ended", "plugin", p.cfg.ID, "error", cut(s.Message()))
 		return errGone
+	case !ok:
+		return err
 	}
 	return errors.New(cut(s.Message()))
 }
@@ -208,18 +226,4 @@ func cut(text string) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:most], "") + "…"
-}
-
-func outcome(err error) string {
-	switch status.Code(err) {
-	case codes.OK:
-		return "ok"
-	case codes.DeadlineExceeded:
-		return "timeout"
-	case codes.Unavailable:
-		return "gone"
-	case codes.InvalidArgument, codes.Unimplemented:
-		return "refused"
-	}
-	return "error"
 }

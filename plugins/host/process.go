@@ -68,6 +68,7 @@ func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *p
 		Logger:           logs.hclog(),
 		SyncStderr:       &lineWriter{to: logs},
 		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithStatsHandler(answers{}),
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(contract.MaxMessage), grpc.MaxCallSendMsgSize(contract.MaxMessage), grpc.ForceCodecV2(contract.Codec)),
 			grpc.WithInitialWindowSize(contract.Window), grpc.WithInitialConnWindowSize(contract.Window),
 			grpc.WithReadBufferSize(contract.Buffer), grpc.WithWriteBufferSize(contract.Buffer),

@@ -166,7 +166,7 @@ func (p *Plugin) up(ctx context.Context, proc *process) {
 		p.cfg.Logger.DebugContext(ctx, "a plugin was taken down twice", "plugin", p.cfg.ID, "error", stale)
 	default:
 	}
-	p.current, p.why, p.failures, p.since = proc, nil, 0, time.Now()
+	p.current, p.why, p.failures, p.since = proc, nil, map[contract.Extension]int{}, time.Now()
 	p.mu.Unlock()
 	p.last = &proc.of
 	p.metrics.up.Set(1)

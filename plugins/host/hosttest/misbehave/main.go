@@ -121,6 +121,10 @@ func (p *plugin) misbehave(index uint32) (*contract.Change, error) {
 		return nil, errors.New("the directory of users does not answer")
 	case "refused":
 		return nil, status.Error(codes.InvalidArgument, "metadata: it has poison in it")
+	case "unavailable":
+		return nil, status.Error(codes.Unavailable, "the directory of users is down")
+	case "deadline":
+		return nil, status.Error(codes.DeadlineExceeded, "the directory of users takes too long")
 	case "index":
 		return &contract.Change{Index: 1 << 20}, nil
 	case "identity":
