@@ -60,7 +60,7 @@ func runAsking(t *testing.T, asks []contract.Extension, plugins string, use host
 	if use.Timeout == 0 {
 		use.Timeout = time.Minute
 	}
-	h, err := host.New(host.Config{Dir: plugins, Use: []host.Use{use}, Extensions: asks, Logger: slog.New(slog.NewTextHandler(r.log, nil)), Registerer: r.registry})
+	h, err := host.New(host.Config{Dir: plugins, Use: []host.Use{use}, Extensions: asks, Logger: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Registerer: r.registry})
 	require.NoError(t, err)
 	r.host = h
 	for _, e := range contract.Extensions {

@@ -125,7 +125,7 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 		p.metrics.calls.WithLabelValues(string(extension), "down").Inc()
 		return err
 	}
-	defer proc.calls.Done()
+	defer proc.leave()
 	if err := ctx.Err(); err != nil {
 		return err // before it could be asked
 	}
@@ -139,6 +139,7 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 	took := time.Since(began)
 	p.metrics.seconds.WithLabelValues(string(extension)).Observe(took.Seconds())
 	if err == nil {
+		proc.hear()
 		p.metrics.calls.WithLabelValues(string(extension), "ok").Inc()
 		p.judge(proc, extension, nil, false)
 		return nil
@@ -146,6 +147,9 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 	deadline, _ := limited.Deadline()
 	v := a.verdict(err, time.Until(deadline) < nearly)
 	p.metrics.calls.WithLabelValues(string(extension), v.outcome()).Inc()
+	if !v.late && !v.gone {
+		proc.hear()
+	}
 	if v.refused {
 		p.judge(proc, extension, nil, false) // it works; what it was asked was wrong
 		return &RefusedError{ID: p.cfg.ID, Message: cut(status.Convert(err).Message()), Unimplemented: status.Code(err) == codes.Unimplemented}
@@ -170,7 +174,14 @@ func (p *Plugin) enter() (*process, error) {
 		return nil, &DownError{ID: p.cfg.ID, Why: p.why}
 	}
 	p.current.calls.Add(1)
+	p.current.busy.Add(1)
 	return p.current, nil
+}
+
+// leave ends a call.
+func (p *process) leave() {
+	p.busy.Add(-1)
+	p.calls.Done()
 }
 
 // judge takes the plugin down when its process has gone, or too many calls of an extension have

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-plugin"
@@ -39,6 +40,8 @@ type process struct {
 	pid    int
 	room   *room
 	calls  sync.WaitGroup // those in flight
+	busy   atomic.Int32   // how many they are
+	heard  atomic.Int64   // when it has answered last, in nanoseconds
 	began  time.Time
 }
 
@@ -84,6 +87,7 @@ func start(ctx context.Context, of Installed, settings []byte, logs *logs) (_ *p
 	}
 	p.conn = raw.(*grpc.ClientConn)
 	p.pid, _ = strconv.Atoi(p.client.ID())
+	p.hear()
 	return p, p.configure(ctx, settings)
 }
 
@@ -141,14 +145,31 @@ func (p *process) configure(ctx context.Context, settings []byte) error {
 	return nil
 }
 
+// errSilent is no answer about its health.
+var errSilent = fmt.Errorf("it has not said so within %s", healthTimeout)
+
+// hear notes a sign of life.
+func (p *process) hear() { p.heard.Store(time.Now().UnixNano()) }
+
+// atWork reports whether a process that does not say how it is may be at work instead, as one of a
+// single thread is: it has calls in flight, and has not been silent for longer than one may take.
+func (p *process) atWork(timeout time.Duration) bool {
+	silent := time.Since(time.Unix(0, p.heard.Load()))
+	return p.busy.Load() > 0 && silent < timeout+healthInterval+healthTimeout
+}
+
 // healthy asks the plugin how it is.
 func (p *process) healthy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	res, err := grpc_health_v1.NewHealthClient(p.conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: contract.Name})
 	if err != nil {
+		if ctx.Err() != nil {
+			return errSilent
+		}
 		return errors.New(status.Convert(err).Message())
 	}
+	p.hear()
 	if s := res.GetStatus(); s != grpc_health_v1.HealthCheckResponse_SERVING {
 		return errors.New(s.String())
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,16 +36,26 @@ func freeze(t *testing.T, pid int) {
 	t.Helper()
 	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
 	t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+	require.Eventually(t, func() bool {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		return err == nil && len(threads) > 0 && !slices.ContainsFunc(threads, func(stat string) bool { return state(stat) != "T" })
+	}, time.Minute, 10*time.Millisecond)
+}
+
+// state is that of a process or of one of its threads, empty when it is not there.
+func state(stat string) string {
+	text, err := os.ReadFile(stat)
+	_, rest, found := strings.Cut(string(text), ") ")
+	if err != nil || !found {
+		return ""
+	}
+	return rest[:1]
 }
 
 // there reports whether a process runs: one that has ended may not have been waited for.
 func there(pid int) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, state, found := strings.Cut(string(text), ") ")
-	return found && !strings.HasPrefix(state, "Z")
+	is := state(fmt.Sprintf("/proc/%d/stat", pid))
+	return is != "" && is != "Z"
 }
 
 func TestAFrozenPluginIsKilledAndStartedAgain(t *testing.T) {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -109,7 +110,12 @@ func (p *Plugin) look(ctx context.Context, proc *process, next *time.Time) error
 		return nil
 	}
 	*next = time.Now().Add(healthInterval)
-	if err := proc.healthy(ctx); err != nil {
+	err := proc.healthy(ctx)
+	if errors.Is(err, errSilent) && proc.atWork(p.cfg.Timeout) {
+		p.cfg.Logger.DebugContext(ctx, "a plugin is at work and does not say how it is", "plugin", p.cfg.ID)
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("it is not healthy: %w", err)
 	}
 	return nil
