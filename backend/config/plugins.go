@@ -33,6 +33,7 @@ type PluginUse struct {
 	Every       time.Duration     `koanf:"every"`        // of a source: how often it is asked for events; never if 0
 
 	SettingsJSON json.RawMessage `koanf:"-"` // with the secrets
+	Secrets      []string        `koanf:"-"` // what the files have
 }
 
 const (
@@ -98,7 +99,8 @@ func (u *PluginUse) finish() error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("secret_files.%s: %w", name, err))
 		}
-		settings[name] = strings.TrimRight(string(b), "\r\n")
+		secret := strings.TrimRight(string(b), "\r\n")
+		settings[name], u.Secrets = secret, append(u.Secrets, secret)
 	}
 	text, err := json.Marshal(settings)
 	if err != nil {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -47,4 +49,13 @@ func TestHowASourceIsUsed(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
+}
+
+func TestSecretsOfPlugins(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(file, []byte("hunter2\n"), 0o600))
+	p := Plugins{Use: []PluginUse{{ID: "acme-chat", Settings: map[string]any{"room": "all"}, SecretFiles: map[string]string{"token": file}}}}
+	require.NoError(t, p.finish(t.TempDir()))
+	require.JSONEq(t, `{"room":"all","token":"hunter2"}`, string(p.Use[0].SettingsJSON))
+	require.Equal(t, []string{"hunter2"}, p.Use[0].Secrets, "which are not shown when the plugin says them")
 }

@@ -37,6 +37,7 @@ type Use struct {
 	ID          string
 	Version     string // the newest that is installed if empty
 	Settings    json.RawMessage
+	Secrets     []string      // values in its settings that are not shown where it says them
 	OnFailure   Policy        // of a plugin that events pass
 	Timeout     time.Duration // of a call
 	MemoryBytes uint64        // more, and it is started anew; 0 is no limit
@@ -87,7 +88,7 @@ func New(cfg Config) (*Host, error) {
 		}
 		of := m.of(use.ID)
 		h.plugins = append(h.plugins, &Plugin{
-			cfg: with, manifest: found.Manifest, metrics: of, logs: newLogs(cfg.Logger, use.ID, of.left),
+			cfg: with, manifest: found.Manifest, metrics: of, logs: newLogs(cfg.Logger, use, of.left),
 			reload: make(chan chan error), broken: make(chan error, 1), stopped: make(chan struct{}), why: errStarting, since: time.Now(),
 		})
 	}

@@ -17,6 +17,8 @@ const (
 	linesPerSecond = 50
 	linesAtOnce    = 200
 	longestLine    = 4000
+	// longestRead of a line is what go-plugin reads of one.
+	longestRead = 64 << 10
 )
 
 // logs passes a plugin's lines on to Flowgauge's log, up to a rate. What is more is counted:
@@ -25,10 +27,11 @@ type logs struct {
 	to      *slog.Logger
 	limiter *rate.Limiter
 	left    prometheus.Counter
+	secrets secrets
 }
 
-func newLogs(to *slog.Logger, id string, left prometheus.Counter) *logs {
-	return &logs{to: to.With("plugin", id), limiter: rate.NewLimiter(linesPerSecond, linesAtOnce), left: left}
+func newLogs(to *slog.Logger, use Use, left prometheus.Counter) *logs {
+	return &logs{secrets: newSecrets(use.Secrets), to: to.With("plugin", use.ID), limiter: rate.NewLimiter(linesPerSecond, linesAtOnce), left: left}
 }
 
 // hclog is the logger that go-plugin wants.
@@ -65,10 +68,7 @@ func (l *logs) pass(at slog.Level, text string) {
 		l.left.Inc()
 		return
 	}
-	if len(text) > longestLine {
-		text = strings.ToValidUTF8(text[:longestLine], "") + " …"
-	}
-	l.to.Log(context.Background(), at, text)
+	l.to.Log(context.Background(), at, cut(l.secrets.out.Replace(text), longestLine))
 }
 
 // A lineWriter takes what a plugin in Go writes to os.Stderr: go-plugin replaces that by a
@@ -81,8 +81,8 @@ type lineWriter struct {
 func (w *lineWriter) Write(b []byte) (int, error) {
 	for rest := b; ; {
 		line, after, ended := bytes.Cut(rest, []byte("\n"))
-		// A byte more than is passed on shows that there was more.
-		w.part = append(w.part, line[:min(len(line), longestLine+1-len(w.part))]...)
+		// More than is passed on, so that a secret is seen as a whole.
+		w.part = append(w.part, line[:min(len(line), longestRead-len(w.part))]...)
 		if !ended {
 			return len(b), nil
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -152,7 +151,7 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 	}
 	if v.refused {
 		p.judge(proc, extension, nil, false) // it works; what it was asked was wrong
-		return &RefusedError{ID: p.cfg.ID, Message: cut(status.Convert(err).Message()), Unimplemented: status.Code(err) == codes.Unimplemented}
+		return &RefusedError{ID: p.cfg.ID, Message: p.logs.secrets.clean(status.Convert(err).Message()), Unimplemented: status.Code(err) == codes.Unimplemented}
 	}
 	failed := &FailedError{ID: p.cfg.ID, Why: p.told(ctx, err, v, took), Late: v.late, Gone: v.gone}
 	if v.works(extension) {
@@ -222,19 +221,10 @@ func (p *Plugin) told(ctx context.Context, err error, v verdict, took time.Durat
 		return fmt.Errorf("no answer within %s (timeout)", p.cfg.Timeout)
 	case v.gone:
 		// How a socket ends is for the operator: it names files of the machine.
-		p.cfg.Logger.Warn("the connection to a plugin has ended", "plugin", p.cfg.ID, "error", cut(s.Message()))
+		p.cfg.Logger.Warn("the connection to a plugin has ended", "plugin", p.cfg.ID, "error", p.logs.secrets.clean(s.Message()))
 		return errGone
 	case !ok:
-		return err
+		return p.logs.secrets.err(err)
 	}
-	return errors.New(cut(s.Message()))
-}
-
-// cut keeps what a plugin says of itself to a length that a person reads.
-func cut(text string) string {
-	const most = 500
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
+	return errors.New(p.logs.secrets.clean(s.Message()))
 }

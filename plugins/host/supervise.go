@@ -56,6 +56,7 @@ type ending struct {
 // once starts the plugin, tells whether it is up, and returns when it is down.
 func (p *Plugin) once(ctx context.Context, started chan<- error) ending {
 	proc, err := p.start(ctx, started != nil)
+	err = p.logs.secrets.err(err)
 	if started != nil {
 		started <- err
 	}
@@ -81,13 +82,14 @@ func (p *Plugin) once(ctx context.Context, started chan<- error) ending {
 				p.retiring.Go(func() { old.retire(ctx, p.drain()) })
 				proc = newer
 			}
-			answer <- err
+			answer <- p.logs.secrets.err(err)
 			continue
 		case err = <-p.broken:
 		case <-ticker.C:
 			err = p.look(ctx, proc, &next)
 		}
 		if err != nil && ctx.Err() == nil {
+			err = p.logs.secrets.err(err)
 			p.down(err)
 			proc.stop() // what is in flight has failed, or never ends
 			return ending{err: err, began: proc.began}
@@ -132,7 +134,7 @@ func (p *Plugin) start(ctx context.Context, anew bool) (*process, error) {
 		return nil, err
 	}
 	if of.better != nil {
-		p.cfg.Logger.WarnContext(ctx, "a newer version of a plugin cannot be used, an older one is started", "plugin", p.cfg.ID, "version", of.Manifest.Version, "error", of.better)
+		p.cfg.Logger.WarnContext(ctx, "a newer version of a plugin cannot be used, an older one is started", "plugin", p.cfg.ID, "version", of.Manifest.Version, "error", p.logs.secrets.err(of.better))
 	}
 	if p.last != nil && p.last.Dir == of.Dir && p.last.sum != of.sum {
 		return nil, fmt.Errorf("version %s is another than the one that ran until now, and versions never change: give the plugin a new version", of.Manifest.Version)

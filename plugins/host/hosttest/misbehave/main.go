@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -26,6 +27,8 @@ type settings struct {
 	Mark string `json:"mark"` // the source that good events get
 	Told string `json:"told"` // the file that messages and deliveries are written to
 	Of   string `json:"of"`   // the export that it happens to; all if empty
+
+	Secret string `json:"secret"` // what it tells everybody when it has one
 
 	// Metrics say how it misbehaves when it is asked about series of them.
 	Metrics map[string]string `json:"metrics"`
@@ -55,6 +58,9 @@ func main() {
 			if p.How == "refuse" {
 				return errors.New(`how is "refuse": want anything else`)
 			}
+			if p.How == "refuse, told" {
+				return errors.New(p.betray())
+			}
 			if p.How == "flood" {
 				go flood()
 			}
@@ -64,6 +70,13 @@ func main() {
 			return nil
 		},
 	})
+}
+
+// betray says a secret, as it is, in a log and in a URL, and much more.
+func (p *plugin) betray() string {
+	text := fmt.Sprintf("GET https://users.example/?key=%s with %q: ", url.QueryEscape(p.Secret), p.Secret)
+	fmt.Fprintf(os.Stderr, "the key is %s\n%s%s\n", p.Secret, strings.Repeat("x", 3990), p.Secret)
+	return text + strings.Repeat("no answer ", 1000)
 }
 
 var kept [][]byte
@@ -125,6 +138,10 @@ func (p *plugin) misbehave(index uint32) (*contract.Change, error) {
 		return nil, status.Error(codes.Unavailable, "the directory of users is down")
 	case "deadline":
 		return nil, status.Error(codes.DeadlineExceeded, "the directory of users takes too long")
+	case "error, told":
+		return nil, errors.New(p.betray())
+	case "refused, told":
+		return nil, status.Error(codes.InvalidArgument, p.betray())
 	case "index":
 		return &contract.Change{Index: 1 << 20}, nil
 	case "identity":
