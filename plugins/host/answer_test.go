@@ -29,20 +29,20 @@ func TestAStatusOfThePluginsOwnIsAnError(t *testing.T) {
 				assert.False(t, failed.Gone || failed.Late)
 				require.NoError(t, r.Err())
 			}
-			assert.Equal(t, 2.0, calls(r, "error"))
+			assert.Equal(t, 2, calls(r, "error"))
 			require.NoError(t, r.enrich(t, `{}`))
 		})
 	}
 }
 
 // calls is how many had an outcome.
-func calls(r *running, outcome string) (sum float64) {
+func calls(r *running, outcome string) (sum int) {
 	families, _ := r.registry.Gather()
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {
 				if f.GetName() == "flowgauge_plugin_calls_total" && l.GetName() == "outcome" && l.GetValue() == outcome {
-					sum += m.GetCounter().GetValue()
+					sum += int(m.GetCounter().GetValue())
 				}
 			}
 		}
@@ -78,7 +78,7 @@ func TestAHangUnderTheCallersDeadlineCounts(t *testing.T) {
 		hang(false)
 	}
 	require.ErrorContains(t, r.Err(), "3 calls of its enricher in a row have failed: plugin test-misbehave: no answer within the 10")
-	assert.Equal(t, 3.0, calls(r, "timeout"))
+	assert.Equal(t, 3, calls(r, "timeout"))
 	r.eventually(t, "it starts again", func() bool { return restarts(r) > 0 && r.Err() == nil })
 }
 

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 )
 
@@ -22,18 +24,18 @@ func newRoom() (*room, error) {
 			return nil, err
 		}
 		f, err := os.Open(dir)
-		if err == nil && lock(f) {
-			if _, err := os.Stat(dir); err == nil {
-				return &room{dir: dir, lock: f}, nil
-			}
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another Flowgauge has found it before it was locked
 		}
-		// Another Flowgauge that was starting has found it before it was locked.
-		if f != nil {
-			f.Close()
-		}
-		if err != nil && !os.IsNotExist(err) {
+		if err != nil {
 			return nil, err
 		}
+		// Where a file system has no locks nothing is ever removed either.
+		_, taken := lock(f)
+		if _, err := os.Stat(dir); err == nil && !taken {
+			return &room{dir: dir, lock: f}, nil
+		}
+		_ = f.Close()
 	}
 }
 
@@ -49,5 +51,5 @@ func roomOfRooms() string {
 
 func (r *room) leave() {
 	_ = os.RemoveAll(r.dir)
-	r.lock.Close()
+	_ = r.lock.Close()
 }

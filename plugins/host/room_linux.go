@@ -1,15 +1,18 @@
 package host
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
 )
 
-// lock locks an open folder, until it is closed or this process ends.
-func lock(f *os.File) bool {
-	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+// lock locks an open folder until it is closed or this process ends, if it can, and says whether
+// another has locked it.
+func lock(f *os.File) (done, taken bool) {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	return err == nil, errors.Is(err, syscall.EWOULDBLOCK)
 }
 
 // sweep removes the rooms of a Flowgauge that was killed.
@@ -23,11 +26,11 @@ func sweep(logger *slog.Logger) {
 		if err != nil {
 			continue // somebody else's
 		}
-		if lock(f) {
+		if done, _ := lock(f); done {
 			if err := os.RemoveAll(dir); err != nil {
 				logger.Warn("a temporary folder of a plugin is left over and cannot be removed", "folder", dir, "error", err)
 			}
 		}
-		f.Close()
+		_ = f.Close()
 	}
 }
