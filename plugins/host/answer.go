@@ -50,6 +50,7 @@ func (answers) HandleRPC(ctx context.Context, s stats.RPCStats) {
 type verdict struct {
 	refused bool // the plugin will not do it
 	late    bool // there was no answer in time
+	hurried bool // nor had the plugin its own, for who asked had less
 	gone    bool // there is no process to answer
 	said    bool // the error is the plugin's own
 }

@@ -144,7 +144,9 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 		return nil
 	}
 	deadline, _ := limited.Deadline()
+	callers, ok := ctx.Deadline()
 	v := a.verdict(err, time.Until(deadline) < nearly)
+	v.hurried = v.late && ok && callers.Equal(deadline)
 	p.metrics.calls.WithLabelValues(string(extension), v.outcome()).Inc()
 	if !v.late && !v.gone {
 		proc.hear()
@@ -153,14 +155,14 @@ func (p *Plugin) Call(ctx context.Context, extension contract.Extension, do func
 		p.judge(proc, extension, nil, false) // it works; what it was asked was wrong
 		return &RefusedError{ID: p.cfg.ID, Message: p.logs.secrets.clean(status.Convert(err).Message()), Unimplemented: status.Code(err) == codes.Unimplemented}
 	}
-	failed := &FailedError{ID: p.cfg.ID, Why: p.told(ctx, err, v, took), Late: v.late, Gone: v.gone}
+	failed := &FailedError{ID: p.cfg.ID, Why: p.told(err, v, took), Late: v.late, Gone: v.gone}
 	if v.works(extension) {
 		p.judge(proc, extension, nil, false)
 	} else {
 		p.judge(proc, extension, failed, v.gone)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err() // whoever asked had less time than the plugin
+	if v.hurried {
+		return context.DeadlineExceeded
 	}
 	return failed
 }
@@ -212,10 +214,10 @@ func (p *Plugin) judge(proc *process, extension contract.Extension, err error, g
 }
 
 // told makes an error of gRPC one for people.
-func (p *Plugin) told(ctx context.Context, err error, v verdict, took time.Duration) error {
+func (p *Plugin) told(err error, v verdict, took time.Duration) error {
 	s, ok := status.FromError(err)
 	switch {
-	case v.late && ctx.Err() != nil:
+	case v.hurried:
 		return fmt.Errorf("no answer within the %s that there were for it", took.Round(time.Millisecond))
 	case v.late:
 		return fmt.Errorf("no answer within %s (timeout)", p.cfg.Timeout)
