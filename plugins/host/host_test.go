@@ -408,10 +408,14 @@ func TestALongPathOfTemporaryFilesDoesNotMatter(t *testing.T) {
 func TestNothingIsLeftBehind(t *testing.T) {
 	plugins, temp := hosttest.Misbehave(t, nil), hosttest.ShortFolder(t)
 	t.Setenv("TMPDIR", temp)
-	r := run(t, plugins, host.Use{Settings: hosttest.Settings(t, "", false)})
+	r := run(t, plugins, host.Use{Settings: hosttest.Settings(t, "hang", false), Timeout: 2 * time.Second})
 	r.eventually(t, "it starts", func() bool { return r.Err() == nil })
+	late := make(chan error, 1)
+	go func() { late <- r.enrich(t, `{"a":"tell, poison"}`) }()
+	r.eventually(t, "a call is in flight", func() bool { return strings.Contains(r.log.String(), "it was told") })
 	require.NoError(t, r.Reload(t.Context()))
 	r.stop()
+	require.ErrorContains(t, <-late, "no answer within 2s")
 	var down *host.DownError
 	require.ErrorAs(t, r.enrich(t, `{}`), &down)
 	left, err := filepath.Glob(filepath.Join(temp, "flowgauge-plugin-*"))
