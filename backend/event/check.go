@@ -8,10 +8,13 @@ import (
 // Validate checks an event that was not read by Decode but made by another
 // receiver, such as one for OTLP. The rules are the same, as far as a value of
 // Event can break them: a duration or an amount of 0 may be meant or absent, and
-// passes. It returns nil or the first fault.
+// passes. A step's end is never derived. It returns nil or the first fault.
 func Validate(e *Event) *Error {
 	if e.Kind < KindExecution || e.Kind > KindActivity {
 		return &Error{Code: CodeUnknownKind, Field: "kind", Message: "the event has no kind"}
+	}
+	if e.Tenant == "" {
+		return &Error{Code: CodeMissingField, Field: fieldNames[fieldTenantID], Message: "the event has no tenant"}
 	}
 	values := present(e)
 	if foreign := values &^ kindFields[e.Kind]; foreign != 0 {
@@ -23,13 +26,25 @@ func Validate(e *Event) *Error {
 			return &Error{CodeMissingField, fieldNames[f], e.Kind.article() + " needs the field " + quote(fieldNames[f])}
 		}
 	}
-	for _, check := range [...]func(*Event) *Error{checkTexts, checkDependsOn, checkMetadata, checkTimes, checkStatus} {
+	for _, check := range [...]func(*Event) *Error{checkTexts, checkDependsOn, checkMetadata, checkTimes, checkNumbers, checkStatus} {
 		if err := check(e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// ValidateNew checks an event of which nothing is known but what stands in it: it is
+// Validate, and a cost has to say something. Of one that was sent, an amount of 0 may have
+// been meant.
+func ValidateNew(e *Event) *Error {
+	if e.Kind == KindCost && e.Pricing == PricingUnpriced && e.Credits.IsZero() && e.Metadata == "" {
+		return &Error{CodeMissingField, fieldNames[fieldCredits], costSaysNothing}
+	}
+	return Validate(e)
+}
+
+const costSaysNothing = "a cost needs credits, dollarAmount, or metadata with units that a price book has prices for"
 
 func (s *fieldSet) put(f field, given bool) {
 	if given {
@@ -94,7 +109,10 @@ func checkDependsOn(e *Event) *Error {
 	if len(e.DependsOn) > MaxDependsOn {
 		return &Error{CodeTooMany, "dependsOn", "dependsOn has more than " + itoa(MaxDependsOn) + " elements"}
 	}
-	for _, s := range e.DependsOn {
+	for i, s := range e.DependsOn {
+		if s == "" {
+			return &Error{CodeWrongType, "dependsOn", "dependsOn must be an array of step ids, element " + itoa(i) + " is none"}
+		}
 		if err := checkText(fieldDependsOn, s, MaxNameBytes); err != nil {
 			return err
 		}
@@ -107,7 +125,7 @@ func checkMetadata(e *Event) *Error {
 		return nil
 	}
 	d := decoder{scanner: scanner{b: []byte(e.Metadata)}}
-	if !d.metadata() || d.i != len(d.b) {
+	if !d.metadata() || d.i != len(d.b) || d.err == nil && !d.values.has(fieldMetadata) {
 		return &Error{CodeWrongType, "metadata", "metadata must be a JSON object, not " + quote(e.Metadata)}
 	}
 	return d.err
@@ -132,15 +150,29 @@ func checkTimes(e *Event) *Error {
 			return &Error{CodeTimeOutOfRange, fieldNames[t.f], fieldNames[t.f] + " must lie from 1970 to 2099, not at " + itoa(int(t.ms)) + " ms"}
 		}
 	}
-	switch {
-	case e.EndTime != NoTime && e.EndTime < e.Time:
+	if e.EndTime != NoTime && e.EndTime < e.Time {
 		return &Error{CodeEndBeforeStart, "endTime", "endTime is " + itoa(int(e.Time-e.EndTime)) + " ms before startTime"}
-	case e.Duration < 0:
-		return &Error{CodeNegativeLength, "duration", "duration must not be negative, not " + itoa(int(e.Duration)) + " ms"}
-	case e.InputSize < 0:
-		return &Error{CodeNegativeNumber, "inputSize", "inputSize must not be negative, not " + itoa(int(e.InputSize))}
-	case e.OutputSize < 0:
-		return &Error{CodeNegativeNumber, "outputSize", "outputSize must not be negative, not " + itoa(int(e.OutputSize))}
+	}
+	return nil
+}
+
+func checkNumbers(e *Event) *Error {
+	for _, n := range [...]struct {
+		f           field
+		value, most int64
+		negative    Code
+	}{
+		{fieldDuration, e.Duration, MaxDuration, CodeNegativeLength},
+		{fieldInputSize, e.InputSize, MaxSize, CodeNegativeNumber},
+		{fieldOutputSize, e.OutputSize, MaxSize, CodeNegativeNumber},
+	} {
+		code := CodeOutOfRange
+		if n.value < 0 {
+			code = n.negative
+		}
+		if n.value < 0 || n.value > n.most {
+			return &Error{code, fieldNames[n.f], fieldNames[n.f] + " must be from 0 to " + itoa(int(n.most)) + ", not " + itoa(int(n.value))}
+		}
 	}
 	return nil
 }
@@ -152,8 +184,13 @@ func checkStatus(e *Event) *Error {
 	if wrong {
 		return &Error{CodeInvalidStatus, "status", e.Kind.article() + " cannot have the status " + quote(e.Status.String())}
 	}
-	if e.Kind == KindStep && e.EndTime == NoTime && e.Status != StatusSkipped {
-		return &Error{CodeMissingField, "endTime", `a step that is "` + e.Status.String() + `" needs an end`}
+	if e.Kind == KindStep && e.EndTime == NoTime {
+		switch {
+		case e.Status != StatusSkipped:
+			return &Error{CodeMissingField, "endTime", `a step that is "` + e.Status.String() + `" needs an end`}
+		case e.Duration != 0:
+			return &Error{CodeMissingField, "endTime", "a step that took time needs an end"}
+		}
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func (d *decoder) finish() {
 		}
 		e.Pricing = PricingUnpriced
 		if !d.values.has(fieldCredits) && !d.values.has(fieldMetadata) {
-			d.fault(CodeMissingField, fieldCredits, "a cost needs credits, dollarAmount, or metadata with units that a price book has prices for")
+			d.fault(CodeMissingField, fieldCredits, costSaysNothing)
 		}
 	}
 }

@@ -148,12 +148,10 @@ func (d *decoder) validate(e *event.Event) *event.Error {
 		return &event.Error{Code: event.CodeTenantMismatch, Field: "tenantId", Message: "the API key is not of tenant " + strconv.Quote(e.Tenant)}
 	case e.Tenant == "":
 		return &event.Error{Code: event.CodeMissingField, Field: "tenantId", Message: "the API key has no tenant of its own, so the mapping has to set tenantId"}
-	case e.Kind == cost && e.Pricing == event.PricingUnpriced && e.Credits.IsZero() && e.Metadata == "":
-		return &event.Error{Code: event.CodeMissingField, Field: "credits", Message: "a cost needs credits, dollarAmount, or metadata with units that a price book has prices for"}
 	case e.Duration > event.MaxDuration:
 		return &event.Error{Code: event.CodeOutOfRange, Field: "duration", Message: "the span takes more than 130 years"}
 	}
-	return event.Validate(e)
+	return event.ValidateNew(e)
 }
 
 // add returns another event to make. Those before it may have moved.

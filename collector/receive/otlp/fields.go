@@ -3,6 +3,7 @@ package otlp
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -169,17 +170,21 @@ func setDollars(e *event.Event, text string) *event.Error {
 
 var dollars = amount(func(e *event.Event) *event.Decimal { return &e.Dollars })
 
-// setDependsOn reads an array of strings, or a list with commas.
+// setDependsOn reads an array of strings, or a list with commas. Empty ones are none.
 func setDependsOn(e *event.Event, text string) *event.Error {
 	e.DependsOn = nil
 	if strings.HasPrefix(text, "[") {
 		if json.Unmarshal([]byte(text), &e.DependsOn) != nil {
 			return fault(event.CodeWrongType, "an array of step ids", text)
 		}
+		e.DependsOn = slices.DeleteFunc(e.DependsOn, func(id string) bool { return id == "" })
 		return nil
 	}
 	for id := range strings.SplitSeq(text, ",") {
-		if e.DependsOn = append(e.DependsOn, strings.TrimSpace(id)); len(e.DependsOn) > event.MaxDependsOn {
+		if id = strings.TrimSpace(id); id != "" {
+			e.DependsOn = append(e.DependsOn, id)
+		}
+		if len(e.DependsOn) > event.MaxDependsOn {
 			break // It is rejected; what else is in it does not matter.
 		}
 	}

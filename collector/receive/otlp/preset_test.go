@@ -138,7 +138,7 @@ func TestPresets(t *testing.T) {
 			run(event.Event{ID: traceHex, Status: event.StatusCompleted, WorkflowID: "wf", WorkflowVersion: 3, UserID: "ann", Attempt: 2, Metadata: `{` + ids + `,"region":"eu"}`}),
 		},
 		"flowgauge step": {
-			aSpan("load", "flowgauge.kind", "step", "flowgauge.stepType", "http", "flowgauge.inputSize", 10, "flowgauge.outputSize", 20.0, "flowgauge.creditsUsed", 0.1, "flowgauge.dependsOn", []any{"a", "b"}, "flowgauge.status", "skipped", "flowgauge.executionId", "e1"),
+			aSpan("load", "flowgauge.kind", "step", "flowgauge.stepType", "http", "flowgauge.inputSize", 10, "flowgauge.outputSize", 20.0, "flowgauge.creditsUsed", 0.1, "flowgauge.dependsOn", []any{"a", "", "b"}, "flowgauge.status", "skipped", "flowgauge.executionId", "e1"),
 			aStep(event.Event{
 				ID: ownID, ExecutionID: "e1", Status: event.StatusSkipped, StepID: "load", StepType: "http", InputSize: 10, OutputSize: 20,
 				Credits: decimal(t, "0.1"), DependsOn: []string{"a", "b"},
