@@ -53,6 +53,8 @@ import (
 type Fragment struct {
 	event.Fragment
 	Version queue.Version // the last one, if it came more than once
+	// Partition is that of the log that it came from, of those of a batch.
+	Partition int32
 
 	first  queue.Version
 	again  bool // it came by another way too, whose order is unknown
@@ -64,6 +66,15 @@ type Row struct {
 	Event   event.Event
 	Version queue.Version
 	Deleted bool
+	// Said is the last fragment of the batch that says something of its run, as the log
+	// accepted it. It is of no other run.
+	Said Said
+}
+
+// Said is the place of a fragment in its log.
+type Said struct {
+	Version   queue.Version
+	Partition int32
 }
 
 // Gatherer keeps fragments in ClickHouse. It may be used by one goroutine.

@@ -214,3 +214,33 @@ func TestWhatIsNotStored(t *testing.T) {
 	news.UserID = "ann"
 	require.Len(t, gathered(t, []Fragment{at(1, f), at(2, end)}, []Fragment{at(3, news)}), 2, "the row, and one that may have been before the start was known")
 }
+
+// A row that goes is what it was, for plugins that are asked about it, and every row names
+// the last fragment of its run.
+func TestRowsThatGo(t *testing.T) {
+	start := event.Fragment{Tenant: "t", Run: "r", Execution: "e", Workflow: "w", StepID: "s", Status: event.StatusStarted, Time: 5, Duration: event.NoDuration}
+	end, news := start, start
+	end.Status, end.Time, end.UserID = event.StatusCompleted, 9, "ann"
+	news.Status, news.Time, news.Attempt = 0, 0, 2
+	placed := func(v queue.Version, f event.Fragment) Fragment {
+		return Fragment{Fragment: f, Version: v, Partition: int32(10 * v)}
+	}
+	before := gathered(t, []Fragment{placed(1, end)})
+	require.Len(t, before, 1)
+	other := start
+	other.Run = "other"
+	rows := gathered(t, []Fragment{placed(1, end)}, []Fragment{placed(2, news), placed(3, start), placed(4, other)})
+	require.Len(t, rows, 2)
+	require.True(t, rows[1].Deleted)
+	require.Equal(t, before[0].Event, rows[1].Event)
+	for _, r := range rows {
+		require.Equal(t, Said{Version: 3, Partition: 30}, r.Said)
+	}
+
+	// Of what others have stored who knew something else, what is known now is said.
+	rows = gathered(t, []Fragment{placed(1, end), placed(2, start)}, []Fragment{placed(3, news)})
+	require.Len(t, rows, 2)
+	require.True(t, rows[1].Deleted)
+	require.Equal(t, []any{int64(9), "s", "e"}, []any{rows[1].Event.Time, rows[1].Event.StepID, rows[1].Event.ExecutionID})
+	require.Nil(t, event.Validate(&rows[1].Event))
+}

@@ -38,16 +38,43 @@ func changes(before, fresh []Fragment) []Row {
 		some = slices.Concat(before, fresh[:len(fresh)-1])
 	}
 	gone := candidates(some)
+	last := &fresh[len(fresh)-1]
+	said := Said{Version: last.first, Partition: last.Partition}
 	rows := make([]Row, 0, len(stand)+len(gone))
 	for _, e := range stand {
 		delete(gone, keyOf(&e))
-		rows = append(rows, Row{Event: e, Version: version})
+		rows = append(rows, Row{Event: e, Version: version, Said: said})
 	}
+	if len(gone) == 0 {
+		return rows
+	}
+	stood := history(before, fresh)
 	m := merge(all, slices.ContainsFunc(all, func(f Fragment) bool { return f.Step() }))
 	for _, k := range sorted(gone) {
-		rows = append(rows, Row{Event: tombstone(k, &m), Version: version, Deleted: true})
+		e, known := stood[k]
+		if !known {
+			e = tombstone(k, &m)
+		}
+		rows = append(rows, Row{Event: e, Version: version, Deleted: true, Said: said})
 	}
 	return rows
+}
+
+// history returns the events that were stored before the batch, and those that a part of
+// it made if it was cut off by a crash. What others stored who knew other parts is not
+// in it.
+func history(before, fresh []Fragment) map[key]event.Event {
+	stood := map[key]event.Event{}
+	known := slices.Clone(before)
+	for _, f := range fresh[:min(len(fresh), manyFresh)] {
+		for _, e := range derive(known) {
+			if _, ok := stood[keyOf(&e)]; !ok {
+				stood[keyOf(&e)] = e
+			}
+		}
+		known = append(known, f)
+	}
+	return stood
 }
 
 // candidates are the rows that may have been stored by those who knew some of the
@@ -90,6 +117,7 @@ func sorted(keys map[key]struct{}) []key {
 	return out
 }
 
+// tombstone is a row of which only is known that it may be there.
 func tombstone(k key, m *event.Fragment) event.Event {
 	e := event.Event{
 		Kind: k.kind, Status: event.StatusCompleted, Tenant: m.Tenant, Source: m.Source, ID: m.Run, Time: k.time,

@@ -95,6 +95,8 @@ GROUP BY tenant, partition`,
 type place struct {
 	partition int32
 	version   queue.Version
+	// part is which of the rows that were made with it is meant, "" if the record is.
+	part string
 }
 
 func placeOf(r queue.Record) place { return place{partition: r.Partition, version: r.Version} }

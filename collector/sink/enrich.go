@@ -69,14 +69,14 @@ func (s *Sink) enrich(ctx context.Context, records []queue.Record) (*chunk, erro
 	return c, nil
 }
 
-// await returns when a chunk has passed the plugins. While it waits, others may want its
+// await returns when events have passed the plugins. While it waits, others may want their
 // records.
-func (s *Sink) await(ctx context.Context, c *chunk) error {
+func (s *Sink) await(ctx context.Context, done <-chan error) error {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
 		select {
-		case err := <-c.done:
+		case err := <-done:
 			return err
 		case <-ctx.Done():
 			return ctx.Err()

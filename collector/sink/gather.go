@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowgauge/flowgauge/backend/event"
 	"github.com/flowgauge/flowgauge/backend/queue"
+	"github.com/flowgauge/flowgauge/collector/enrich"
 	"github.com/flowgauge/flowgauge/collector/gather"
 )
 
@@ -22,7 +23,7 @@ func (b *batch) fragment(r queue.Record) error {
 	if err != nil {
 		return fmt.Errorf("decode fragment %d: %w", r.Version, err)
 	}
-	b.fragments = append(b.fragments, gather.Fragment{Fragment: f, Version: r.Version})
+	b.fragments = append(b.fragments, gather.Fragment{Fragment: f, Version: r.Version, Partition: r.Partition})
 	b.counts.add(countKey{tenant: f.Tenant, source: f.Source, kind: "fragment"}, placeOf(r), accepted, 1)
 	return nil
 }
@@ -55,6 +56,12 @@ func (s *Sink) gather(ctx context.Context, b *batch) error {
 // enrichRows passes what fragments make through the plugins. What they do not want stored is
 // deleted, should it stand already; the fragments stay, and bring it back if the plugin
 // thinks better of it.
+//
+// It asks about rows that are deleted as well: what was added to one goes with it. That is
+// what the plugins say of it now, since nobody remembers what they said then.
+//
+// Nothing of it is counted. The fragments are, as accepted, and a row is made again
+// whenever another of them has come.
 func (s *Sink) enrichRows(ctx context.Context, b *batch, rows []gather.Row) error {
 	if s.cfg.Enrich == nil {
 		return nil
@@ -63,10 +70,11 @@ func (s *Sink) enrichRows(ctx context.Context, b *batch, rows []gather.Row) erro
 	for i := range rows {
 		events[i] = rows[i].Event
 	}
-	results, err := s.cfg.Enrich.Enrich(ctx, events)
+	results, err := s.passed(ctx, events)
 	if err != nil {
-		return fmt.Errorf("enrich: %w", err)
+		return err
 	}
+	stand := map[event.Identity]bool{} // of what is added
 	for i := range rows {
 		if rows[i].Deleted {
 			continue
@@ -74,12 +82,58 @@ func (s *Sink) enrichRows(ctx context.Context, b *batch, rows []gather.Row) erro
 		rows[i].Event = events[i]
 		if letter := results[i].Letter; letter != nil {
 			rows[i].Deleted = true
-			b.dead.add(letter, place{version: rows[i].Version})
+			b.dead.add(letter, placeOfRow(&rows[i]))
 			continue
 		}
 		for _, added := range results[i].Added {
 			b.store(added, rows[i].Version)
+			stand[added.Identity()] = true
+		}
+	}
+	for i := range rows {
+		if !rows[i].Deleted {
+			continue
+		}
+		for _, added := range results[i].Added {
+			if !stand[added.Identity()] {
+				b.remove(added, rows[i].Version)
+			}
 		}
 	}
 	return nil
+}
+
+// passed returns what the plugins have made of the events. Others may want the fragments
+// meanwhile.
+func (s *Sink) passed(ctx context.Context, events []event.Event) ([]enrich.Result, error) {
+	var results []enrich.Result
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		results, err = s.cfg.Enrich.Enrich(ctx, events)
+		done <- err
+	}()
+	if err := s.await(ctx, done); err != nil {
+		return nil, fmt.Errorf("enrich: %w", err)
+	}
+	return results, nil
+}
+
+// remove deletes an event, should it stand.
+func (b *batch) remove(e *event.Event, version queue.Version) {
+	b.tables[e.Kind].row(e, e.Time, uint64(version), 1)
+	b.mark(e.Tenant, e.Kind, e.Time)
+}
+
+// placeOfRow is that of the last fragment that a row is made of. A run makes several rows,
+// whose dead letters are told apart by their part; no log's name has a tilde.
+func placeOfRow(r *gather.Row) place {
+	at := place{partition: r.Said.Partition, version: r.Said.Version, part: "~step"}
+	switch r.Event.Phase() {
+	case event.PhaseStarted:
+		at.part = "~started"
+	case event.PhaseTerminal:
+		at.part = "~terminal"
+	}
+	return at
 }

@@ -25,7 +25,7 @@ func newDeadLetters(log string) *deadLetters {
 	truncated := number(c, "truncated", new(proto.ColUInt8))
 	return &deadLetters{input: c.input, add: func(d *event.DeadLetter, at place) {
 		tenant.Append(d.Tenant)
-		logs.Append(log)
+		logs.Append(log + at.part) // It is in the key, as the id of a dead letter is.
 		version.Append(uint64(at.version))
 		partition.Append(at.partition)
 		source.Append(d.Source)

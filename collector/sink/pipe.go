@@ -149,7 +149,7 @@ func (s *Sink) fill(ctx context.Context, p *pipe, b *batch) error {
 
 // take adds a chunk to the batch when it has passed the plugins.
 func (s *Sink) take(ctx context.Context, b *batch, c *chunk) error {
-	if err := s.await(ctx, c); err != nil {
+	if err := s.await(ctx, c.done); err != nil {
 		return err
 	}
 	for i := range c.arrivals {
