@@ -35,6 +35,7 @@ type rig struct {
 	store    *Store
 	replayer *Replayer
 	limit    receive.Limit
+	enrich   sink.Enrich
 	scope    Scope
 	clock    time.Time
 }
@@ -110,7 +111,7 @@ func (r *rig) drainAgain(records []queue.Record) {
 
 func (r *rig) run(consumer queue.Consumer, done func() bool) {
 	r.t.Helper()
-	s, err := sink.New(sink.Config{Consumer: consumer, Client: r.client, Linger: time.Millisecond})
+	s, err := sink.New(sink.Config{Consumer: consumer, Client: r.client, Enrich: r.enrich, Linger: time.Millisecond})
 	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(r.t.Context())
 	ended := make(chan error, 1)
