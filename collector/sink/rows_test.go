@@ -122,7 +122,8 @@ func TestWhatIsAddedToARowGoesWithIt(t *testing.T) {
 				}
 				return adding(&contract.Event{Id: "acme-a/" + e.GetId(), Timestamp: e.GetEndTime(), UserId: e.UserId})
 			}},
-			[]event.Fragment{step(end), step(start)}, []string{"2024-03-01 00:01:29.999 2"},
+			[]event.Fragment{step(end), step(start)},
+			[]string{"2024-03-01 00:01:29.999 2"},
 		},
 		"it is dropped": {
 			[]says{ofUser, func(e *contract.Event) *contract.Change {
