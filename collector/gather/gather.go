@@ -66,6 +66,9 @@ type Row struct {
 	Event   event.Event
 	Version queue.Version
 	Deleted bool
+	// Was is what stood in its place before, nil if that was the same, or nothing that is
+	// known. Of a row that is deleted it is the Event.
+	Was *event.Event
 	// Said is the last fragment of the batch that says something of its run, as the log
 	// accepted it. It is of no other run.
 	Said Said

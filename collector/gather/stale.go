@@ -40,15 +40,20 @@ func changes(before, fresh []Fragment) []Row {
 	gone := candidates(some)
 	last := &fresh[len(fresh)-1]
 	said := Said{Version: last.first, Partition: last.Partition}
+	var stood map[key]event.Event
+	if len(gone) > 0 { // Mostly nothing can have stood there.
+		stood = history(before, fresh)
+	}
 	rows := make([]Row, 0, len(stand)+len(gone))
 	for _, e := range stand {
-		delete(gone, keyOf(&e))
-		rows = append(rows, Row{Event: e, Version: version, Said: said})
+		k := keyOf(&e)
+		delete(gone, k)
+		row := Row{Event: e, Version: version, Said: said}
+		if was, known := stood[k]; known && !reflect.DeepEqual(was, e) {
+			row.Was = &was
+		}
+		rows = append(rows, row)
 	}
-	if len(gone) == 0 {
-		return rows
-	}
-	stood := history(before, fresh)
 	m := merge(all, slices.ContainsFunc(all, func(f Fragment) bool { return f.Step() }))
 	for _, k := range sorted(gone) {
 		e, known := stood[k]

@@ -57,7 +57,8 @@ func (s *Sink) gather(ctx context.Context, b *batch) error {
 // deleted, should it stand already; the fragments stay, and bring it back if the plugin
 // thinks better of it.
 //
-// It asks about rows that are deleted as well: what was added to one goes with it. That is
+// It asks about what the rows were as well, those that are deleted and those that are
+// otherwise now: what was added to them then goes, but for what is added again. That is
 // what the plugins say of it now, since nobody remembers what they said then.
 //
 // Nothing of it is counted. The fragments are, as accepted, and a row is made again
@@ -67,8 +68,15 @@ func (s *Sink) enrichRows(ctx context.Context, b *batch, rows []gather.Row) erro
 		return nil
 	}
 	events := make([]event.Event, len(rows))
+	var others []int // that were otherwise
 	for i := range rows {
 		events[i] = rows[i].Event
+		if rows[i].Was != nil {
+			others = append(others, i)
+		}
+	}
+	for _, i := range others {
+		events = append(events, *rows[i].Was)
 	}
 	results, err := s.passed(ctx, events)
 	if err != nil {
@@ -90,15 +98,20 @@ func (s *Sink) enrichRows(ctx context.Context, b *batch, rows []gather.Row) erro
 			stand[added.Identity()] = true
 		}
 	}
-	for i := range rows {
-		if !rows[i].Deleted {
-			continue
-		}
-		for _, added := range results[i].Added {
-			if !stand[added.Identity()] {
-				b.remove(added, rows[i].Version)
+	remove := func(i int, from *enrich.Result) {
+		for _, e := range from.Added {
+			if !stand[e.Identity()] {
+				b.remove(e, rows[i].Version)
 			}
 		}
+	}
+	for i := range rows {
+		if rows[i].Deleted {
+			remove(i, &results[i])
+		}
+	}
+	for n, i := range others {
+		remove(i, &results[len(rows)+n])
 	}
 	return nil
 }

@@ -108,6 +108,14 @@ func TestWhatIsAddedToARowGoesWithIt(t *testing.T) {
 		}
 		return adding(&contract.Event{UserId: e.UserId})
 	}
+	triggered := start
+	triggered.TriggerID, triggered.Status, triggered.Time = "t", 0, 0
+	dropTriggered := func(e *contract.Event) *contract.Change {
+		if e.GetTriggerId() == "" {
+			return nil
+		}
+		return dropping()
+	}
 	for name, c := range map[string]struct {
 		plugins []says
 		told    []event.Fragment
@@ -125,18 +133,16 @@ func TestWhatIsAddedToARowGoesWithIt(t *testing.T) {
 			[]event.Fragment{step(end), step(start)},
 			[]string{"2024-03-01 00:01:29.999 2"},
 		},
-		"it is dropped": {
-			[]says{ofUser, func(e *contract.Event) *contract.Change {
-				if e.GetTriggerId() == "" {
+		"it is dropped":                   {[]says{ofUser, dropTriggered}, []event.Fragment{end, triggered}, nil},
+		"it is dropped before it is seen": {[]says{dropTriggered, ofUser}, []event.Fragment{end, triggered}, nil},
+		"it is otherwise": {
+			[]says{func(e *contract.Event) *contract.Change {
+				if e.GetKind() == contractv1.Kind_KIND_COST || e.GetTriggerId() != "" {
 					return nil
 				}
-				return dropping()
+				return adding(&contract.Event{UserId: e.UserId})
 			}},
-			[]event.Fragment{end, func() event.Fragment {
-				f := start
-				f.TriggerID = "t"
-				return f
-			}()}, nil,
+			[]event.Fragment{end, triggered}, nil,
 		},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
