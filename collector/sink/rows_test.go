@@ -142,7 +142,8 @@ func TestWhatIsAddedToARowGoesWithIt(t *testing.T) {
 				}
 				return adding(&contract.Event{UserId: e.UserId})
 			}},
-			[]event.Fragment{end, triggered}, nil,
+			[]event.Fragment{end, triggered},
+			nil,
 		},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
