@@ -82,16 +82,17 @@ func (s *Sink) enrichRows(ctx context.Context, b *batch, rows []gather.Row) erro
 	if err != nil {
 		return err
 	}
-	stand := map[event.Identity]bool{} // of what is added
+	var gone []int
+	stand := map[event.Identity]bool{} // of what is added, also in place of a row that is dropped
 	for i := range rows {
 		if rows[i].Deleted {
+			gone = append(gone, i)
 			continue
 		}
 		rows[i].Event = events[i]
 		if letter := results[i].Letter; letter != nil {
 			rows[i].Deleted = true
 			b.dead.add(letter, placeOfRow(&rows[i]))
-			continue
 		}
 		for _, added := range results[i].Added {
 			b.store(added, rows[i].Version)
@@ -105,10 +106,8 @@ func (s *Sink) enrichRows(ctx context.Context, b *batch, rows []gather.Row) erro
 			}
 		}
 	}
-	for i := range rows {
-		if rows[i].Deleted {
-			remove(i, &results[i])
-		}
+	for _, i := range gone {
+		remove(i, &results[i])
 	}
 	for n, i := range others {
 		remove(i, &results[len(rows)+n])

@@ -133,7 +133,7 @@ func TestWhatIsAddedToARowGoesWithIt(t *testing.T) {
 			[]event.Fragment{step(end), step(start)},
 			[]string{"2024-03-01 00:01:29.999 2"},
 		},
-		"it is dropped":                   {[]says{ofUser, dropTriggered}, []event.Fragment{end, triggered}, nil},
+		"it is dropped, and that stays":   {[]says{ofUser, dropTriggered}, []event.Fragment{end, triggered}, []string{"2024-03-01 00:01:29.999 2"}},
 		"it is dropped before it is seen": {[]says{dropTriggered, ofUser}, []event.Fragment{end, triggered}, nil},
 		"it is otherwise": {
 			[]says{func(e *contract.Event) *contract.Change {
