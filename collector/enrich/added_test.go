@@ -219,3 +219,11 @@ func (p *twice) Price(_ context.Context, request func(*host.Permissions) []*cont
 	request(p.Permissions())
 	return take([]*contract.Price{{Dollars: "1"}, {Dollars: "2"}})
 }
+
+// An event that is added has to say as much as one that is sent.
+func TestAnAddedCostSaysWhatItIsOf(t *testing.T) {
+	nothing := costOf()
+	nothing.Credits = nil
+	results := enriched(t, []event.Event{activity("a", "")}, func(*contract.Event) *contract.Change { return added(nothing) })
+	assert.Empty(t, results[0].Added)
+}

@@ -166,7 +166,10 @@ func (a *asking) added(add *contract.Event, beside *event.Event, n int) (*event.
 	if e.Source == "" {
 		e.Source = beside.Source
 	}
-	return e, valid(e)
+	if fault := event.ValidateNew(e); fault != nil {
+		return nil, fault
+	}
+	return e, nil
 }
 
 // idOf is the id of an added event. The plugin's own id stands before it, so that it never takes
