@@ -13,7 +13,7 @@ func (a *App) newHost() (*host.Host, error) {
 	use := make([]host.Use, len(cfg.Use))
 	for i, u := range cfg.Use {
 		use[i] = host.Use{
-			ID: u.ID, Version: u.Version, Settings: u.SettingsJSON, Secrets: u.Secrets, OnFailure: host.Policy(u.OnFailure), Timeout: u.Timeout, MemoryBytes: u.MemoryBytes,
+			ID: u.ID, Version: u.Version, Settings: u.SettingsJSON, Secrets: u.Secrets, Reread: u.ReadSettings, OnFailure: host.Policy(u.OnFailure), Timeout: u.Timeout, MemoryBytes: u.MemoryBytes,
 		}
 	}
 	return host.New(host.Config{Dir: cfg.Dir, Use: use, Extensions: a.extensions(), Logger: a.log, Registerer: a.registry})

@@ -87,6 +87,14 @@ func (u *PluginUse) finish() error {
 		errs = append(errs, fmt.Errorf("on_failure is %q: want one of %s", u.OnFailure, strings.Join(onFailures, ", ")))
 	}
 	errs = append(errs, u.checkSource())
+	var err error
+	u.SettingsJSON, u.Secrets, err = u.ReadSettings()
+	return errors.Join(append(errs, err)...)
+}
+
+// ReadSettings reads the secrets, and returns the settings with them, and them alone.
+func (u *PluginUse) ReadSettings() (all json.RawMessage, secrets []string, err error) {
+	var errs []error
 	settings := maps.Clone(u.Settings)
 	if settings == nil {
 		settings = map[string]any{}
@@ -100,14 +108,13 @@ func (u *PluginUse) finish() error {
 			errs = append(errs, fmt.Errorf("secret_files.%s: %w", name, err))
 		}
 		secret := strings.TrimRight(string(b), "\r\n")
-		settings[name], u.Secrets = secret, append(u.Secrets, secret)
+		settings[name], secrets = secret, append(secrets, secret)
 	}
-	text, err := json.Marshal(settings)
+	all, err = json.Marshal(settings)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("settings: %w", err))
 	}
-	u.SettingsJSON = text
-	return errors.Join(errs...)
+	return all, secrets, errors.Join(errs...)
 }
 
 const (

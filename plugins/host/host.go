@@ -34,10 +34,13 @@ const (
 
 // Use is a plugin that is to run.
 type Use struct {
-	ID          string
-	Version     string // the newest that is installed if empty
-	Settings    json.RawMessage
-	Secrets     []string      // values in its settings that are not shown where it says them
+	ID       string
+	Version  string // the newest that is installed if empty
+	Settings json.RawMessage
+	Secrets  []string // values in its settings that are not shown where it says them
+	// Reread returns Settings and Secrets as they are now, for a start that is no restart after a
+	// crash; nil: they stay.
+	Reread      func() (settings json.RawMessage, secrets []string, err error)
 	OnFailure   Policy        // of a plugin that events pass
 	Timeout     time.Duration // of a call
 	MemoryBytes uint64        // more, and it is started anew; 0 is no limit

@@ -27,7 +27,7 @@ type logs struct {
 	to      *slog.Logger
 	limiter *rate.Limiter
 	left    prometheus.Counter
-	secrets secrets
+	secrets *secrets
 }
 
 func newLogs(to *slog.Logger, use Use, left prometheus.Counter) *logs {
@@ -68,7 +68,7 @@ func (l *logs) pass(at slog.Level, text string) {
 		l.left.Inc()
 		return
 	}
-	l.to.Log(context.Background(), at, cut(l.secrets.out.Replace(text), longestLine))
+	l.to.Log(context.Background(), at, cut(l.secrets.out.Load().Replace(text), longestLine))
 }
 
 // A lineWriter takes what a plugin in Go writes to os.Stderr: go-plugin replaces that by a

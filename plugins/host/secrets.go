@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // shortestSecret that is looked for: shorter ones are parts of words.
@@ -14,11 +15,24 @@ const shortestSecret = 6
 
 // secrets takes values that nobody is to see out of what a plugin says of itself: a library's
 // error has the URL or the header in it with which it was asked.
-type secrets struct{ out *strings.Replacer }
+type secrets struct {
+	all []string
+	out atomic.Pointer[strings.Replacer]
+}
 
-func newSecrets(values []string) secrets {
+func newSecrets(values []string) *secrets {
+	s := &secrets{}
+	s.learn(values)
+	return s
+}
+
+// learn adds values. Those before stay: a process that has them may still end.
+func (s *secrets) learn(values []string) {
+	s.all = append(s.all, values...)
+	slices.Sort(s.all)
+	s.all = slices.Compact(s.all)
 	var forms []string
-	for _, value := range values {
+	for _, value := range s.all {
 		parts := []string{value}
 		for line := range strings.Lines(value) { // as a log has them
 			parts = append(parts, strings.TrimSpace(line))
@@ -38,14 +52,14 @@ func newSecrets(values []string) secrets {
 	for _, form := range forms {
 		pairs = append(pairs, form, "[secret]")
 	}
-	return secrets{out: strings.NewReplacer(pairs...)}
+	s.out.Store(strings.NewReplacer(pairs...))
 }
 
 // clean is what may be shown of a text, at a length that a person reads.
-func (s secrets) clean(text string) string { return cut(s.out.Replace(text), 500) }
+func (s *secrets) clean(text string) string { return cut(s.out.Load().Replace(text), 500) }
 
 // err is an error with a text that may be shown.
-func (s secrets) err(err error) error {
+func (s *secrets) err(err error) error {
 	if err == nil {
 		return nil
 	}

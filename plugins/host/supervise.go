@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -129,6 +130,10 @@ func (p *Plugin) start(ctx context.Context, anew bool) (*process, error) {
 	if !anew && p.last != nil {
 		return start(ctx, *p.last, p.cfg.Settings, p.logs)
 	}
+	settings, err := p.settings()
+	if err != nil {
+		return nil, err
+	}
 	of, err := p.find()
 	if err != nil {
 		return nil, err
@@ -139,7 +144,24 @@ func (p *Plugin) start(ctx context.Context, anew bool) (*process, error) {
 	if p.last != nil && p.last.Dir == of.Dir && p.last.sum != of.sum {
 		return nil, fmt.Errorf("version %s is another than the one that ran until now, and versions never change: give the plugin a new version", of.Manifest.Version)
 	}
-	return start(ctx, of, p.cfg.Settings, p.logs)
+	proc, err := start(ctx, of, settings, p.logs)
+	if err == nil {
+		p.cfg.Settings = settings
+	}
+	return proc, err
+}
+
+// settings are what the plugin is told when it is started anew.
+func (p *Plugin) settings() (json.RawMessage, error) {
+	if p.cfg.Reread == nil {
+		return p.cfg.Settings, nil
+	}
+	settings, secrets, err := p.cfg.Reread()
+	if err != nil {
+		return nil, fmt.Errorf("its settings: %w", err)
+	}
+	p.logs.secrets.learn(secrets)
+	return settings, nil
 }
 
 // find finds the version that is to run.
