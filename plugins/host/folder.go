@@ -60,7 +60,15 @@ func versions(dir, id string) ([]Installed, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b Installed) int {
-		return semver.Compare("v"+b.Manifest.Version, "v"+a.Manifest.Version)
+		av, bv := "v"+a.Manifest.Version, "v"+b.Manifest.Version
+		// What comes before a release is for those that ask for it.
+		if of, than := semver.Prerelease(av) != "", semver.Prerelease(bv) != ""; of != than {
+			if of {
+				return 1
+			}
+			return -1
+		}
+		return semver.Compare(bv, av)
 	})
 	return all, nil
 }

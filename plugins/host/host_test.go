@@ -327,7 +327,7 @@ func TestAReloadTakesTheNewestVersionThatStarts(t *testing.T) {
 	assert.Equal(t, "1.0.0", r.Manifest().Version)
 
 	hosttest.Install(t, plugins, func(m *host.Manifest, _ string) {
-		m.Version = "1.0.0-rc.1"
+		m.Version = "2.0.0-rc.1"
 	})
 	all, err := host.List(plugins)
 	require.NoError(t, err)
@@ -335,7 +335,7 @@ func TestAReloadTakesTheNewestVersionThatStarts(t *testing.T) {
 	for _, p := range all {
 		versions = append(versions, p.Manifest.Version)
 	}
-	assert.Equal(t, []string{"1.1.0", "1.0.0", "1.0.0-rc.1"}, versions, "the newest first, a candidate before its release")
+	assert.Equal(t, []string{"1.1.0", "1.0.0", "2.0.0-rc.1"}, versions, "the newest first, and behind them what is no release yet")
 }
 
 // What a plugin is asked for is settled at the start. A version that extends something else needs
@@ -345,12 +345,12 @@ func TestAReloadToAVersionThatExtendsSomethingElse(t *testing.T) {
 	reload := func(t *testing.T, asks []contract.Extension, use host.Use, before, after []contract.Extension) string {
 		plugins := hosttest.Misbehave(t, func(m *host.Manifest, dir string) {
 			rename(dir, "liar") // says that it is 0.9.0
-			m.Version, m.Command, m.Extends, m.Permissions = "0.9.0", []string{"./liar"}, before, host.Permissions{}
+			m.Version, m.Command, m.Extends, m.Permissions = "0.9.0", []string{"./liar"}, before, host.Permissions{Kinds: contract.Kinds}
 		})
 		use.Settings = hosttest.Settings(t, "", false)
 		r := runAsking(t, asks, plugins, use)
 		r.eventually(t, "it starts", func() bool { return r.Err() == nil })
-		hosttest.Install(t, plugins, func(m *host.Manifest, _ string) { m.Extends, m.Permissions = after, host.Permissions{} })
+		hosttest.Install(t, plugins, func(m *host.Manifest, _ string) { m.Extends, m.Permissions = after, host.Permissions{Kinds: contract.Kinds} })
 		require.NotContains(t, r.log.String(), told)
 		require.NoError(t, r.Reload(t.Context()))
 		require.Equal(t, "1.0.0", r.Manifest().Version)
@@ -487,7 +487,7 @@ func TestInstall(t *testing.T) {
 	other := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(other, "misbehave"), []byte("other"), 0o600))
 	require.NoError(t, host.Pack(other, &host.Manifest{
-		ID: "test-misbehave", Version: "1.0.0", Contract: contract.Version, Extends: []contract.Extension{"enricher"}, Command: []string{"./misbehave"},
+		ID: "test-misbehave", Version: "1.0.0", Contract: contract.Version, Extends: []contract.Extension{"enricher"}, Command: []string{"./misbehave"}, Permissions: host.Permissions{Kinds: contract.Kinds},
 	}))
 	_, err = host.Install(plugins, other)
 	require.ErrorContains(t, err, "version 1.0.0 is installed with other content: its plugin.json is another; versions never change")
@@ -503,10 +503,15 @@ func TestInstall(t *testing.T) {
 func TestManifestsAreChecked(t *testing.T) {
 	for text, want := range map[string]string{
 		`{`: "unexpected EOF",
-		`{"id":"acme-teams","version":"1.0.0","contract":1,"extends":["enricher"],"command":["./a"],"sidecar":true}`:                                   `unknown field "sidecar"`,
-		`{"id":"Teams","version":"1.0","contract":2,"extends":["teleporter"],"command":[]}`:                                                            "",
-		`{"id":"acme-teams","version":"1.0.0","contract":1,"extends":["enricher"],"command":["./a"],"permissions":{"read":["salary"],"add":["bill"]}}`: "",
-		`{"id":"acme-teams","version":"1.0.0","contract":1,"extends":["enricher"],"command":["./a"],"files":{"../../etc/passwd":"00"}}`:                `"../../etc/passwd" is no path in the plugin's folder`,
+		`{"id":"acme-teams","version":"1.0.0","contract":1,"extends":["enricher"],"command":["./a"],"sidecar":true}`:                                         `unknown field "sidecar"`,
+		`{"id":"Teams","version":"1.0","contract":2,"extends":["teleporter"],"command":[]}`:                                                                  "",
+		`{"id":"acme-teams","version":"1.0.0","contract":1,"extends":["enricher"],"command":["./a"],"permissions":{"read":["salary"],"add":["bill"]}}`:       "",
+		`{"id":"acme-teams","version":"1.0.0","contract":1,"extends":["enricher"],"command":["./a"],"files":{"../../etc/passwd":"00"}}`:                      `"../../etc/passwd" is no path in the plugin's folder`,
+		`{"id":"acme-teams","version":"1.0.0","contract":1,"extends":["forecaster"],"command":["./a"]} {}`:                                                   "there is something behind the object",
+		`{"id":"acme-teams","version":"1","contract":1,"extends":["forecaster"],"command":["./a"]}`:                                                          `version "1": want a semantic version of three numbers`,
+		`{"id":"acme-teams","version":"1.0.0+x","contract":1,"extends":["forecaster"],"command":["./a"]}`:                                                    `version "1.0.0+x": want a semantic version`,
+		`{"id":"acme-teams","version":"1.0.0","contract":1,"extends":["enricher"],"command":["./a"]}`:                                                        "permissions.kinds: an enricher is asked about events",
+		`{"id":"acme-teams","version":"1.0.0","contract":1,"extends":["enricher"],"command":["./a"],"permissions":{"kinds":["step"],"write":["dependsOn"]}}`: "dependsOn cannot be changed",
 	} {
 		dir := t.TempDir()
 		require.NoError(t, os.WriteFile(filepath.Join(dir, host.ManifestFile), []byte(text), 0o600))

@@ -112,6 +112,9 @@ func readManifest(dir string) (*Manifest, string, error) {
 	if err := decoder.Decode(m); err != nil {
 		return nil, "", fmt.Errorf("%s: %w", path, err)
 	}
+	if decoder.More() {
+		return nil, "", fmt.Errorf("%s: there is something behind the object", path)
+	}
 	if err := m.check(); err != nil {
 		return nil, "", fmt.Errorf("%s: %w", path, err)
 	}
@@ -123,10 +126,10 @@ func (m *Manifest) check() error {
 	var errs []error
 	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if !idPattern.MatchString(m.ID) || len(m.ID) > 64 {
-		fault("id %q: want lower-case words joined by hyphens, the first of which says whose it is, such as acme-teams", m.ID)
+		fault("id %q: want lower-case words joined by hyphens, the first of which says whose it is, such as acme-teams, 64 characters at most", m.ID)
 	}
-	if !semver.IsValid("v"+m.Version) || strings.Contains(m.Version, "+") {
-		fault("version %q: want a semantic version such as 1.2.0", m.Version)
+	if v := "v" + m.Version; semver.Canonical(v) != v {
+		fault("version %q: want a semantic version of three numbers such as 1.2.0, or 1.2.0-rc.1 before it", m.Version)
 	}
 	if m.Contract != contract.Version {
 		fault("contract %d: this Flowgauge speaks %d; build the plugin for it", m.Contract, contract.Version)
@@ -149,6 +152,12 @@ func (m *Manifest) check() error {
 		if b, err := hex.DecodeString(sum); err != nil || len(b) != sha256.Size {
 			fault("files: the checksum of %q is no SHA-256 in hexadecimal digits", name)
 		}
+	}
+	if slices.Contains(m.Extends, contract.ExtensionEnricher) && len(m.Permissions.Kinds) == 0 {
+		fault("permissions.kinds: an enricher is asked about events: name their kinds, some of %s", quoted(contract.Kinds))
+	}
+	if slices.Contains(m.Permissions.Write, "dependsOn") {
+		fault("permissions.write: dependsOn cannot be changed")
 	}
 	if slices.Contains(m.Extends, contract.ExtensionSource) && len(m.Permissions.Add) == 0 {
 		fault("permissions.add: a source makes events: name their kinds, some of %s", quoted(contract.Kinds))
