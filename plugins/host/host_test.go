@@ -350,7 +350,9 @@ func TestAReloadToAVersionThatExtendsSomethingElse(t *testing.T) {
 		use.Settings = hosttest.Settings(t, "", false)
 		r := runAsking(t, asks, plugins, use)
 		r.eventually(t, "it starts", func() bool { return r.Err() == nil })
-		hosttest.Install(t, plugins, func(m *host.Manifest, _ string) { m.Extends, m.Permissions = after, host.Permissions{Kinds: contract.Kinds} })
+		hosttest.Install(t, plugins, func(m *host.Manifest, _ string) {
+			m.Extends, m.Permissions = after, host.Permissions{Kinds: contract.Kinds}
+		})
 		require.NotContains(t, r.log.String(), told)
 		require.NoError(t, r.Reload(t.Context()))
 		require.Equal(t, "1.0.0", r.Manifest().Version)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -228,5 +229,6 @@ func (p *Plugin) told(err error, v verdict, took time.Duration) error {
 	case !ok:
 		return p.logs.secrets.err(err)
 	}
-	return errors.New(p.logs.secrets.clean(s.Message()))
+	// An answer that is too much is found out before it is read, which gRPC calls so.
+	return errors.New(p.logs.secrets.clean(strings.TrimPrefix(s.Message(), "grpc: failed to unmarshal the received message: ")))
 }

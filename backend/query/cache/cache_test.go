@@ -210,13 +210,16 @@ func outcomes(t *testing.T, r *prometheus.Registry) map[string]int {
 // asking counts what reaches the engine.
 type asking struct {
 	cache.Engine
+	mu    sync.Mutex // pieces are asked for at the same time
 	asked []query.Request
 	stall bool // the change feed gives nothing new
 	last  *query.Changes
 }
 
 func (a *asking) Do(ctx context.Context, p access.Principal, r query.Request) (*query.Result, error) {
+	a.mu.Lock()
 	a.asked = append(a.asked, r)
+	a.mu.Unlock()
 	return a.Engine.Do(ctx, p, r)
 }
 
