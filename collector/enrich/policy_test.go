@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,6 @@ import (
 // acting is a plugin as its host shows it, at the pace of a clock that does not wait.
 type acting struct {
 	policy host.Policy
-	asked  int
 	answer func(events []*contract.Event) error
 }
 
@@ -32,7 +32,6 @@ func (a *acting) OnFailure() host.Policy       { return a.policy }
 func (*acting) Permissions() *host.Permissions { p := everything(); return &p }
 
 func (a *acting) Enrich(_ context.Context, request func(*host.Permissions) []*contract.Event, take func([]*contract.Change) error) error {
-	a.asked++
 	if err := a.answer(request(a.Permissions())); err != nil {
 		return err
 	}
@@ -117,10 +116,10 @@ func TestAPluginThatIsDownIsWaitedForOnce(t *testing.T) {
 // Of two plugins one may answer while events wait for the other.
 func TestEventsWaitForEachPluginOfItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down := true
+		var up atomic.Bool
 		first, second := &acting{policy: host.Hold, answer: func([]*contract.Event) error { return nil }}, &acting{policy: host.Hold}
 		second.answer = func([]*contract.Event) error {
-			if down {
+			if !up.Load() {
 				return &host.DownError{ID: "acting", Why: errors.New("secret words")}
 			}
 			return nil
@@ -135,7 +134,7 @@ func TestEventsWaitForEachPluginOfItsOwn(t *testing.T) {
 		}
 		synctest.Wait()
 		require.EqualError(t, chain.Err(), "plugin acting holds them; Flowgauge's log and GET /api/v1/plugins say why")
-		down = false
+		up.Store(true)
 		require.NoError(t, <-done)
 		require.NoError(t, <-done)
 		assert.NoError(t, chain.Err())
