@@ -99,12 +99,13 @@ func number[T int64 | uint32](name string, absent T, of func(*event.Event) *T, t
 	}
 }
 
-func amount(name string, of func(*event.Event) *event.Decimal, to func(*contract.Event) **string) mapping {
+// amount has a value where sent says so: an amount of 0 need not be none.
+func amount(name string, sent func(*event.Event) bool, of func(*event.Event) *event.Decimal, to func(*contract.Event) **string) mapping {
 	return mapping{
 		bit: bit(name), name: name,
 		out: func(e *event.Event, c *contract.Event) {
-			if value := of(e); !value.IsZero() || name == "dollarAmount" && e.Kind == event.KindCost && e.Pricing == event.PricingSent {
-				digits := value.String()
+			if sent(e) {
+				digits := of(e).String()
 				*to(c) = &digits
 			}
 		},
@@ -146,8 +147,10 @@ var mappings = []mapping{
 	number("inputSize", 0, func(e *event.Event) *int64 { return &e.InputSize }, func(c *contract.Event) **int64 { return &c.InputSize }),
 	number("outputSize", 0, func(e *event.Event) *int64 { return &e.OutputSize }, func(c *contract.Event) **int64 { return &c.OutputSize }),
 	text("actionType", func(e *event.Event) *string { return &e.ActionType }, func(c *contract.Event) **string { return &c.ActionType }),
-	amount("credits", func(e *event.Event) *event.Decimal { return &e.Credits }, func(c *contract.Event) **string { return &c.Credits }),
-	amount("dollarAmount", func(e *event.Event) *event.Decimal { return &e.Dollars }, func(c *contract.Event) **string { return &c.DollarAmount }),
+	amount("credits", func(e *event.Event) bool { return !e.Credits.IsZero() }, func(e *event.Event) *event.Decimal { return &e.Credits }, func(c *contract.Event) **string { return &c.Credits }),
+	amount("dollarAmount", func(e *event.Event) bool {
+		return e.Kind == event.KindCost && e.Pricing == event.PricingSent || !e.Dollars.IsZero()
+	}, func(e *event.Event) *event.Decimal { return &e.Dollars }, func(c *contract.Event) **string { return &c.DollarAmount }),
 	text("sessionId", func(e *event.Event) *string { return &e.SessionID }, func(c *contract.Event) **string { return &c.SessionId }),
 	text("action", func(e *event.Event) *string { return &e.Action }, func(c *contract.Event) **string { return &c.Action }),
 	text("resource", func(e *event.Event) *string { return &e.Resource }, func(c *contract.Event) **string { return &c.Resource }),

@@ -46,23 +46,20 @@ func (r *rolling) Write(line []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.size > 0 && r.size+int64(len(line)) > r.most {
-		if err := r.next(); err != nil {
-			return 0, err
-		}
+		r.next()
 	}
 	n, err := r.file.Write(line)
 	r.size += int64(n)
 	return n, err
 }
 
-func (r *rolling) next() error {
-	if err := r.file.Close(); err != nil {
-		return err
+// next begins the next file. Where that cannot be, the log goes on in the one that it has: too
+// long a log is better than none.
+func (r *rolling) next() {
+	old := r.file
+	if os.Rename(r.path, r.path+".1") == nil && r.open() == nil {
+		_ = old.Close()
 	}
-	if err := os.Rename(r.path, r.path+".1"); err != nil {
-		return err
-	}
-	return r.open()
 }
 
 // Close closes the file.
